@@ -1,0 +1,122 @@
+// Package throttle counts wrong codes and says what they cost: delays that
+// grow, and in the end a factor that is disabled (NIST SP 800-63B §3.2.2;
+// RFC 4226 §7.3).
+package throttle
+
+import "time"
+
+const (
+	// Limit is how many failures disable a factor: in a row, whatever the time
+	// between them, or within Window, whatever successes lie between.
+	Limit = 100
+	// Window is how long a failure counts toward the second of these.
+	Window = 30 * 24 * time.Hour
+)
+
+// A Schedule gives the delay after the k-th failure in a row: none below Free,
+// then First, doubling up to Max.
+type Schedule struct {
+	Free       int
+	First, Max time.Duration
+}
+
+var (
+	// OneTimeCodes is for codes of six to eight digits.
+	OneTimeCodes = Schedule{Free: 5, First: time.Second, Max: 15 * time.Minute}
+	// BackupCodes is for codes of forty bits and more, each of which costs a
+	// password hash to check.
+	BackupCodes = Schedule{Free: 10, First: 30 * time.Second, Max: 15 * time.Minute}
+)
+
+// Delay is how long nothing is evaluated after that many failures in a row.
+func (s Schedule) Delay(failures int) time.Duration {
+	if failures < s.Free {
+		return 0
+	}
+	delay := s.First
+	for k := s.Free; k < failures && delay < s.Max; k++ {
+		delay *= 2
+	}
+	return min(delay, s.Max)
+}
+
+// A Lane is the count of one factor of one user. Its zero value has no
+// failures.
+type Lane struct {
+	Consecutive int       // failures since the last success, at most Limit
+	LastFailure time.Time // of those; zero without any
+	Recent      []int64   // the minutes (Unix time / 60) of the failures within Window, ascending, at most Limit
+	Disabled    bool
+}
+
+// RetryAt is when the delay ends; zero when there is none.
+func (l *Lane) RetryAt(s Schedule) time.Time {
+	delay := s.Delay(l.Consecutive)
+	if delay == 0 {
+		return time.Time{}
+	}
+	return l.LastFailure.Add(delay)
+}
+
+// Closed tells whether the factor is disabled. A lane at its limit is closed
+// even where nobody came to write that down.
+func (l *Lane) Closed(now time.Time) bool {
+	return l.Disabled || l.Consecutive >= Limit || len(l.Recent) >= Limit && len(l.Recent)-l.expired(now) >= Limit
+}
+
+// Charge counts one failure. It is called before a code is compared, or in
+// the same save as the verdict.
+func (l *Lane) Charge(now time.Time) {
+	minute := floorMinute(now)
+	l.Recent = l.Recent[l.expired(now):]
+	if n := len(l.Recent); n > 0 {
+		minute = max(minute, l.Recent[n-1]) // the clock may have gone back
+	}
+	l.Recent = append(l.Recent, minute)
+	l.Consecutive++
+	l.LastFailure = now
+}
+
+// Refuse makes the last charge final and reports whether it disabled the
+// factor.
+func (l *Lane) Refuse(now time.Time) (disabled bool) {
+	if l.Disabled || !l.Closed(now) {
+		return false
+	}
+	l.Disabled = true
+	return true
+}
+
+// Refund takes the last charge back, since the code turned out right.
+func (l *Lane) Refund() {
+	if n := len(l.Recent); n > 0 {
+		l.Recent = l.Recent[:n-1]
+	}
+}
+
+// Succeed ends the row of failures. Those in the window stay: whoever guesses
+// beside an honest user is not helped by that user's logins.
+func (l *Lane) Succeed() {
+	l.Consecutive = 0
+	l.LastFailure = time.Time{}
+}
+
+// expired counts the leading failures that no longer count. A minute counts
+// until the last instant in it has left the window.
+func (l *Lane) expired(now time.Time) int {
+	oldest := floorMinute(now.Add(-Window))
+	n := 0
+	for n < len(l.Recent) && l.Recent[n] < oldest {
+		n++
+	}
+	return n
+}
+
+func floorMinute(t time.Time) int64 {
+	seconds := t.Unix()
+	minute := seconds / 60
+	if seconds%60 < 0 {
+		minute--
+	}
+	return minute
+}
