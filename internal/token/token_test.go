@@ -1,0 +1,138 @@
+package token
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/protekt/mfa/internal/seal"
+)
+
+func newRing(t testing.TB, key byte) *seal.Ring {
+	t.Helper()
+	ring, err := seal.New([][]byte{bytes.Repeat([]byte{key}, seal.KeySize)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ring
+}
+
+var (
+	kinds  = []Kind{Challenge, Enrollment, Proof, Device}
+	claims = Claims{
+		UserID:  "ada",
+		Action:  "login",
+		ID:      [8]byte{1, 2, 3, 4, 5, 6, 7, 8},
+		Issued:  time.Date(2030, 1, 1, 0, 0, 0, 1, time.UTC),
+		Expires: time.Date(2030, 1, 1, 0, 5, 0, 1, time.UTC),
+		Epoch:   [8]byte{8, 7, 6, 5, 4, 3, 2, 1},
+	}
+)
+
+func TestWhatATokenSaysComesBack(t *testing.T) {
+	ring := newRing(t, 1)
+	long := claims
+	long.UserID, long.Action = strings.Repeat("é", 127), strings.Repeat("x", maxAction)
+	for _, want := range []Claims{claims, long, {UserID: "a|b", Action: "c"}, {UserID: "a", Action: "b|c"}, {}} {
+		for _, kind := range kinds {
+			token := Seal(ring, kind, want)
+			got, ok := Open(ring, kind, token)
+			if !ok || got != want {
+				t.Errorf("%+v came back as %+v, %v", want, got, ok)
+			}
+			if len(token) > MaxLength {
+				t.Errorf("a token of %d bytes", len(token))
+			}
+		}
+	}
+}
+
+func TestATokenIsOfOneKind(t *testing.T) {
+	ring := newRing(t, 1)
+	for _, made := range kinds {
+		token := Seal(ring, made, claims)
+		for _, asked := range kinds {
+			if _, ok := Open(ring, asked, token); ok != (made == asked) {
+				t.Errorf("%s opens as %s: %v", made.prefix, asked.prefix, ok)
+			}
+			disguised := asked.prefix + strings.TrimPrefix(token, made.prefix)
+			if _, ok := Open(ring, asked, disguised); ok != (made == asked) {
+				t.Errorf("%s with the prefix %s opens: %v", made.prefix, asked.prefix, ok)
+			}
+		}
+	}
+}
+
+func TestOneSpellingOpens(t *testing.T) {
+	ring := newRing(t, 1)
+	token := Seal(ring, Challenge, claims)
+	if _, ok := Open(newRing(t, 2), Challenge, token); ok {
+		t.Error("opens under another key")
+	}
+	for i := range len(token) {
+		for _, c := range []byte("A_-=\n\r z\x00") {
+			other := token[:i] + string(c) + token[i+1:]
+			if _, ok := Open(ring, Challenge, other); ok && other != token {
+				t.Errorf("opens with byte %d changed to %q", i, c)
+			}
+			if _, ok := Open(ring, Challenge, token[:i]+string(c)+token[i:]); ok {
+				t.Errorf("opens with %q put in at %d", c, i)
+			}
+		}
+		if _, ok := Open(ring, Challenge, token[:i]); ok {
+			t.Errorf("opens cut to %d bytes", i)
+		}
+	}
+	for _, end := range []string{"\n", "=", "==", " ", "A"} {
+		if _, ok := Open(ring, Challenge, token+end); ok {
+			t.Errorf("opens with %q at the end", end)
+		}
+	}
+}
+
+// FuzzOpen: nothing that was not sealed opens.
+func FuzzOpen(f *testing.F) {
+	ring := newRing(f, 1)
+	made := make(map[string]bool)
+	for _, kind := range kinds {
+		token := Seal(ring, kind, claims)
+		made[token] = true
+		f.Add(token)
+	}
+	f.Fuzz(func(t *testing.T, token string) {
+		for _, kind := range kinds {
+			if c, ok := Open(ring, kind, token); ok && !made[token] || !ok && c != (Claims{}) {
+				t.Fatalf("%q: %v, %+v", token, ok, c)
+			}
+		}
+	})
+}
+
+// FuzzDecode: what is accepted has one spelling.
+func FuzzDecode(f *testing.F) {
+	f.Add(claims.append(nil))
+	f.Add(Claims{}.append(nil))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, ok := decode(data)
+		if !ok {
+			if c != (Claims{}) {
+				t.Fatalf("refused, and yet: %+v", c)
+			}
+			return
+		}
+		if again := c.append(nil); !bytes.Equal(again, data) {
+			t.Fatalf("%x came back as %x", data, again)
+		}
+	})
+}
+
+func TestFuzzSeedsAreThere(t *testing.T) {
+	for _, target := range []string{"FuzzOpen", "FuzzDecode"} {
+		entries, err := os.ReadDir("testdata/fuzz/" + target)
+		if err != nil || len(entries) == 0 {
+			t.Errorf("%s has no seed corpus: %d files, %v", target, len(entries), err)
+		}
+	}
+}
