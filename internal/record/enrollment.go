@@ -1,0 +1,70 @@
+package record
+
+import "time"
+
+// Pending is what all factors have that were begun and not yet confirmed.
+type Pending struct {
+	Expires  time.Time
+	Failures int
+	Proven   bool // begun by somebody who had to prove a factor first
+}
+
+func (p *Pending) triesLeft() int { return MaxTries - p.Failures }
+
+// pending is what was begun of that method, or nil.
+func (u *User) pending(m Method) *Pending {
+	switch {
+	case m == MethodTOTP && u.PendingTOTP != nil:
+		return &u.PendingTOTP.Pending
+	case m == MethodSMS && u.PendingSMS != nil:
+		return &u.PendingSMS.Pending
+	}
+	return nil
+}
+
+// Confirm judges a code as one of a pending factor. A right one makes that a
+// factor; the last of five wrong ones voids it.
+func (u *User) Confirm(m Method, guess Guess, now time.Time) Verdict {
+	p := u.pending(m)
+	if p == nil || !now.Before(p.Expires) {
+		return Verdict{Result: Dead}
+	}
+	if guess.Digits == "" {
+		return Verdict{Result: Unjudged, TriesLeft: p.triesLeft()}
+	}
+	if m == MethodTOTP && u.confirmTOTP(guess, now) || m == MethodSMS && u.confirmSMS(guess, now) {
+		return Verdict{Result: Accepted, Method: m}
+	}
+	p.Failures++
+	if p.triesLeft() == 0 {
+		u.drop(m)
+	}
+	return Verdict{Result: Wrong, Method: m, TriesLeft: p.triesLeft()}
+}
+
+func (u *User) drop(m Method) {
+	switch m {
+	case MethodTOTP:
+		u.PendingTOTP = nil
+	case MethodSMS:
+		u.PendingSMS = nil
+	}
+}
+
+// DropPending forgets what was begun and not confirmed.
+func (u *User) DropPending() { u.PendingTOTP, u.PendingSMS = nil, nil }
+
+// confirmed follows every confirmation of totp or sms: had is whether the user
+// had a factor before, replaced whether it was of this method.
+func (u *User) confirmed(had, replaced bool) {
+	if !had || replaced {
+		u.Renew()
+	}
+	u.ForgetDevices()
+	// What was begun before there was anything to prove may be a stranger's.
+	for _, m := range []Method{MethodTOTP, MethodSMS} {
+		if p := u.pending(m); p != nil && !p.Proven {
+			u.drop(m)
+		}
+	}
+}

@@ -1,0 +1,50 @@
+package record
+
+import "time"
+
+// Sent counts the messages to one user, or to one number.
+type Sent struct {
+	Times    []time.Time // of the last messages, ascending, at most PerDay
+	Cooldown time.Time   // no message before
+}
+
+// How many messages may be sent in an hour and in a day, and for one challenge.
+const (
+	PerHour      = 5
+	PerDay       = 10
+	PerChallenge = 3
+)
+
+// NextAt is the earliest time for another message; zero for at once.
+func (s *Sent) NextAt() time.Time {
+	next := s.Cooldown
+	for _, limit := range []struct {
+		messages int
+		period   time.Duration
+	}{{PerHour, time.Hour}, {PerDay, 24 * time.Hour}} {
+		if n := len(s.Times); n >= limit.messages {
+			next = latest(next, s.Times[n-limit.messages].Add(limit.period))
+		}
+	}
+	return next
+}
+
+// Add counts a message.
+func (s *Sent) Add(now time.Time, cooldown time.Duration) {
+	s.Cooldown = now.Add(cooldown)
+	if n := len(s.Times); n > 0 {
+		now = latest(now, s.Times[n-1]) // the clock may have gone back
+	}
+	s.Times = append(s.Times, now)
+	s.Times = s.Times[max(0, len(s.Times)-PerDay):]
+}
+
+// LiftCooldown lets the next message go at once: the last one did not arrive.
+func (s *Sent) LiftCooldown() { s.Cooldown = time.Time{} }
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
