@@ -1,0 +1,208 @@
+package mfa_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/protekt/mfa"
+)
+
+// logged is how slog shows a value, as text and as JSON.
+func logged(key string, value any) string {
+	var b bytes.Buffer
+	slog.New(slog.NewTextHandler(&b, nil)).Info("", key, value)
+	slog.New(slog.NewJSONHandler(&b, nil)).Info("", key, value)
+	return b.String()
+}
+
+// What fmt shows of a value with each verb that asks the value first; %p of
+// what is no pointer does not, and go vet finds that. Inside another value the
+// verbs of errors and strings do.
+const (
+	verbs       = "vsqxXdtTbcoOUeEfFgG"
+	verbsInside = "vsqxXd"
+)
+
+func printed(value any, verbs string) string {
+	var b strings.Builder
+	for _, verb := range verbs {
+		for _, flag := range []string{"", "+", "#", " ", "0", "-", "10.5"} {
+			fmt.Fprintf(&b, "%"+flag+string(verb)+" ", value)
+		}
+	}
+	return b.String() + fmt.Sprintln(value)
+}
+
+// spellings are the forms in which a secret could be stored or shown by
+// mistake.
+func spellings(secret string) [][]byte {
+	forms := [][]byte{
+		[]byte(secret), []byte(strings.ToUpper(secret)), []byte(strings.ReplaceAll(secret, "-", "")),
+		[]byte(hex.EncodeToString([]byte(secret))), []byte(strings.ToUpper(hex.EncodeToString([]byte(secret)))),
+	}
+	for shift := range 3 {
+		encoded := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat(" ", shift) + secret))
+		forms = append(forms, []byte(encoded[(shift*8+5)/6:len(encoded)-1]))
+	}
+	if raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(secret); err == nil && len(raw) >= 10 {
+		forms = append(forms, raw, []byte(hex.EncodeToString(raw)), []byte(base64.StdEncoding.EncodeToString(raw)))
+	}
+	return forms
+}
+
+// A spyStore keeps a copy of all that is written.
+type spyStore struct {
+	mfa.Store
+	written bytes.Buffer
+}
+
+func (s *spyStore) Save(ctx context.Context, record mfa.Record) error {
+	s.written.WriteString(record.UserID + " ")
+	s.written.Write(record.Data)
+	return s.Store.Save(ctx, record)
+}
+
+// TestSecretsAreRedacted: whatever the verb, by value and by pointer, in slog,
+// and in JSON where that is not for the client.
+func TestSecretsAreRedacted(t *testing.T) {
+	const secret = "SECRETSECRET"
+	far := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	challenge := mfa.Challenge{Token: secret, Action: "x", Methods: []mfa.Method{mfa.MethodTOTP}, ExpiresAt: far}
+	engine, err := mfa.New(mfa.Config{Issuer: "x", Store: mfa.NewMemoryStore(), Keys: [][]byte{[]byte("SECRETSECRETSECRETSECRETSECRETSE")}})
+	ok(t, err)
+	for _, test := range []struct {
+		value         any
+		clientGetJSON bool
+	}{
+		{mfa.TOTPEnrollment{URI: secret, Secret: secret, QRCode: secret}, true},
+		{&mfa.TOTPEnrollment{URI: secret, Secret: secret, QRCode: secret}, true},
+		{challenge, true}, {&challenge, true},
+		{mfa.ChallengeError{Challenge: challenge}, true}, {&mfa.ChallengeError{Challenge: challenge}, true},
+		{mfa.EnrollmentError{Token: secret}, true}, {&mfa.EnrollmentError{Token: secret}, true},
+		{mfa.Login{UserID: "ada", Proof: secret}, false}, {&mfa.Login{UserID: "ada", Proof: secret}, false},
+		{mfa.TrustedDevice{Token: secret}, false}, {&mfa.TrustedDevice{Token: secret}, false},
+		{mfa.SMS{To: phone, Code: secret, Body: secret}, false}, {&mfa.SMS{To: phone, Code: secret, Body: secret}, false},
+		{mfa.Config{Keys: [][]byte{[]byte(secret)}}, false}, {&mfa.Config{Keys: [][]byte{[]byte(secret)}}, false},
+		{engine, false},
+		{mfa.Event{Err: &mfa.ChallengeError{Challenge: challenge}}, false},
+	} {
+		shown := printed(test.value, verbs) + printed([]any{test.value}, verbsInside) + logged("key", test.value)
+		if wrapped, isError := test.value.(error); isError {
+			err := fmt.Errorf("wrapped: %w", wrapped)
+			shown += printed(err, verbsInside) + logged("err", err) + wrapped.Error()
+		}
+		data, err := json.Marshal(test.value)
+		if err == nil && !test.clientGetJSON {
+			shown += string(data)
+		}
+		if err == nil && test.clientGetJSON && !bytes.Contains(data, []byte(secret)) {
+			t.Errorf("%T: the client gets %s", test.value, data)
+		}
+		for _, leak := range append(spellings(secret), []byte(phone), fmt.Append(nil, []byte(secret)[:6])[1:12]) {
+			if strings.Contains(shown, string(leak)) {
+				t.Errorf("%T is shown with %q", test.value, leak)
+			}
+		}
+	}
+}
+
+func TestJSONOfWhatTheHostKeeps(t *testing.T) {
+	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		value any
+		want  string
+	}{
+		{mfa.Login{UserID: "ada", Method: mfa.MethodTOTP, AMR: []string{"otp", "mfa"}, Time: at, Action: "login", BackupCodesLeft: 3, Proof: "x"},
+			`{"user_id":"ada","method":"totp","amr":["otp","mfa"],"time":"2030-01-01T00:00:00Z","action":"login","backup_codes_left":3}`},
+		{mfa.Event{Type: mfa.EventRefused, UserID: "ada", Method: mfa.MethodTOTP, Time: at, Err: mfa.ErrInvalidCode},
+			`{"error":"mfa: invalid code","method":"totp","time":"2030-01-01T00:00:00Z","type":"refused","user_id":"ada"}`},
+		{mfa.TrustedDevice{Token: "x", ExpiresAt: at}, `{"expires_at":"2030-01-01T00:00:00Z"}`},
+		{mfa.TOTPEnrollment{URI: "u", Secret: "s", QRCode: "q", ExpiresAt: at}, `{"totp_uri":"u","secret":"s","qr_code":"q","expires_at":"2030-01-01T00:00:00Z"}`},
+		{mfa.SMSDelivery{Phone: "p", ExpiresAt: at, ResendAfter: at}, `{"phone":"p","expires_at":"2030-01-01T00:00:00Z","resend_after":"2030-01-01T00:00:00Z"}`},
+		{mfa.Challenge{Token: "t"}, `{"mfa_required":true,"mfa_token":"t","available_methods":[]}`},
+		{mfa.EnrollmentError{Token: "t"}, `{"mfa_enrollment_required":true,"mfa_token":"t","available_methods":[]}`},
+	} {
+		if got := marshal(t, test.value); got != test.want {
+			t.Errorf("%T\ngot  %s\nwant %s", test.value, got, test.want)
+		}
+	}
+}
+
+func TestErrorCodes(t *testing.T) {
+	for err, want := range map[error]string{
+		nil:                         "",
+		&mfa.ChallengeError{}:       "mfa_required",
+		&mfa.EnrollmentError{}:      "mfa_enrollment_required",
+		&mfa.ThrottledError{}:       "too_many_attempts",
+		&mfa.CodeError{}:            "invalid_code",
+		mfa.ErrEnforced:             "mfa_enforced",
+		mfa.ErrInvalidCode:          "invalid_code",
+		mfa.ErrInvalidToken:         "invalid_token",
+		mfa.ErrNotEnrolled:          "not_enrolled",
+		mfa.ErrNoPendingEnrollment:  "no_pending_enrollment",
+		mfa.ErrMethodUnavailable:    "method_unavailable",
+		mfa.ErrInvalidPhone:         "invalid_phone",
+		mfa.ErrInvalidUser:          "invalid_user",
+		mfa.ErrInvalidInput:         "invalid_request",
+		mfa.ErrDelivery:             "delivery_failed",
+		mfa.ErrFactorDisabled:       "factor_disabled",
+		mfa.ErrConflict:             "conflict",
+		mfa.ErrNoRecord:             "internal",
+		context.Canceled:            "internal",
+		errors.New("anything else"): "internal",
+	} {
+		if got := mfa.ErrorCode(err); got != want {
+			t.Errorf("%v has the code %q, want %q", err, got, want)
+		}
+		if err != nil {
+			if got := mfa.ErrorCode(fmt.Errorf("a: %w", fmt.Errorf("b: %w", err))); got != want {
+				t.Errorf("%v, wrapped, has the code %q, want %q", err, got, want)
+			}
+		}
+	}
+	refused := fmt.Errorf("%w: %w", mfa.ErrMethodUnavailable, fmt.Errorf("host: %w", mfa.ErrInvalidCode))
+	if got := mfa.ErrorCode(refused); got != "method_unavailable" {
+		t.Errorf("what a host's own error wraps decides: %q", got)
+	}
+}
+
+func TestTypedErrorsAreFoundByPointerAndValue(t *testing.T) {
+	err := fmt.Errorf("x: %w", &mfa.ThrottledError{RetryAfter: time.Second})
+	var pointer *mfa.ThrottledError
+	var value mfa.ThrottledError
+	if !errors.As(err, &pointer) || !errors.As(err, &value) || *pointer != value || value.RetryAfter != time.Second {
+		t.Errorf("%v, %v", pointer, value)
+	}
+	err = fmt.Errorf("x: %w", &mfa.CodeError{TriesLeft: 3})
+	var codePointer *mfa.CodeError
+	var codeValue mfa.CodeError
+	if !errors.As(err, &codePointer) || !errors.As(err, &codeValue) || *codePointer != codeValue || codeValue.TriesLeft != 3 || !errors.Is(err, mfa.ErrInvalidCode) {
+		t.Errorf("%v, %v", codePointer, codeValue)
+	}
+}
+
+func TestEventsInLogs(t *testing.T) {
+	event := mfa.Event{Type: mfa.EventRefused, UserID: "ada", Method: mfa.MethodTOTP, Action: "login", Time: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), Err: mfa.ErrInvalidCode}
+	shown := logged("event", event)
+	for _, want := range []string{"event.type=refused", "event.user_id=ada", "event.method=totp", "event.action=login", `"error":"mfa: invalid code"`} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("%s is not in %s", want, shown)
+		}
+	}
+	if shown := fmt.Sprint(event); !strings.Contains(shown, "type=refused user_id=ada") || !strings.Contains(shown, "error=mfa: invalid code}") {
+		t.Errorf("fmt shows %s", shown)
+	}
+	if shown := logged("event", mfa.Event{Type: mfa.EventReset}); strings.Contains(shown, "method") || strings.Contains(shown, "error") {
+		t.Errorf("empty fields are in %s", shown)
+	}
+}

@@ -1,0 +1,575 @@
+package mfa_test
+
+import (
+	"bytes"
+	"encoding/base32"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/boombuler/barcode/qr"
+	"github.com/pquerna/otp"
+	"github.com/pquerna/otp/totp"
+
+	"github.com/protekt/mfa"
+)
+
+func TestEnrollTOTP(t *testing.T) {
+	w := newWorld(t)
+	enrollment, err := w.EnrollTOTP(w.ctx, "ada", "ada@example.com")
+	ok(t, err)
+	a := w.scan(enrollment.URI)
+	if !regexp.MustCompile(`^[A-Z2-7]{32}$`).MatchString(enrollment.Secret) {
+		t.Errorf("Secret %q", enrollment.Secret)
+	}
+	if want := w.clock.Now().Add(15 * time.Minute); !enrollment.ExpiresAt.Equal(want) {
+		t.Errorf("ExpiresAt %v, want %v", enrollment.ExpiresAt, want)
+	}
+	w.wantTold(mfa.EventEnrollmentStarted)
+
+	// A pending factor is nothing.
+	ok(t, w.BeginLogin(w.ctx, "ada"))
+	if got := w.enrolled("ada"); got != nil {
+		t.Errorf("enrolled %v", got)
+	}
+
+	login, err := w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, a.code())
+	ok(t, err)
+	if login.UserID != "ada" || login.Method != mfa.MethodTOTP || login.Action != mfa.ActionEnroll || login.Proof == "" || !login.Time.Equal(w.clock.Now()) {
+		t.Errorf("%+v", *login)
+	}
+	w.wantTold(mfa.EventEnrolled)
+	if f := w.factor("ada", mfa.MethodTOTP); f == nil || !f.EnrolledAt.Equal(w.clock.Now()) || !f.LastUsedAt.IsZero() || f.Disabled || !f.RetryAt.IsZero() {
+		t.Errorf("%+v", f)
+	}
+
+	// The code that confirmed is spent.
+	challenge := w.begin("ada")
+	_, err = w.VerifyLogin(w.ctx, challenge.Token, a.code())
+	wantTries(t, err, 5)
+	w.wantTold(mfa.EventChallenged, mfa.EventReplayed)
+	w.clock.Advance(30 * time.Second)
+	_, err = w.VerifyLogin(w.ctx, challenge.Token, a.code())
+	ok(t, err)
+	w.wantTold(mfa.EventVerified)
+
+	_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, a.code())
+	wantErr(t, err, mfa.ErrNoPendingEnrollment)
+}
+
+func TestEverySecretIsNew(t *testing.T) {
+	w := newWorld(t)
+	seen := make(map[string]bool)
+	for i := range 200 {
+		enrollment, err := w.EnrollTOTP(w.ctx, fmt.Sprint("user", i%3), "a")
+		ok(t, err)
+		if seen[enrollment.Secret] {
+			t.Fatal("a secret came twice")
+		}
+		seen[enrollment.Secret] = true
+	}
+}
+
+func TestSecretIsAsLongAsTheHash(t *testing.T) { // RFC 6238 §5.1
+	for algorithm, size := range map[mfa.Algorithm]int{mfa.SHA1: 20, mfa.SHA256: 32, mfa.SHA512: 64} {
+		w := newWorld(t, func(c *mfa.Config) { c.TOTP.Algorithm = algorithm })
+		enrollment, err := w.EnrollTOTP(w.ctx, "ada", "a")
+		ok(t, err)
+		secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(enrollment.Secret)
+		if err != nil || len(secret) != size {
+			t.Errorf("%s: %d bytes, %v", algorithm, len(secret), err)
+		}
+		a := w.scan(enrollment.URI)
+		_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, a.code())
+		ok(t, err)
+	}
+}
+
+func TestFiveWrongCodesVoidAnEnrollment(t *testing.T) {
+	w := newWorld(t)
+	enrollment, err := w.EnrollTOTP(w.ctx, "ada", "a")
+	ok(t, err)
+	a := w.scan(enrollment.URI)
+	for left := 4; left >= 0; left-- {
+		_, err := w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, a.wrong())
+		wantTries(t, err, left)
+	}
+	_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, a.code())
+	wantErr(t, err, mfa.ErrNoPendingEnrollment)
+
+	a, _ = w.enrollTOTP("ada") // and again from the beginning
+	w.login("ada", a.code())
+}
+
+func TestAMalformedCodeCostsAnEnrollmentNothing(t *testing.T) {
+	w := newWorld(t)
+	enrollment, err := w.EnrollTOTP(w.ctx, "ada", "a")
+	ok(t, err)
+	for _, code := range []string{"", " ", "abc123", "１２３４５６", "+12345", strings.Repeat("1", 65)} {
+		_, err := w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, code)
+		wantErr(t, err, mfa.ErrInvalidCode)
+	}
+	for left := 4; left >= 3; left-- { // digits of a wrong length are a try
+		_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, "12345")
+		wantTries(t, err, left)
+	}
+	_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, w.scan(enrollment.URI).code())
+	ok(t, err)
+}
+
+func TestEnrollmentExpires(t *testing.T) {
+	w := newWorld(t)
+	for _, test := range []struct {
+		after time.Duration
+		alive bool
+	}{{15*time.Minute - 1, true}, {15 * time.Minute, false}} {
+		user := fmt.Sprint(test.after)
+		enrollment, err := w.EnrollTOTP(w.ctx, user, "a")
+		ok(t, err)
+		w.clock.Advance(test.after)
+		_, err = w.VerifyEnrollment(w.ctx, user, mfa.MethodTOTP, w.scan(enrollment.URI).code())
+		if test.alive {
+			ok(t, err)
+		} else {
+			wantErr(t, err, mfa.ErrNoPendingEnrollment)
+		}
+	}
+}
+
+func TestTheLatestEnrollmentCounts(t *testing.T) {
+	w := newWorld(t)
+	first, err := w.EnrollTOTP(w.ctx, "ada", "a")
+	ok(t, err)
+	second, err := w.EnrollTOTP(w.ctx, "ada", "a")
+	ok(t, err)
+	_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, w.scan(first.URI).code())
+	wantTries(t, err, 4)
+	_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, w.scan(second.URI).code())
+	ok(t, err)
+}
+
+func TestReplacingAnApp(t *testing.T) {
+	w := newWorld(t)
+	old, login := w.enrollTOTP("ada")
+	enrollment, err := w.EnrollTOTP(w.ctx, "ada", "a", mfa.WithProof(login.Proof))
+	ok(t, err)
+	next := w.scan(enrollment.URI)
+
+	// Until it is confirmed the old one holds.
+	_, err = w.VerifyLogin(w.ctx, w.begin("ada").Token, next.code())
+	wantTries(t, err, 4)
+	w.login("ada", old.code())
+
+	_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, next.code())
+	ok(t, err)
+	w.clock.Advance(time.Minute)
+	_, err = w.VerifyLogin(w.ctx, w.begin("ada").Token, old.code())
+	wantTries(t, err, 4)
+	w.login("ada", next.code())
+}
+
+func TestWindow(t *testing.T) {
+	const rfcURI = "otpauth://totp/x?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+	at := time.Unix(1111111111, 0)
+	for _, test := range []struct {
+		code            string
+		window, strict  bool
+		stepsFromTheNow int
+	}{
+		{"150727", false, false, -3},
+		{"731029", false, false, -2},
+		{"081804", true, false, -1},
+		{"050471", true, true, 0},
+		{"266759", true, false, 1},
+		{"306183", false, false, 2},
+		{"466594", false, false, 3},
+	} {
+		for _, strict := range []bool{false, true} {
+			w := newWorld(t, func(c *mfa.Config) { c.TOTP.Strict = strict })
+			w.clock.Set(at)
+			ok(t, w.ImportTOTP(w.ctx, "ada", rfcURI))
+			_, err := w.VerifyLogin(w.ctx, w.begin("ada").Token, test.code)
+			if accepted := test.window && !strict || test.strict; accepted != (err == nil) {
+				t.Errorf("step %+d, strict %v: %v", test.stepsFromTheNow, strict, err)
+			}
+		}
+	}
+}
+
+func TestACodeIsAcceptedOnce(t *testing.T) {
+	// Every pair of offsets in the window: what was accepted, and where the
+	// clock stands when it is shown again.
+	for accepted := -1; accepted <= 1; accepted++ {
+		for again := accepted - 1; again <= accepted+1; again++ {
+			w := newWorld(t)
+			a, _ := w.enrollTOTP("ada")
+			w.clock.Advance(time.Minute)
+			shown := w.clock.Now().Add(time.Duration(accepted) * 30 * time.Second)
+			w.login("ada", a.Code(shown))
+			w.told()
+			w.clock.Set(shown.Add(time.Duration(-again+accepted) * 30 * time.Second))
+			for _, older := range []int{0, 1} {
+				code := a.Code(shown.Add(time.Duration(-older) * 30 * time.Second))
+				if _, err := w.VerifyLogin(w.ctx, w.begin("ada").Token, code); !errors.Is(err, mfa.ErrInvalidCode) {
+					t.Errorf("accepted at %+d, again at %+d, %d older: %v", accepted, again, older, err)
+				}
+			}
+			w.clock.Set(shown.Add(30 * time.Second))
+			w.login("ada", a.code())
+		}
+	}
+}
+
+func TestReplayIsToldAndCostsNothing(t *testing.T) {
+	w := newWorld(t)
+	a, _ := w.enrollTOTP("ada")
+	code := a.code()
+	w.login("ada", code)
+	challenge := w.begin("ada")
+	w.told()
+	for _, spelling := range []string{code, " " + code, code + "\n", code[:3] + " " + code[3:], code[:3] + "-" + code[3:], "\u00a0" + code, code[:3] + "\u2013" + code[3:], "\u2007" + code + "\u3000"} {
+		for range 3 {
+			_, err := w.VerifyLogin(w.ctx, challenge.Token, spelling)
+			wantTries(t, err, 5)
+			w.wantTold(mfa.EventReplayed)
+		}
+	}
+	if f := w.factor("ada", mfa.MethodTOTP); !f.RetryAt.IsZero() {
+		t.Errorf("delayed until %v", f.RetryAt)
+	}
+	w.clock.Advance(30 * time.Second)
+	_, err := w.VerifyLogin(w.ctx, challenge.Token, a.code())
+	ok(t, err)
+}
+
+func TestTheClockGoingBackOpensNothing(t *testing.T) {
+	w := newWorld(t)
+	a, _ := w.enrollTOTP("ada")
+	code := a.code()
+	accepted := w.clock.Now()
+	w.login("ada", code)
+	for _, back := range []time.Duration{30 * time.Second, 10 * time.Minute, 24 * time.Hour} {
+		w.clock.Set(accepted.Add(-back))
+		challenge := w.begin("ada")
+		for _, c := range []string{code, a.code(), a.Code(w.clock.Now().Add(-30 * time.Second))} {
+			if _, err := w.VerifyLogin(w.ctx, challenge.Token, c); !errors.Is(err, mfa.ErrInvalidCode) {
+				t.Errorf("%v back: %v", back, err)
+			}
+		}
+	}
+	w.clock.Set(accepted.Add(30 * time.Second))
+	w.login("ada", a.code())
+}
+
+func TestOfTwoStepsWithTheSameDigitsTheLaterIsSpent(t *testing.T) {
+	for _, test := range []struct {
+		clock int64
+		code  string
+	}{{153568 * 30, "468457"}, {679859 * 30, "038755"}, {910737 * 30, "911617"}} {
+		w := newWorld(t)
+		w.clock.Set(time.Unix(test.clock, 0))
+		ok(t, w.ImportTOTP(w.ctx, "ada", "otpauth://totp/x?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"))
+		w.login("ada", test.code)
+		for range 3 {
+			_, err := w.VerifyLogin(w.ctx, w.begin("ada").Token, test.code)
+			wantErr(t, err, mfa.ErrInvalidCode)
+			w.clock.Advance(30 * time.Second)
+		}
+	}
+}
+
+func TestSpellingsOfACode(t *testing.T) {
+	for _, test := range []struct {
+		spell func(string) string
+		ok    bool
+	}{
+		{func(c string) string { return c[:3] + " " + c[3:] }, true},
+		{func(c string) string { return "  " + c[:3] + "-" + c[3:] + "\r\n" }, true},
+		{func(c string) string { return strings.Join(strings.Split(c, ""), " ") }, true},
+		{func(c string) string { return c[:3] + "\u2011" + c[3:] + "\u00a0" }, true},
+		{func(c string) string { return "0" + c }, false},
+		{func(c string) string { return c + "0" }, false},
+		{func(c string) string { return c[1:] }, false},
+		{func(c string) string { return "+" + c }, false},
+		{func(c string) string { return c + "\x00" }, false},
+		{func(c string) string { return "\u200b" + c }, false},
+		{func(c string) string { return "\ufeff" + c }, false},
+		{func(c string) string { return c[:5] + "." + c[5:] }, false},
+		{func(c string) string { return c[:3] + "_" + c[3:] }, false},
+		{func(c string) string { return strings.Map(func(r rune) rune { return r - '0' + '０' }, c) }, false},
+		{func(c string) string { return strings.Map(func(r rune) rune { return r - '0' + '٠' }, c) }, false},
+		{func(c string) string { return c + strings.Repeat(" ", 60) }, false},
+		{func(c string) string { return c + "\xff" }, false},
+	} {
+		w := newWorld(t)
+		a, _ := w.enrollTOTP("ada")
+		challenge := w.begin("ada")
+		code := a.code()
+		if _, err := w.VerifyLogin(w.ctx, challenge.Token, test.spell(code)); (err == nil) != test.ok {
+			t.Errorf("%q: %v", test.spell(code), err)
+		} else if !test.ok {
+			wantErr(t, err, mfa.ErrInvalidCode)
+			_, err = w.VerifyLogin(w.ctx, challenge.Token, code)
+			ok(t, err)
+		}
+	}
+}
+
+func TestKeyURI(t *testing.T) {
+	for _, test := range []struct {
+		name, issuer, account string
+		config                mfa.TOTPConfig
+		prefix, suffix        string // around the secret
+	}{
+		{"plain", "Protekt", "user@example.com", mfa.TOTPConfig{}, "otpauth://totp/Protekt:user@example.com?secret=", "&issuer=Protekt"},
+		{"spaces", "ACME Co", "Ada Lovelace", mfa.TOTPConfig{}, "otpauth://totp/ACME%20Co:Ada%20Lovelace?secret=", "&issuer=ACME%20Co"},
+		{"a plus", "A+B", "a+b@x.io", mfa.TOTPConfig{}, "otpauth://totp/A%2BB:a%2Bb@x.io?secret=", "&issuer=A%2BB"},
+		{"reserved", "x&secret=AAAA", "a?period=1#/%", mfa.TOTPConfig{}, "otpauth://totp/x%26secret%3DAAAA:a%3Fperiod%3D1%23%2F%25?secret=", "&issuer=x%26secret%3DAAAA"},
+		{"unreserved", "a-b._~", "~", mfa.TOTPConfig{}, "otpauth://totp/a-b._~:~?secret=", "&issuer=a-b._~"},
+		{"letters of the world", "Ünï", "日本", mfa.TOTPConfig{}, "otpauth://totp/%C3%9Cn%C3%AF:%E6%97%A5%E6%9C%AC?secret=", "&issuer=%C3%9Cn%C3%AF"},
+		{"other settings", "P", "a", mfa.TOTPConfig{Algorithm: mfa.SHA256, Digits: 8, Period: time.Minute}, "otpauth://totp/P:a?secret=", "&issuer=P&algorithm=SHA256&digits=8&period=60"},
+		{"SHA512", "P", "a", mfa.TOTPConfig{Algorithm: mfa.SHA512}, "otpauth://totp/P:a?secret=", "&issuer=P&algorithm=SHA512"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t, func(c *mfa.Config) { c.Issuer, c.TOTP = test.issuer, test.config })
+			enrollment, err := w.EnrollTOTP(w.ctx, "ada", test.account)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := test.prefix + enrollment.Secret + test.suffix; enrollment.URI != want {
+				t.Errorf("got  %s\nwant %s", enrollment.URI, want)
+			}
+			u, err := url.Parse(enrollment.URI)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if u.Path != "/"+test.issuer+":"+test.account || u.Query().Get("issuer") != test.issuer || len(u.Query()["secret"]) != 1 {
+				t.Errorf("is read as %+v", u)
+			}
+			read, err := otp.NewKeyFromURL(enrollment.URI)
+			if err != nil || read.Issuer() != test.issuer || read.AccountName() != test.account || read.Secret() != enrollment.Secret {
+				t.Errorf("another library reads %v, %v", read, err)
+			}
+			code, err := totp.GenerateCodeCustom(read.Secret(), w.clock.Now(), totp.ValidateOpts{Period: uint(read.Period()), Digits: read.Digits(), Algorithm: read.Algorithm()})
+			ok(t, err)
+			_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, code)
+			ok(t, err)
+		})
+	}
+}
+
+func TestAccountNames(t *testing.T) {
+	w := newWorld(t)
+	for _, test := range []struct {
+		name, account string
+		ok            bool
+	}{
+		{"one letter", "a", true},
+		{"as long as scans", strings.Repeat("a", 255), true},
+		{"empty", "", false},
+		{"256 bytes", strings.Repeat("a", 256), false},
+		{"too long once encoded", strings.Repeat("é", 120), false},
+		{"a colon", "a:b", false},
+		{"a line break", "a\nb", false},
+		{"NUL", "a\x00", false},
+		{"invalid UTF-8", "a\xff", false},
+		{"direction marks", "a\u202eb", false},
+	} {
+		enrollment, err := w.EnrollTOTP(w.ctx, "ada", test.account)
+		if test.ok {
+			ok(t, err)
+			continue
+		}
+		wantErr(t, err, mfa.ErrInvalidInput)
+		if enrollment != nil {
+			t.Errorf("%s: %v", test.name, enrollment)
+		}
+	}
+}
+
+// TestQRCode: it holds the URI in whole one-bit modules with a quiet zone, so
+// that it scans from a screen.
+func TestQRCode(t *testing.T) {
+	w := newWorld(t)
+	for _, account := range []string{"a", "ada@example.com", strings.Repeat("a", 255)} {
+		enrollment, err := w.EnrollTOTP(w.ctx, "ada", account)
+		if err != nil {
+			t.Fatal(err)
+		}
+		picture := decodeQR(t, enrollment.QRCode)
+		width := picture.Bounds().Dx()
+		if width < 200 || width > 400 || picture.Bounds().Dy() != width {
+			t.Errorf("%v pixels", picture.Bounds())
+		}
+		want, err := qr.Encode(enrollment.URI, qr.M, qr.Auto)
+		if err != nil {
+			t.Fatal(err)
+		}
+		modules := want.Bounds().Dx() + 8
+		if width%modules != 0 {
+			t.Fatalf("%d pixels for %d modules", width, modules)
+		}
+		scale := width / modules
+		for y := range width {
+			for x := range width {
+				mx, my := x/scale-4, y/scale-4
+				black := mx >= 0 && my >= 0 && mx < modules-8 && my < modules-8 && want.At(mx, my) == color.Black
+				if got := picture.ColorIndexAt(x, y) == 1; got != black {
+					t.Fatalf("pixel %d,%d is black: %v", x, y, got)
+				}
+			}
+		}
+	}
+}
+
+// decodeQR reads the picture of a data URL and checks that it is one bit a
+// pixel, white and black.
+func decodeQR(t *testing.T, dataURL string) *image.Paletted {
+	t.Helper()
+	encoded, found := strings.CutPrefix(dataURL, "data:image/png;base64,")
+	data, err := base64.StdEncoding.DecodeString(encoded)
+	if !found || err != nil {
+		t.Fatalf("not a data URL: %.40s, %v", dataURL, err)
+	}
+	if depth := data[24]; depth != 1 { // in the IHDR chunk
+		t.Errorf("%d bits a pixel", depth)
+	}
+	decoded, err := png.Decode(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture, isPaletted := decoded.(*image.Paletted)
+	if !isPaletted || len(picture.Palette) != 2 {
+		t.Fatalf("%T with other colours than two", decoded)
+	}
+	r, _, _, _ := picture.Palette[0].RGBA()
+	if r2, _, _, _ := picture.Palette[1].RGBA(); r != 0xffff || r2 != 0 {
+		t.Errorf("colours %v", picture.Palette)
+	}
+	return picture
+}
+
+func TestImportTOTP(t *testing.T) {
+	const secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+	at := time.Unix(59, 0)
+	for _, test := range []struct {
+		name, uri, code string
+	}{
+		{"the least", "otpauth://totp/x?secret=" + secret, "287082"},
+		{"all", "otpauth://totp/Old%20Co:ada@example.com?secret=" + secret + "&issuer=Old%20Co&algorithm=SHA1&digits=8&period=30", "94287082"},
+		{"lower case, padded", "otpauth://totp/x?secret=gezdgnbvgy3tqojqgezdgnbvgy3tqojqgezdgnbvgy3tqojqgeza====&algorithm=sha256&digits=8", "46119246"},
+		{"SHA512", "otpauth://totp/x?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQGEZDGNA&algorithm=SHA512&digits=8", "90693936"},
+		{"ten bytes", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP", ""},
+		{"seven digits, a minute", "otpauth://totp/x?secret=" + secret + "&digits=7&period=60", ""},
+		{"foreign parameters", "otpauth://totp/x?secret=" + secret + "&image=https%3A%2F%2Fx&color=red", "287082"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.clock.Set(at)
+			ok(t, w.ImportTOTP(w.ctx, "ada", test.uri))
+			w.wantTold(mfa.EventEnrolled)
+			code := test.code
+			if code == "" {
+				code = w.scan(test.uri).code()
+			}
+			w.login("ada", code)
+		})
+	}
+}
+
+func TestImportTOTPRefuses(t *testing.T) {
+	const secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+	w := newWorld(t)
+	for name, uri := range map[string]string{
+		"nothing":               "",
+		"another scheme":        "https://totp/x?secret=" + secret,
+		"HOTP":                  "otpauth://hotp/x?secret=" + secret + "&counter=1",
+		"no secret":             "otpauth://totp/x",
+		"an empty secret":       "otpauth://totp/x?secret=",
+		"a short secret":        "otpauth://totp/x?secret=JBSWY3DPEHPK3",
+		"a long secret":         "otpauth://totp/x?secret=" + strings.Repeat("A", 112),
+		"not base32":            "otpauth://totp/x?secret=GEZDGNBVGY3TQOJ1",
+		"a space in the secret": "otpauth://totp/x?secret=GEZDGNBV%20GY3TQOJQGEZDGNBV",
+		"a line break in it":    "otpauth://totp/x?secret=GEZDGNBV%0AGY3TQOJQGEZDGNBV",
+		"bits left over":        "otpauth://totp/x?secret=GEZDGNBVGY3TQOJQGB",
+		"two secrets":           "otpauth://totp/x?secret=" + secret + "&secret=" + secret,
+		"5 digits":              "otpauth://totp/x?secret=" + secret + "&digits=5",
+		"9 digits":              "otpauth://totp/x?secret=" + secret + "&digits=9",
+		"odd digits":            "otpauth://totp/x?secret=" + secret + "&digits=six",
+		"very many digits":      "otpauth://totp/x?secret=" + secret + "&digits=18446744073709551616",
+		"digits that overflow":  "otpauth://totp/x?secret=" + secret + "&digits=18446744073709551615",
+		"a period of 0":         "otpauth://totp/x?secret=" + secret + "&period=0",
+		"a period of 121":       "otpauth://totp/x?secret=" + secret + "&period=121",
+		"a period that wraps":   "otpauth://totp/x?secret=" + secret + "&period=18446744073709551615",
+		"a negative period":     "otpauth://totp/x?secret=" + secret + "&period=-30",
+		"half a second":         "otpauth://totp/x?secret=" + secret + "&period=30.5",
+		"MD5":                   "otpauth://totp/x?secret=" + secret + "&algorithm=MD5",
+		"an odd algorithm":      "otpauth://totp/x?secret=" + secret + "&algorithm=SHA3",
+		"Steam":                 "otpauth://totp/x?secret=" + secret + "&encoder=steam",
+		"an odd encoder":        "otpauth://totp/x?secret=" + secret + "&encoder=odd",
+		"a bad escape":          "otpauth://totp/x?secret=" + secret + "&issuer=%zz",
+		"a semicolon":           "otpauth://totp/x?secret=" + secret + ";digits=8",
+		"over 4 KiB":            "otpauth://totp/x?secret=" + secret + "&x=" + strings.Repeat("a", 4096),
+	} {
+		err := w.ImportTOTP(w.ctx, "ada", uri)
+		wantErr(t, err, mfa.ErrInvalidInput)
+		if err == nil {
+			t.Errorf("%s is taken", name)
+		} else if strings.Contains(err.Error(), "GEZDGNBV") || strings.Contains(err.Error(), "totp/x") {
+			t.Errorf("%s: the error quotes the URI: %v", name, err)
+		}
+	}
+	if got := w.enrolled("ada"); got != nil {
+		t.Errorf("enrolled %v", got)
+	}
+}
+
+func TestImportingTheSameKeyKeepsItsSpentCodes(t *testing.T) {
+	w := newWorld(t)
+	uri := "otpauth://totp/x?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+	a := w.scan(uri)
+	ok(t, w.ImportTOTP(w.ctx, "ada", uri))
+	w.login("ada", a.code())
+	ok(t, w.ImportTOTP(w.ctx, "ada", uri+"&issuer=Other"))
+	_, err := w.VerifyLogin(w.ctx, w.begin("ada").Token, a.code())
+	wantTries(t, err, 5)
+	w.clock.Advance(30 * time.Second)
+	w.login("ada", a.code())
+
+	// Another key has its own.
+	other := "otpauth://totp/x?secret=HXDMVJECJJWSRB3HWIZR4IFUGFTMXBOZ"
+	ok(t, w.ImportTOTP(w.ctx, "ada", other))
+	w.login("ada", w.scan(other).code())
+}
+
+// TestEveryInstantWorks: no time of the clock is too early or too late.
+func TestEveryInstantWorks(t *testing.T) {
+	for _, seconds := range []int64{0, 1, 29, 30, 59, 20000000000, 1<<31 - 1, 1 << 31, 1 << 32, 128849018880, 257698037760} {
+		w := newWorld(t)
+		w.clock.Set(time.Unix(seconds, 0))
+		a, _ := w.enrollTOTP("ada")
+		w.login("ada", a.code())
+	}
+	for _, seconds := range []int64{-62135596800, -31, -1, 1<<63 - 1, -1 << 63, 1 << 40} {
+		w := newWorld(t)
+		w.clock.Set(time.Unix(seconds, 0))
+		enrollment, err := w.EnrollTOTP(w.ctx, "ada", "a")
+		if err != nil { // a clock that far off is refused
+			continue
+		}
+		_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, w.scan(enrollment.URI).code())
+		if err == nil && seconds < -30 {
+			t.Errorf("a code of before 1970 was accepted at %d", seconds)
+		}
+		w.clock.Set(time.Unix(2000000000, 0))
+		w.enrollTOTP("ada") // and nothing is broken for good
+	}
+}
