@@ -1,0 +1,286 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/mfatest"
+)
+
+// A user has an authenticator app, real or simulated, and a phone. The host
+// keeps the proof of the latest login in the session.
+type user struct {
+	*story
+	id, phone string
+	app       *mfatest.Authenticator // simulates the app, and knows wrong codes
+	lastCode  string                 // of the app, that was accepted
+	proof     string
+	backup    []string
+}
+
+func (u *user) logsInWithoutMFA() error {
+	u.chapter("Ada logs in. Nothing is enrolled and nothing required: BeginLogin returns nil.")
+	return u.engine.BeginLogin(u.ctx, u.id)
+}
+
+func (u *user) enrolls() error {
+	u.chapter("Ada turns on MFA: she scans a QR code with her authenticator app and confirms.")
+	enrollment, err := u.engine.EnrollTOTP(u.ctx, u.id, u.id+"@example.com")
+	if err != nil {
+		return err
+	}
+	if u.attended {
+		if err := drawQR(u.out, enrollment.URI); err != nil {
+			return err
+		}
+	}
+	u.say("   URI: %s", enrollment.URI)
+	u.say("   Key: %s", inGroups(enrollment.Secret))
+	if u.app, err = mfatest.NewAuthenticator(enrollment.URI); err != nil {
+		return err
+	}
+	return u.answer("Code of the app", func(code string) (*mfa.Login, error) {
+		return u.engine.VerifyEnrollment(u.ctx, u.id, mfa.MethodTOTP, code)
+	})
+}
+
+func (u *user) savesBackupCodes() error {
+	u.chapter("Ada gets backup codes, to be shown once.")
+	var err error
+	if u.backup, err = u.engine.GenerateBackupCodes(u.ctx, u.id, mfa.WithProof(u.proof)); err != nil {
+		return err
+	}
+	u.say("   %s", strings.Join(u.backup, "  "))
+	return nil
+}
+
+func (u *user) logsInByApp() error {
+	u.chapter("Ada logs in again. Now BeginLogin returns a ChallengeError, which the client gets as JSON:")
+	challenge, err := u.challenged()
+	if err != nil {
+		return err
+	}
+	if err := u.showJSON(challenge); err != nil {
+		return err
+	}
+	if u.attended {
+		u.say("   The code that confirmed is spent: wait for the app's next one.")
+	}
+	u.pass(time.Second)
+	return u.answer("Next code of the app", func(code string) (*mfa.Login, error) {
+		return u.engine.VerifyLogin(u.ctx, challenge.Token, code)
+	})
+}
+
+func (u *user) addsAPhone() error {
+	u.chapter("Ada adds her phone. The number counts once its code came back.")
+	if _, err := u.engine.EnrollSMS(u.ctx, u.id, u.phone, mfa.WithProof(u.proof)); err != nil {
+		return err
+	}
+	login, err := u.engine.VerifyEnrollment(u.ctx, u.id, mfa.MethodSMS, u.received[u.phone])
+	return u.welcome(login, err)
+}
+
+func (u *user) logsInBySMS() error {
+	u.chapter("Ada logs in by SMS.")
+	challenge, err := u.challenged()
+	if err != nil {
+		return err
+	}
+	if err := u.showJSON(challenge); err != nil {
+		return err
+	}
+	u.pass(time.Second) // between two messages
+	delivery, err := u.engine.SendCode(u.ctx, challenge.Token)
+	if err != nil {
+		return err
+	}
+	if err := u.showJSON(delivery); err != nil {
+		return err
+	}
+	return u.welcome(u.engine.VerifyLogin(u.ctx, challenge.Token, u.received[u.phone]))
+}
+
+func (u *user) logsInByBackupCode() error {
+	u.chapter("Ada has lost her phone: she logs in by a backup code, in her own spelling.")
+	challenge, err := u.challenged()
+	if err != nil {
+		return err
+	}
+	typed := strings.ToUpper(strings.ReplaceAll(u.backup[0], "-", " "))
+	u.say("   She types %q.", typed)
+	login, err := u.engine.VerifyLogin(u.ctx, challenge.Token, typed)
+	if err := u.welcome(login, err); err != nil {
+		return err
+	}
+	u.say("   %d backup codes are left.", login.BackupCodesLeft)
+	return u.mustBeRefused("The same backup code again", mfa.ErrInvalidCode, u.backup[0])
+}
+
+func (u *user) repeatsACode() error {
+	u.chapter("Somebody looked over Ada's shoulder and repeats the app's code. Each works once.")
+	return u.mustBeRefused("The code "+u.lastCode+" again", mfa.ErrInvalidCode, u.lastCode)
+}
+
+func (u *user) guesses() error {
+	u.chapter("Somebody has Ada's password and guesses. Four wrong codes are free, then nothing is evaluated for a while.")
+	challenge, err := u.challenged()
+	if err != nil {
+		return err
+	}
+	for range 5 {
+		wrong := u.app.WrongCode(u.now())
+		_, err := u.engine.VerifyLogin(u.ctx, challenge.Token, wrong)
+		if !errors.Is(err, mfa.ErrInvalidCode) {
+			return fmt.Errorf("a wrong code gave %v", err)
+		}
+		u.say("   %s: %v (%s)", wrong, err, mfa.ErrorCode(err))
+	}
+	if err := u.mustBeRefused("On that challenge even a backup code", mfa.ErrInvalidToken, u.backup[1], challenge.Token); err != nil {
+		return err
+	}
+	if challenge, err = u.challenged(); err != nil {
+		return err
+	}
+	_, err = u.engine.VerifyLogin(u.ctx, challenge.Token, u.app.Code(u.now()))
+	var throttled *mfa.ThrottledError
+	if !errors.As(err, &throttled) {
+		return fmt.Errorf("a code while the app is delayed gave %v", err)
+	}
+	u.say("   On a new one the right code of the app: %v (%s)", err, mfa.ErrorCode(err))
+	u.say("   Her other factors stay open. Ada types a backup code.")
+	return u.welcome(u.engine.VerifyLogin(u.ctx, challenge.Token, u.backup[1]))
+}
+
+func (u *user) mustEnroll() error {
+	u.required = true
+	u.chapter("The project now requires MFA. Bob, who has none, gets an EnrollmentError:")
+	var enrollment *mfa.EnrollmentError
+	if err := u.engine.BeginLogin(u.ctx, u.id); !errors.As(err, &enrollment) {
+		return fmt.Errorf("a user without MFA gave %v", err)
+	}
+	if err := u.showJSON(enrollment); err != nil {
+		return err
+	}
+	userID, err := u.engine.EnrollmentUser(u.ctx, enrollment.Token)
+	if err != nil {
+		return err
+	}
+	u.say("   Its token leads %s to the enrollment pages, and nowhere else.", userID)
+	begun, err := u.engine.EnrollTOTP(u.ctx, userID, userID+"@example.com")
+	if err != nil {
+		return err
+	}
+	if u.app, err = mfatest.NewAuthenticator(begun.URI); err != nil {
+		return err
+	}
+	login, err := u.engine.VerifyEnrollment(u.ctx, userID, mfa.MethodTOTP, u.app.Code(u.now()))
+	if err := u.welcome(login, err); err != nil {
+		return err
+	}
+	if _, err := u.engine.EnrollmentUser(u.ctx, enrollment.Token); !errors.Is(err, mfa.ErrInvalidToken) {
+		return fmt.Errorf("the enrollment token, used again, gave %v", err)
+	}
+	return nil
+}
+
+func (u *user) cannotTurnItOff() error {
+	u.chapter("While MFA is required, Ada cannot turn it off.")
+	err := u.engine.Unenroll(u.ctx, u.id, mfa.MethodTOTP, mfa.WithProof(u.proof))
+	if !errors.Is(err, mfa.ErrEnforced) {
+		return fmt.Errorf("Unenroll gave %v", err)
+	}
+	u.say("   %v (%s)", err, mfa.ErrorCode(err))
+	status, err := u.engine.Status(u.ctx, u.id)
+	if err != nil {
+		return err
+	}
+	return u.showJSON(status)
+}
+
+// challenged begins a login, which must not let the user pass.
+func (u *user) challenged() (*mfa.ChallengeError, error) {
+	err := u.engine.BeginLogin(u.ctx, u.id)
+	var challenge *mfa.ChallengeError
+	if !errors.As(err, &challenge) {
+		return nil, fmt.Errorf("a login that must be challenged gave %v", err)
+	}
+	return challenge, nil
+}
+
+// mustBeRefused answers a challenge, a new one unless it is given, with a code
+// that must not do.
+func (u *user) mustBeRefused(what string, want error, code string, token ...string) error {
+	if token == nil {
+		challenge, err := u.challenged()
+		if err != nil {
+			return err
+		}
+		token = []string{challenge.Token}
+	}
+	if _, err := u.engine.VerifyLogin(u.ctx, token[0], code); !errors.Is(err, want) {
+		return fmt.Errorf("%s gave %v", what, err)
+	} else {
+		u.say("   %s: %v (%s)", what, err, mfa.ErrorCode(err))
+	}
+	return nil
+}
+
+// welcome takes what a login gave.
+func (u *user) welcome(login *mfa.Login, err error) error {
+	if err != nil {
+		return err
+	}
+	u.proof = login.Proof
+	u.say("   %s is in, by %s (amr: %s).", login.UserID, login.Method, strings.Join(login.AMR, ", "))
+	return nil
+}
+
+// answer asks for codes of the app until try takes one: a person may mistype.
+func (u *user) answer(question string, try func(code string) (*mfa.Login, error)) error {
+	for {
+		asked := u.attended
+		code := u.code(question)
+		login, err := try(code)
+		if err == nil {
+			u.lastCode = code
+			return u.welcome(login, nil)
+		}
+		var wrong *mfa.CodeError
+		if !asked || !errors.As(err, &wrong) || wrong.TriesLeft == 0 {
+			return fmt.Errorf("the app's code: %w", err)
+		}
+		u.say("   Refused: %v", err)
+	}
+}
+
+// code is what the app shows, as the person reads it or as it is simulated.
+func (u *user) code(question string) string {
+	if u.attended {
+		answer := u.ask(question + `, or "simulate"`)
+		if answer != "" && answer != "simulate" {
+			return answer
+		}
+		u.say("   From here on the app is simulated.")
+		u.attended = false
+	}
+	if u.lastCode != "" {
+		u.pass(30 * time.Second) // until it shows another one
+	}
+	code := u.app.Code(u.now())
+	u.say("   The app shows %s.", code)
+	return code
+}
+
+// inGroups spells a key as people type it.
+func inGroups(key string) string {
+	groups := make([]string, 0, len(key)/4+1)
+	for group := range slices.Chunk([]byte(key), 4) {
+		groups = append(groups, string(group))
+	}
+	return strings.Join(groups, " ")
+}
