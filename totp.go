@@ -303,10 +303,10 @@ func qrCode(text string) (string, error) {
 	scale := maxWidth / (modules + 2*quietZone)
 	width := scale * (modules + 2*quietZone)
 	picture := image.NewPaletted(image.Rect(0, 0, width, width), color.Palette{color.White, color.Black})
-	for y := range modules * scale {
-		for x := range modules * scale {
-			if dark(code.At(x/scale, y/scale)) {
-				picture.SetColorIndex(x+quietZone*scale, y+quietZone*scale, 1)
+	for y := range modules {
+		for x := range modules {
+			if code.At(x, y) == color.Black {
+				fill(picture, (x+quietZone)*scale, (y+quietZone)*scale, scale)
 			}
 		}
 	}
@@ -322,7 +322,11 @@ func qrCode(text string) (string, error) {
 	return b.String(), nil
 }
 
-func dark(c color.Color) bool {
-	r, _, _, _ := c.RGBA()
-	return r < 1<<15
+// fill blackens a square.
+func fill(picture *image.Paletted, left, top, size int) {
+	for y := top; y < top+size; y++ {
+		for x := left; x < left+size; x++ {
+			picture.SetColorIndex(x, y, 1)
+		}
+	}
 }
