@@ -92,18 +92,15 @@ func TestOneSpellingOpens(t *testing.T) {
 	}
 }
 
-// FuzzOpen: nothing that was not sealed opens.
+// FuzzOpen: nothing opens that was not sealed, and only these claims were.
 func FuzzOpen(f *testing.F) {
 	ring := newRing(f, 1)
-	made := make(map[string]bool)
 	for _, kind := range kinds {
-		token := Seal(ring, kind, claims)
-		made[token] = true
-		f.Add(token)
+		f.Add(Seal(ring, kind, claims))
 	}
 	f.Fuzz(func(t *testing.T, token string) {
 		for _, kind := range kinds {
-			if c, ok := Open(ring, kind, token); ok && !made[token] || !ok && c != (Claims{}) {
+			if c, ok := Open(ring, kind, token); ok && c != claims || !ok && c != (Claims{}) {
 				t.Fatalf("%q: %v, %+v", token, ok, c)
 			}
 		}
