@@ -400,22 +400,22 @@ func TestAFaultTellsNothingAboutTheCode(t *testing.T) {
 		a, codes, _ := full(w)
 		token, right, wrong := answer(w, a, codes)
 		before := store.snapshot()
-		try := func(code string, at int, f fault) (error, int) {
+		try := func(code string, at int, f fault) (calls int, err error) {
 			store.arm(before, at, f)
-			_, err := w.VerifyLogin(w.ctx, token, code)
-			return err, store.calls
+			_, err = w.VerifyLogin(w.ctx, token, code)
+			return store.calls, err
 		}
-		rightErr, rightCalls := try(right, 0, "")
+		rightCalls, rightErr := try(right, 0, "")
 		ok(t, rightErr)
-		wrongErr, wrongCalls := try(wrong, 0, "")
+		wrongCalls, wrongErr := try(wrong, 0, "")
 		wantErr(t, wrongErr, mfa.ErrInvalidCode)
 		if rightCalls != wrongCalls {
 			t.Errorf("%s: %d calls for a right code, %d for a wrong one", name, rightCalls, wrongCalls)
 		}
 		for at := 1; at <= rightCalls; at++ {
 			for _, f := range []fault{fails, failsLate, everTooLate, cancelled} {
-				rightErr, _ := try(right, at, f)
-				wrongErr, _ := try(wrong, at, f)
+				_, rightErr := try(right, at, f)
+				_, wrongErr := try(wrong, at, f)
 				if rightErr == nil || wrongErr == nil || rightErr.Error() != wrongErr.Error() || mfa.ErrorCode(rightErr) != mfa.ErrorCode(wrongErr) {
 					t.Errorf("%s, call %d %s: right %v, wrong %v", name, at, f, rightErr, wrongErr)
 				}

@@ -17,7 +17,6 @@ import (
 // that all of them have read the same version.
 type barrierStore struct {
 	mfa.Store
-	arm sync.Once
 	all sync.WaitGroup
 
 	mu   sync.Mutex
