@@ -33,7 +33,7 @@ func full() *User {
 			Lane: throttle.Lane{
 				Consecutive: 3,
 				LastFailure: start.Add(2 * time.Hour),
-				Recent:      []int64{31556880, 31556880, 31557000},
+				Recent:      []int64{2103792, 2103792, 2103800},
 				Disabled:    true,
 			},
 		}
@@ -145,17 +145,22 @@ func TestTheFullestRecordIsUnder2KiB(t *testing.T) {
 	for _, f := range u.Factors() {
 		f.Lane.Consecutive = throttle.Limit
 		f.Lane.Recent = nil
-		for i := range int64(throttle.Limit) { // as far apart as 30 days allow
-			f.Lane.Recent = append(f.Lane.Recent, 31556880+i*432)
+		at := int64(2103792)
+		for range 22 { // as many long distances as 30 days allow
+			at += 128
+			f.Lane.Recent = append(f.Lane.Recent, at)
+		}
+		for range throttle.Limit - 22 {
+			f.Lane.Recent = append(f.Lane.Recent, at)
 		}
 	}
 	u.Sent.Times = nil
 	for i := range PerDay {
-		u.Sent.Times = append(u.Sent.Times, start.Add(time.Duration(i)*(2*time.Hour+7)))
+		u.Sent.Times = append(u.Sent.Times, start.Add(time.Duration(i)*(2*time.Hour+987_654_321)))
 	}
 	u.Challenges = nil
 	for i := range MaxChallenges {
-		c := Challenge{ID: [8]byte{byte(i)}, Issued: start.Add(time.Duration(i) * (11*time.Second + 1)), Failures: 4, Sends: 3}
+		c := Challenge{ID: [8]byte{byte(i)}, Issued: start.Add(time.Duration(i) * (11*time.Second + 987_654_321)), Failures: 4, Sends: 3}
 		c.Expires = c.Issued.Add(10 * time.Minute)
 		if i < PerHour { // at most so many codes are live
 			c.Code = &Code{Expires: c.Issued.Add(10 * time.Minute)}

@@ -45,7 +45,7 @@ func (s Schedule) Delay(failures int) time.Duration {
 type Lane struct {
 	Consecutive int       // failures since the last success, at most Limit
 	LastFailure time.Time // of those; zero without any
-	Recent      []int64   // the minutes (Unix time / 60) of the failures within Window, ascending, at most Limit
+	Recent      []int64   // the quarters of an hour (Unix time / 900) of the failures within Window, ascending, at most Limit
 	Disabled    bool
 }
 
@@ -67,12 +67,12 @@ func (l *Lane) Closed(now time.Time) bool {
 // Charge counts one failure. It is called before a code is compared, or in
 // the same save as the verdict.
 func (l *Lane) Charge(now time.Time) {
-	minute := floorMinute(now)
+	quarter := floorQuarter(now)
 	l.Recent = l.Recent[l.expired(now):]
 	if n := len(l.Recent); n > 0 {
-		minute = max(minute, l.Recent[n-1]) // the clock may have gone back
+		quarter = max(quarter, l.Recent[n-1]) // the clock may have gone back
 	}
-	l.Recent = append(l.Recent, minute)
+	l.Recent = append(l.Recent, quarter)
 	l.Consecutive++
 	l.LastFailure = now
 }
@@ -101,10 +101,11 @@ func (l *Lane) Succeed() {
 	l.LastFailure = time.Time{}
 }
 
-// expired counts the leading failures that no longer count. A minute counts
-// until the last instant in it has left the window.
+// expired counts the leading failures that no longer count. A quarter of an
+// hour, which is how precise it need be, counts until the last instant in it
+// has left the window.
 func (l *Lane) expired(now time.Time) int {
-	oldest := floorMinute(now.Add(-Window))
+	oldest := floorQuarter(now.Add(-Window))
 	n := 0
 	for n < len(l.Recent) && l.Recent[n] < oldest {
 		n++
@@ -112,11 +113,11 @@ func (l *Lane) expired(now time.Time) int {
 	return n
 }
 
-func floorMinute(t time.Time) int64 {
-	seconds := t.Unix()
-	minute := seconds / 60
-	if seconds%60 < 0 {
-		minute--
+func floorQuarter(t time.Time) int64 {
+	const seconds = 15 * 60
+	quarter := t.Unix() / seconds
+	if t.Unix()%seconds < 0 {
+		quarter--
 	}
-	return minute
+	return quarter
 }
