@@ -227,7 +227,7 @@ func (e *Engine) SendCode(ctx context.Context, token string) (*SMSDelivery, erro
 	ticket := ticketOf(claims)
 	var phone string
 	maySend := func(u *user) (record.Challenge, error) {
-		c, ok := u.Open(ticket)
+		c, ok := u.Open(ticket, u.now)
 		switch {
 		case !ok:
 			return c, ErrInvalidToken
@@ -255,6 +255,7 @@ func (e *Engine) SendCode(ctx context.Context, token string) (*SMSDelivery, erro
 	message := SMS{Code: newSMSCode(), UserID: claims.UserID, Action: claims.Action}
 	tag := e.ring.MAC(challengeCode, claims.UserID, string(claims.ID[:]), message.Code)
 	var delivery *SMSDelivery
+	var cooldown time.Time
 	err = e.update(ctx, claims.UserID, func(u *user) error {
 		c, err := maySend(u)
 		if err != nil {
@@ -263,13 +264,14 @@ func (e *Engine) SendCode(ctx context.Context, token string) (*SMSDelivery, erro
 		message.To = phone
 		message.ExpiresAt = earlier(u.now.Add(e.config.SMSCodes.TTL), claims.Expires)
 		resend := u.Send(c, record.Code{Tag: tag, Expires: message.ExpiresAt}, u.now, e.config.SMSCodes.Cooldown)
+		cooldown = u.Sent.Cooldown
 		delivery = &SMSDelivery{Phone: maskPhone(phone), ExpiresAt: message.ExpiresAt, ResendAfter: resend}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	if err := e.deliver(ctx, message, func(u *user) { u.Undelivered(ticket, tag, u.now) }); err != nil {
+	if err := e.deliver(ctx, message, func(u *user) { u.Undelivered(ticket, tag, cooldown, u.now) }); err != nil {
 		return nil, err
 	}
 	return delivery, nil

@@ -275,8 +275,8 @@ func (e *Engine) Reset(ctx context.Context, userID string) error {
 }
 
 // Unlock is for the support desk: it forgets failures and enables disabled
-// factors. It also forgets spent codes of more than one time step ahead, which
-// there are when a clock ran ahead.
+// factors. It also forgets what a clock that ran ahead has left: spent codes of
+// more than one time step ahead, and messages that are still to come.
 func (e *Engine) Unlock(ctx context.Context, userID string) error {
 	return e.update(ctx, userID, func(u *user) error {
 		u.Unlock(u.now)
@@ -287,7 +287,8 @@ func (e *Engine) Unlock(ctx context.Context, userID string) error {
 
 // PasswordChanged ends what was begun or trusted under the old password:
 // challenges, enrollments, proofs and trusted devices. Factors and failures
-// stay.
+// stay. Every engine on a store must have Required set where one has, or the
+// enrollment tokens of users without a record live on.
 func (e *Engine) PasswordChanged(ctx context.Context, userID string) error {
 	return e.update(ctx, userID, func(u *user) error {
 		if u.exists() || e.config.Required != nil {

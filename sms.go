@@ -79,20 +79,23 @@ func (e *Engine) EnrollSMS(ctx context.Context, userID, phone string, opts ...Ch
 	message := SMS{To: phone, Code: newSMSCode(), UserID: userID, Action: ActionEnroll}
 	tag := e.ring.MAC(enrollmentCode, userID, phone, message.Code)
 	var delivery *SMSDelivery
+	var cooldown time.Time
 	err = e.update(ctx, userID, func(u *user) error {
 		if err := mayBegin(u); err != nil {
 			return err
 		}
 		message.ExpiresAt = u.now.Add(min(e.config.SMSCodes.TTL, e.config.EnrollmentTTL))
 		u.BeginSMS(phone, tag, message.ExpiresAt, u.now, e.config.SMSCodes.Cooldown)
+		cooldown = u.Sent.Cooldown
 		u.event(EventEnrollmentStarted, MethodSMS, ActionEnroll, nil)
 		delivery = &SMSDelivery{Phone: maskPhone(phone), ExpiresAt: message.ExpiresAt, ResendAfter: u.Sent.NextAt()}
 		return nil
 	})
 	if err != nil {
+		e.uncountNumber(ctx, phone) // somebody else was faster
 		return nil, err
 	}
-	if err := e.deliver(ctx, message, func(u *user) { u.PendingUndelivered(tag) }); err != nil {
+	if err := e.deliver(ctx, message, func(u *user) { u.PendingUndelivered(tag, cooldown) }); err != nil {
 		return nil, err
 	}
 	return delivery, nil
@@ -144,9 +147,7 @@ func (e *Engine) countNumber(ctx context.Context, userID, phone string) error {
 	if e.config.SMSCodes.Numbers == nil {
 		return nil
 	}
-	tag := e.ring.MAC(phoneNumber, phone)
-	id := "mfa_number_" + hex.EncodeToString(tag.Sum[:])
-	err := e.updateIn(ctx, e.config.SMSCodes.Numbers, id, func(number *user) error {
+	err := e.updateIn(ctx, e.config.SMSCodes.Numbers, e.numberID(phone), func(number *user) error {
 		if next := number.Sent.NextAt(); number.now.Before(next) {
 			return &ThrottledError{RetryAfter: next.Sub(number.now)}
 		}
@@ -157,6 +158,26 @@ func (e *Engine) countNumber(ctx context.Context, userID, phone string) error {
 		e.emit(ctx, Event{Type: EventThrottled, UserID: userID, Method: MethodSMS, Action: ActionEnroll, Time: e.now(), Err: err})
 	}
 	return err
+}
+
+// uncountNumber takes back what countNumber counted, since no message was sent.
+// Where that fails the number stays counted, which errs on the safe side.
+func (e *Engine) uncountNumber(ctx context.Context, phone string) {
+	if e.config.SMSCodes.Numbers == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	defer cancel()
+	_ = e.updateIn(ctx, e.config.SMSCodes.Numbers, e.numberID(phone), func(number *user) error {
+		number.Sent.TakeBack()
+		return nil
+	})
+}
+
+// numberID is the name of a number's record, which does not tell the number.
+func (e *Engine) numberID(phone string) string {
+	tag := e.ring.MAC(phoneNumber, phone)
+	return "mfa_number_" + hex.EncodeToString(tag.Sum[:])
 }
 
 // undoTimeout is how long a failed delivery may take to be undone.

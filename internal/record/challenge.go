@@ -39,11 +39,11 @@ func (u *User) IssueAt(now time.Time) time.Time {
 	return u.Forgotten.Add(1)
 }
 
-// Find gives the challenge of a ticket unless it is ended: used, forgotten, or
-// of another epoch. One that took its last wrong code is found, since the
-// right one may have been paid for before; see open.
-func (u *User) Find(t Ticket) (Challenge, bool) {
-	if t.Epoch != u.Epoch || !u.Enrolled() {
+// Find gives the challenge of a ticket unless it is over: expired, used,
+// forgotten, or of another epoch. One that took its last wrong code is found,
+// since the right one may have been paid for before; see Open.
+func (u *User) Find(t Ticket, now time.Time) (Challenge, bool) {
+	if !now.Before(t.Expires) || t.Epoch != u.Epoch || !u.Enrolled() {
 		return Challenge{}, false
 	}
 	for _, c := range u.Challenges {
@@ -55,15 +55,16 @@ func (u *User) Find(t Ticket) (Challenge, bool) {
 }
 
 // Open gives the challenge of a ticket if it still takes codes.
-func (u *User) Open(t Ticket) (Challenge, bool) {
-	c, ok := u.Find(t)
+func (u *User) Open(t Ticket, now time.Time) (Challenge, bool) {
+	c, ok := u.Find(t, now)
 	return c, ok && c.triesLeft() > 0
 }
 
 // remember keeps a challenge. What has expired is forgotten, and where there
-// are too many the oldest: with it die those issued before it that nothing is
-// remembered of.
+// are too many the oldest of the others: with it die those issued before it
+// that nothing is remembered of.
 func (u *User) remember(c Challenge, now time.Time) {
+	u.dropExpired(now)
 	kept := slices.DeleteFunc(u.Challenges, func(other Challenge) bool {
 		expired := !now.Before(other.Expires)
 		if expired && other.ID != c.ID {
@@ -77,8 +78,12 @@ func (u *User) remember(c Challenge, now time.Time) {
 	}
 	kept = slices.Insert(kept, at, c)
 	if len(kept) > MaxChallenges {
-		u.Forgotten = latest(u.Forgotten, kept[0].Issued)
-		kept = kept[1:]
+		oldest := 0
+		if at == 0 {
+			oldest = 1
+		}
+		u.Forgotten = latest(u.Forgotten, kept[oldest].Issued)
+		kept = slices.Delete(kept, oldest, oldest+1)
 	}
 	u.Challenges = kept
 }
@@ -87,7 +92,7 @@ func (u *User) remember(c Challenge, now time.Time) {
 // sent one, then as one of the authenticator app. A wrong code is charged to
 // every factor it was compared with.
 func (u *User) Answer(t Ticket, guess Guess, now time.Time) Verdict {
-	c, ok := u.Open(t)
+	c, ok := u.Open(t, now)
 	if !ok {
 		return Verdict{Result: Dead}
 	}
@@ -121,7 +126,7 @@ func (u *User) Answer(t Ticket, guess Guess, now time.Time) Verdict {
 // Misspelled judges letters that cannot be a backup code: a wrong one that
 // needs no hash to tell.
 func (u *User) Misspelled(t Ticket, now time.Time) Verdict {
-	c, ok := u.Open(t)
+	c, ok := u.Open(t, now)
 	if !ok {
 		return Verdict{Result: Dead}
 	}
@@ -135,7 +140,7 @@ func (u *User) Misspelled(t Ticket, now time.Time) Verdict {
 // Charge takes the price of a backup code before its hash is computed, and
 // admits it to Redeem. Without a set there is nothing to compute.
 func (u *User) Charge(t Ticket, now time.Time) Verdict {
-	c, ok := u.Open(t)
+	c, ok := u.Open(t, now)
 	if !ok {
 		return Verdict{Result: Dead}
 	}
@@ -153,7 +158,7 @@ func (u *User) Charge(t Ticket, now time.Time) Verdict {
 // Redeem judges a backup code that was charged: a right one is spent and its
 // price given back.
 func (u *User) Redeem(t Ticket, hash BackupHash, now time.Time) Verdict {
-	c, ok := u.Find(t)
+	c, ok := u.Find(t, now)
 	if !ok || u.BackupCodes == nil {
 		return Verdict{Result: Dead}
 	}

@@ -25,8 +25,9 @@ func (u *User) pending(m Method) *Pending {
 // Confirm judges a code as one of a pending factor. A right one makes that a
 // factor; the last of five wrong ones voids it.
 func (u *User) Confirm(m Method, guess Guess, now time.Time) Verdict {
+	u.dropExpired(now)
 	p := u.pending(m)
-	if p == nil || !now.Before(p.Expires) {
+	if p == nil {
 		return Verdict{Result: Dead}
 	}
 	if guess.Digits == "" {
@@ -48,6 +49,16 @@ func (u *User) drop(m Method) {
 		u.PendingTOTP = nil
 	case MethodSMS:
 		u.PendingSMS = nil
+	}
+}
+
+// dropExpired forgets what was not confirmed in time, for good: it does not come
+// back when the clock steps back.
+func (u *User) dropExpired(now time.Time) {
+	for _, m := range []Method{MethodTOTP, MethodSMS} {
+		if p := u.pending(m); p != nil && !now.Before(p.Expires) {
+			u.drop(m)
+		}
 	}
 }
 

@@ -39,8 +39,29 @@ func (s *Sent) Add(now time.Time, cooldown time.Duration) {
 	s.Times = s.Times[max(0, len(s.Times)-PerDay):]
 }
 
-// LiftCooldown lets the next message go at once: the last one did not arrive.
-func (s *Sent) LiftCooldown() { s.Cooldown = time.Time{} }
+// LiftCooldown lets the next message go at once, since the one that set this
+// cooldown did not arrive. That of a later message stays.
+func (s *Sent) LiftCooldown(set time.Time) {
+	if s.Cooldown.Equal(set) {
+		s.Cooldown = time.Time{}
+	}
+}
+
+// TakeBack uncounts the last message: it was not sent after all.
+func (s *Sent) TakeBack() {
+	s.Times = s.Times[:max(0, len(s.Times)-1)]
+}
+
+// forgetAfter drops what lies ahead of now: a clock ran ahead.
+func (s *Sent) forgetAfter(now time.Time) {
+	n := len(s.Times)
+	for n > 0 && s.Times[n-1].After(now) {
+		n--
+	}
+	if n < len(s.Times) {
+		s.Times, s.Cooldown = s.Times[:n], time.Time{}
+	}
+}
 
 func latest(a, b time.Time) time.Time {
 	if a.After(b) {

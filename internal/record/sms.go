@@ -36,12 +36,13 @@ func (u *User) BeginSMS(phone string, code seal.Tag, expires, now time.Time, coo
 	u.Sent.Add(now, cooldown)
 }
 
-// PendingUndelivered voids a pending number whose code did not arrive.
-func (u *User) PendingUndelivered(code seal.Tag) {
+// PendingUndelivered voids a pending number whose code did not arrive, and
+// lifts the cooldown that its message set.
+func (u *User) PendingUndelivered(code seal.Tag, cooldown time.Time) {
 	if u.PendingSMS != nil && u.PendingSMS.Code == code {
 		u.PendingSMS = nil
-		u.Sent.LiftCooldown()
 	}
+	u.Sent.LiftCooldown(cooldown)
 }
 
 // confirmSMS makes the pending number a factor if the code is the one that was
@@ -87,11 +88,12 @@ func (u *User) Send(c Challenge, code Code, now time.Time, cooldown time.Duratio
 	return u.SendFor(c)
 }
 
-// Undelivered voids a challenge's code that did not arrive.
-func (u *User) Undelivered(t Ticket, code seal.Tag, now time.Time) {
-	if c, ok := u.Find(t); ok && c.Code != nil && c.Code.Tag == code {
+// Undelivered voids a challenge's code that did not arrive, and lifts the
+// cooldown that its message set.
+func (u *User) Undelivered(t Ticket, code seal.Tag, cooldown, now time.Time) {
+	if c, ok := u.Find(t, now); ok && c.Code != nil && c.Code.Tag == code {
 		c.Code = nil
 		u.remember(c, now)
-		u.Sent.LiftCooldown()
 	}
+	u.Sent.LiftCooldown(cooldown)
 }

@@ -141,9 +141,14 @@ func (u *User) Remove(m Method) {
 	u.Renew()
 }
 
-// Unlock forgets failures and enables what they disabled. It also forgets
-// spent time steps that no code can have yet: a clock ran ahead.
+// Unlock forgets failures and enables what they disabled. It also forgets what
+// a clock that ran ahead has left: spent time steps that no code can have yet,
+// messages that are still to come, and challenges that are.
 func (u *User) Unlock(now time.Time) {
+	u.Sent.forgetAfter(now)
+	if u.Forgotten.After(now) {
+		u.Renew()
+	}
 	for _, f := range u.Factors() {
 		f.Lane = throttle.Lane{}
 	}

@@ -37,7 +37,7 @@ func fresh(u *User, now time.Time) *User {
 }
 
 func alive(u *User, t Ticket) bool {
-	_, ok := u.Open(t)
+	_, ok := u.Open(t, start)
 	return ok
 }
 
@@ -258,7 +258,7 @@ func TestMessagesAreCounted(t *testing.T) {
 	if next, want := s.NextAt(), start.Add(24*time.Hour); !next.Equal(want) {
 		t.Errorf("after ten: next at %v, want %v", next, want)
 	}
-	s.LiftCooldown()
+	s.LiftCooldown(s.Cooldown)
 	if next, want := s.NextAt(), start.Add(24*time.Hour); !next.Equal(want) {
 		t.Errorf("without a cooldown: next at %v, want %v", next, want)
 	}
