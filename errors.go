@@ -164,7 +164,7 @@ func ErrorCode(err error) string {
 	var (
 		challenge  *ChallengeError
 		enrollment *EnrollmentError
-		throttled  *ThrottledError
+		throttled  ThrottledError // which finds a pointer too
 	)
 	switch {
 	case err == nil:

@@ -238,10 +238,10 @@ func parseKeyURI(uri string) (totp.Key, error) {
 		return refuse("is too long")
 	}
 	read, err := otp.NewKeyFromURL(uri)
-	if err != nil || !strings.HasPrefix(read.String(), "otpauth://") {
+	if scheme, _, _ := strings.Cut(uri, ":"); err != nil || !strings.EqualFold(strings.TrimSpace(scheme), "otpauth") {
 		return refuse("is not an otpauth URI")
 	}
-	if read.Type() != "totp" {
+	if !strings.EqualFold(read.Type(), "totp") {
 		return refuse("is not of type totp")
 	}
 	_, rawQuery, _ := strings.Cut(read.String(), "?")

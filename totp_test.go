@@ -467,6 +467,7 @@ func TestImportTOTP(t *testing.T) {
 		{"all", "otpauth://totp/Old%20Co:ada@example.com?secret=" + secret + "&issuer=Old%20Co&algorithm=SHA1&digits=8&period=30", "94287082"},
 		{"lower case, padded", "otpauth://totp/x?secret=gezdgnbvgy3tqojqgezdgnbvgy3tqojqgezdgnbvgy3tqojqgeza====&algorithm=sha256&digits=8", "46119246"},
 		{"SHA512", "otpauth://totp/x?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQGEZDGNA&algorithm=SHA512&digits=8", "90693936"},
+		{"capitals", "OTPAUTH://TOTP/x?secret=" + secret, "287082"},
 		{"ten bytes", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP", ""},
 		{"seven digits, a minute", "otpauth://totp/x?secret=" + secret + "&digits=7&period=60", ""},
 		{"foreign parameters", "otpauth://totp/x?secret=" + secret + "&image=https%3A%2F%2Fx&color=red", "287082"},
