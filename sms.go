@@ -188,21 +188,33 @@ const undoTimeout = 5 * time.Second
 func (e *Engine) deliver(ctx context.Context, message SMS, undo func(u *user)) error {
 	message.Body = e.text(ctx, message)
 	event := Event{Type: EventCodeSent, UserID: message.UserID, Method: MethodSMS, Action: message.Action, Time: e.now()}
+	returned := false
+	defer func() {
+		if !returned { // the host's sender panicked, which is the host's to handle
+			_ = e.undoDelivery(ctx, message.UserID, undo)
+		}
+	}()
 	err := e.config.SMS.SendSMS(ctx, message)
+	returned = true
 	if err == nil {
 		e.emit(ctx, event)
 		return nil
 	}
 	failure := newDeliveryError(err, message)
-	// The caller's time may be up: that may be why it failed.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
-	defer cancel()
-	if err := e.update(ctx, message.UserID, func(u *user) error { undo(u); return nil }); err != nil {
+	if err := e.undoDelivery(ctx, message.UserID, undo); err != nil {
 		failure.causes = append(failure.causes, err)
 	}
 	event.Type, event.Err = EventDeliveryFailed, failure
 	e.emit(ctx, event)
 	return failure
+}
+
+// undoDelivery works after the caller's time is up too: that may be why the
+// delivery failed.
+func (e *Engine) undoDelivery(ctx context.Context, userID string, undo func(u *user)) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	defer cancel()
+	return e.update(ctx, userID, func(u *user) error { undo(u); return nil })
 }
 
 // text is the body of a message.

@@ -437,6 +437,25 @@ func TestDeliveryFailsBecauseTheCallerIsGone(t *testing.T) {
 	}
 }
 
+func TestASenderThatPanicsVoidsItsCode(t *testing.T) {
+	var code string
+	w := newWorld(t, func(c *mfa.Config) {
+		c.SMS = senderFunc(func(_ context.Context, message mfa.SMS) error { code = message.Code; panic("host's fault") })
+	})
+	func() {
+		defer func() {
+			if recover() != "host's fault" {
+				t.Error("the panic did not reach the host")
+			}
+		}()
+		w.EnrollSMS(w.ctx, "ada", phone)
+	}()
+	_, err := w.VerifyEnrollment(w.ctx, "ada", mfa.MethodSMS, code)
+	wantErr(t, err, mfa.ErrNoPendingEnrollment)
+	_, err = w.another(func(c *mfa.Config) { c.SMS = w.outbox }).EnrollSMS(w.ctx, "ada", phone) // no cooldown
+	ok(t, err)
+}
+
 type senderFunc func(ctx context.Context, message mfa.SMS) error
 
 func (f senderFunc) SendSMS(ctx context.Context, message mfa.SMS) error { return f(ctx, message) }
