@@ -88,10 +88,10 @@
 //
 // # Stores
 //
-// A [Store] has three methods over one key per user, with compare and swap. The
-// nested modules below stores/ have them for PostgreSQL, MySQL, MariaDB,
-// SQLite, Redis and NATS; mfatest.TestStore checks one of your own. A login is
-// two Loads and one Save.
+// A [Store] has three methods over one key per user, with compare and swap: two
+// columns of a table will do. mfatest.TestStore checks one; [MemoryStore] is for
+// tests and for single processes that may forget. A login is two Loads and one
+// Save.
 //
 // # Compatibility
 //
