@@ -64,9 +64,11 @@ func spellings(secret string) [][]byte {
 type spyStore struct {
 	mfa.Store
 	written bytes.Buffer
+	ids     []string
 }
 
 func (s *spyStore) Save(ctx context.Context, record mfa.Record) error {
+	s.ids = append(s.ids, record.UserID)
 	s.written.WriteString(record.UserID + " ")
 	s.written.Write(record.Data)
 	return s.Store.Save(ctx, record)

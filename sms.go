@@ -186,14 +186,14 @@ const undoTimeout = 5 * time.Second
 // deliver sends a message that is counted already. Where that fails, undo voids
 // its code.
 func (e *Engine) deliver(ctx context.Context, message SMS, undo func(u *user)) error {
-	message.Body = e.text(ctx, message)
 	event := Event{Type: EventCodeSent, UserID: message.UserID, Method: MethodSMS, Action: message.Action, Time: e.now()}
 	returned := false
 	defer func() {
-		if !returned { // the host's sender panicked, which is the host's to handle
+		if !returned { // the host's text or sender panicked, which is the host's to handle
 			_ = e.undoDelivery(ctx, message.UserID, undo)
 		}
 	}()
+	message.Body = e.text(ctx, message)
 	err := e.config.SMS.SendSMS(ctx, message)
 	returned = true
 	if err == nil {

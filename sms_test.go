@@ -437,23 +437,32 @@ func TestDeliveryFailsBecauseTheCallerIsGone(t *testing.T) {
 	}
 }
 
-func TestASenderThatPanicsVoidsItsCode(t *testing.T) {
+// TestAPanicOfTheHostVoidsTheCode, whether of its sender or of its text.
+func TestAPanicOfTheHostVoidsTheCode(t *testing.T) {
 	var code string
-	w := newWorld(t, func(c *mfa.Config) {
-		c.SMS = senderFunc(func(_ context.Context, message mfa.SMS) error { code = message.Code; panic("host's fault") })
-	})
-	func() {
-		defer func() {
-			if recover() != "host's fault" {
-				t.Error("the panic did not reach the host")
-			}
+	for name, adjust := range map[string]func(*mfa.Config){
+		"sender": func(c *mfa.Config) {
+			c.SMS = senderFunc(func(_ context.Context, message mfa.SMS) error { code = message.Code; panic("host's fault") })
+		},
+		"text": func(c *mfa.Config) {
+			c.SMSCodes.Text = func(_ context.Context, message mfa.SMS) string { code = message.Code; panic("host's fault") }
+		},
+	} {
+		w := newWorld(t)
+		broken := w.another(adjust)
+		func() {
+			defer func() {
+				if recover() != "host's fault" {
+					t.Errorf("%s: the panic did not reach the host", name)
+				}
+			}()
+			broken.EnrollSMS(w.ctx, "ada", phone)
 		}()
-		w.EnrollSMS(w.ctx, "ada", phone)
-	}()
-	_, err := w.VerifyEnrollment(w.ctx, "ada", mfa.MethodSMS, code)
-	wantErr(t, err, mfa.ErrNoPendingEnrollment)
-	_, err = w.another(func(c *mfa.Config) { c.SMS = w.outbox }).EnrollSMS(w.ctx, "ada", phone) // no cooldown
-	ok(t, err)
+		_, err := w.VerifyEnrollment(w.ctx, "ada", mfa.MethodSMS, code)
+		wantErr(t, err, mfa.ErrNoPendingEnrollment)
+		_, err = w.EnrollSMS(w.ctx, "ada", phone) // no cooldown
+		ok(t, err)
+	}
 }
 
 type senderFunc func(ctx context.Context, message mfa.SMS) error
@@ -490,7 +499,7 @@ func TestTheHostRefusesMessages(t *testing.T) {
 }
 
 func TestMessagesPerNumber(t *testing.T) {
-	numbers := mfa.NewMemoryStore()
+	numbers := &spyStore{Store: mfa.NewMemoryStore()}
 	w := newWorld(t, func(c *mfa.Config) { c.SMSCodes.Numbers = numbers })
 	begin := w.clock.Now()
 	for i := range 5 {
@@ -524,10 +533,14 @@ func TestMessagesPerNumber(t *testing.T) {
 		}
 	}
 
-	// What the store gets does not tell the number.
-	id := "mfa_number_"
-	if _, err := numbers.Load(w.ctx, id+phone); !errors.Is(err, mfa.ErrNoRecord) {
-		t.Error("the number is the key")
+	// What the store gets is named as documented, and does not tell the number.
+	for _, id := range numbers.ids {
+		if !regexp.MustCompile(`^mfa_number_[0-9a-f]{32}$`).MatchString(id) {
+			t.Errorf("a record is named %q", id)
+		}
+	}
+	if len(numbers.ids) == 0 {
+		t.Error("nothing was counted")
 	}
 }
 
