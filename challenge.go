@@ -501,8 +501,8 @@ func (e *Engine) openEnrollment(text string) (token.Claims, error) {
 }
 
 // clockSkew is by how much the clocks of two processes may differ, the same as
-// in RFC 4120 §3.1.3. A token that lives longer than one issued then could was
-// made by a clock that ran ahead.
+// in RFC 4120 §3.1.3. A token, or a pending factor, that lives longer than one
+// begun then could was made by a clock that ran ahead.
 const clockSkew = 5 * time.Minute
 
 // openToken opens a token of that kind that is neither forged nor expired.

@@ -48,6 +48,26 @@ func TestExpiredEnrollmentsStayDeadWhenTheClockGoesBack(t *testing.T) {
 	wantErr(t, err, mfa.ErrNoPendingEnrollment)
 }
 
+func TestAnEnrollmentFromTheFutureIsRefused(t *testing.T) {
+	for _, test := range []struct {
+		ahead time.Duration
+		alive bool
+	}{{4 * time.Minute, true}, {24 * time.Hour, false}} {
+		w := newWorld(t)
+		w.clock.Advance(test.ahead)
+		enrollment, err := w.EnrollTOTP(w.ctx, "ada", "a")
+		ok(t, err)
+		w.clock.Advance(-test.ahead)
+		_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, w.scan(enrollment.URI).code())
+		if test.alive {
+			ok(t, err)
+			continue
+		}
+		wantErr(t, err, mfa.ErrNoPendingEnrollment)
+		w.enrollTOTP("ada") // anew
+	}
+}
+
 // TestABackupCodeIsLate: the challenge expires while its hash waits.
 func TestABackupCodeIsLate(t *testing.T) {
 	store := &hookStore{mfa.NewMemoryStore(), func() {}}

@@ -127,9 +127,10 @@ func (e *Engine) VerifyEnrollment(ctx context.Context, userID string, method Met
 
 func (e *Engine) confirm(u *user, method Method, code string) record.Verdict {
 	digits, _ := parseCode(code)
+	latest := u.now.Add(e.config.EnrollmentTTL + clockSkew)
 	return u.Confirm(method.number(), e.guess(digits, func(tag seal.Tag) bool {
 		return u.PendingSMS != nil && e.ring.Verify(tag, enrollmentCode, u.id, u.PendingSMS.Phone, digits)
-	}), u.now)
+	}), u.now, latest)
 }
 
 // guess is what the engine's settings make of a code.

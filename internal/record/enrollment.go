@@ -23,11 +23,12 @@ func (u *User) pending(m Method) *Pending {
 }
 
 // Confirm judges a code as one of a pending factor. A right one makes that a
-// factor; the last of five wrong ones voids it.
-func (u *User) Confirm(m Method, guess Guess, now time.Time) Verdict {
+// factor; the last of five wrong ones voids it. What expires after latest was
+// begun by a clock that ran ahead, and is dead.
+func (u *User) Confirm(m Method, guess Guess, now, latest time.Time) Verdict {
 	u.dropExpired(now)
 	p := u.pending(m)
-	if p == nil {
+	if p == nil || p.Expires.After(latest) {
 		return Verdict{Result: Dead}
 	}
 	if guess.Digits == "" {
