@@ -16,6 +16,7 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/world"
 )
 
 // The figures of docs/performance.md are ratios against this, measured in the
@@ -87,7 +88,7 @@ func newCrowd(b *testing.B, users int) *crowd {
 	}
 	c := &crowd{now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
 	var err error
-	c.Engine, err = mfa.New(mfa.Config{Issuer: "ACME", Store: mfa.NewMemoryStore(), Keys: [][]byte{key(1)}, Now: func() time.Time { return c.now }})
+	c.Engine, err = mfa.New(mfa.Config{Issuer: "ACME", Store: mfa.NewMemoryStore(), Keys: [][]byte{world.Key(1)}, Now: func() time.Time { return c.now }})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -218,13 +219,13 @@ func BenchmarkVerifyLogin(b *testing.B) {
 		}
 	}
 	b.Run("throttled", func(b *testing.B) {
-		w := newWorld(b, func(c *mfa.Config) { c.OnEvent = nil })
-		a, _ := w.enrollTOTP("ada")
-		challenge := w.begin("ada")
+		w := world.New(b, func(c *mfa.Config) { c.OnEvent = nil })
+		a, _ := w.GiveTOTP("ada")
+		challenge := w.Begin("ada")
 		for range 5 {
-			w.VerifyLogin(ctx, w.begin("ada").Token, a.wrong())
+			w.VerifyLogin(ctx, w.Begin("ada").Token, a.Wrong())
 		}
-		code := a.code()
+		code := a.Shows()
 		against(b, func(b *testing.B, _ *yardstick) {
 			for b.Loop() {
 				w.VerifyLogin(ctx, challenge.Token, code)
@@ -259,13 +260,13 @@ type frozenStore struct{ mfa.Store }
 func (frozenStore) Save(context.Context, mfa.Record) error { return nil }
 
 func BenchmarkVerifyEnrollment(b *testing.B) {
-	w := newWorld(b, func(c *mfa.Config) { c.OnEvent = nil })
+	w := world.New(b, func(c *mfa.Config) { c.OnEvent = nil })
 	enrollment, err := w.EnrollTOTP(b.Context(), "ada", "a")
 	if err != nil {
 		b.Fatal(err)
 	}
-	code := w.scan(enrollment.URI).code()
-	engine := w.another(func(c *mfa.Config) { c.Store = frozenStore{w.store} })
+	code := w.Scan(enrollment.URI).Shows()
+	engine := w.Another(func(c *mfa.Config) { c.Store = frozenStore{w.Store} })
 	against(b, func(b *testing.B, _ *yardstick) {
 		for b.Loop() {
 			if _, err := engine.VerifyEnrollment(b.Context(), "ada", mfa.MethodTOTP, code); err != nil {
@@ -277,7 +278,7 @@ func BenchmarkVerifyEnrollment(b *testing.B) {
 
 // BenchmarkEnrollTOTP is nearly all QR code.
 func BenchmarkEnrollTOTP(b *testing.B) {
-	w := newWorld(b, func(c *mfa.Config) { c.OnEvent = nil })
+	w := world.New(b, func(c *mfa.Config) { c.OnEvent = nil })
 	against(b, func(b *testing.B, _ *yardstick) {
 		for b.Loop() {
 			if _, err := w.EnrollTOTP(b.Context(), "ada", "ada@example.com"); err != nil {
@@ -288,8 +289,8 @@ func BenchmarkEnrollTOTP(b *testing.B) {
 }
 
 func BenchmarkBackupCode(b *testing.B) {
-	w := newWorld(b, func(c *mfa.Config) { c.OnEvent = nil; c.BackupCodes.Count = 15 })
-	_, login := w.enrollTOTP("ada")
+	w := world.New(b, func(c *mfa.Config) { c.OnEvent = nil; c.BackupCodes.Count = 15 })
+	_, login := w.GiveTOTP("ada")
 	ctx := context.Background()
 	var codes []string
 	b.Run("right", func(b *testing.B) {
@@ -297,9 +298,9 @@ func BenchmarkBackupCode(b *testing.B) {
 		for range b.N {
 			b.StopTimer()
 			if len(codes) == 0 {
-				codes = w.backupCodes("ada", login.Proof)
+				codes = w.GiveBackupCodes("ada", login.Proof)
 			}
-			token, code := w.begin("ada").Token, codes[0]
+			token, code := w.Begin("ada").Token, codes[0]
 			codes = codes[1:]
 			b.StartTimer()
 			if _, err := w.VerifyLogin(ctx, token, code); err != nil {
@@ -314,7 +315,7 @@ func BenchmarkBackupCode(b *testing.B) {
 			if err := w.Unlock(ctx, "ada"); err != nil {
 				b.Fatal(err)
 			}
-			token := w.begin("ada").Token
+			token := w.Begin("ada").Token
 			b.StartTimer()
 			if _, err := w.VerifyLogin(ctx, token, "aaaa-aaaa"); !errors.Is(err, mfa.ErrInvalidCode) {
 				b.Fatal(err)
@@ -326,15 +327,15 @@ func BenchmarkBackupCode(b *testing.B) {
 // BenchmarkHeap is what a user with everything takes in a MemoryStore.
 func BenchmarkHeap(b *testing.B) {
 	const users = 100_000
-	w := newWorld(b)
-	_, login := w.enrollTOTP("ada")
-	w.enrollSMS("ada", phone, mfa.WithProof(login.Proof))
-	w.config.BackupCodes.Count = 10
-	w.Engine = w.another()
-	codes := w.backupCodes("ada", login.Proof)
-	w.clock.Advance(time.Hour)
-	w.login("ada", codes[0])
-	record, err := w.store.Load(b.Context(), "ada")
+	w := world.New(b)
+	_, login := w.GiveTOTP("ada")
+	w.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
+	w.Config.BackupCodes.Count = 10
+	w.Engine = w.Another()
+	codes := w.GiveBackupCodes("ada", login.Proof)
+	w.Clock.Advance(time.Hour)
+	w.Login("ada", codes[0])
+	record, err := w.Store.Load(b.Context(), "ada")
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -9,43 +9,44 @@ import (
 	"time"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/world"
 )
 
 // TestUnlockAfterAClockRanAhead: a year ahead for a moment is no year without
 // messages or logins.
 func TestUnlockAfterAClockRanAhead(t *testing.T) {
-	w := newWorld(t)
-	ok(t, w.ImportSMS(w.ctx, "ada", phone))
-	w.clock.Advance(365 * 24 * time.Hour)
-	used := w.begin("ada")
-	w.answerBySMS(used)
-	w.clock.Advance(10 * time.Minute)
-	w.answerBySMS(w.begin("ada")) // which forgets the other
-	w.clock.Advance(-365*24*time.Hour - 10*time.Minute)
-	_, err := w.SendCode(w.ctx, w.begin("ada").Token)
+	w := world.New(t)
+	world.OK(t, w.ImportSMS(w.Ctx, "ada", world.Phone))
+	w.Clock.Advance(365 * 24 * time.Hour)
+	used := w.Begin("ada")
+	w.AnswerBySMS(used)
+	w.Clock.Advance(10 * time.Minute)
+	w.AnswerBySMS(w.Begin("ada")) // which forgets the other
+	w.Clock.Advance(-365*24*time.Hour - 10*time.Minute)
+	_, err := w.SendCode(w.Ctx, w.Begin("ada").Token)
 	if !errors.As(err, new(*mfa.ThrottledError)) {
 		t.Fatalf("got %v, want to be throttled", err)
 	}
-	ok(t, w.Unlock(w.ctx, "ada"))
-	first, second := w.begin("ada"), w.begin("ada")
-	w.answerBySMS(first)
-	w.clock.Advance(time.Minute)
-	w.answerBySMS(second)
-	_, err = w.VerifyLogin(w.ctx, used.Token, "123456")
-	wantErr(t, err, mfa.ErrInvalidToken)
+	world.OK(t, w.Unlock(w.Ctx, "ada"))
+	first, second := w.Begin("ada"), w.Begin("ada")
+	w.AnswerBySMS(first)
+	w.Clock.Advance(time.Minute)
+	w.AnswerBySMS(second)
+	_, err = w.VerifyLogin(w.Ctx, used.Token, "123456")
+	world.WantErr(t, err, mfa.ErrInvalidToken)
 }
 
 func TestExpiredEnrollmentsStayDeadWhenTheClockGoesBack(t *testing.T) {
-	w := newWorld(t)
-	enrollment, err := w.EnrollTOTP(w.ctx, "ada", "a")
-	ok(t, err)
-	a := w.scan(enrollment.URI)
-	w.clock.Advance(15 * time.Minute)
-	_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, a.code())
-	wantErr(t, err, mfa.ErrNoPendingEnrollment)
-	w.clock.Advance(-2 * time.Minute)
-	_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, a.code())
-	wantErr(t, err, mfa.ErrNoPendingEnrollment)
+	w := world.New(t)
+	enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "a")
+	world.OK(t, err)
+	a := w.Scan(enrollment.URI)
+	w.Clock.Advance(15 * time.Minute)
+	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, a.Shows())
+	world.WantErr(t, err, mfa.ErrNoPendingEnrollment)
+	w.Clock.Advance(-2 * time.Minute)
+	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, a.Shows())
+	world.WantErr(t, err, mfa.ErrNoPendingEnrollment)
 }
 
 func TestAnEnrollmentFromTheFutureIsRefused(t *testing.T) {
@@ -53,63 +54,63 @@ func TestAnEnrollmentFromTheFutureIsRefused(t *testing.T) {
 		ahead time.Duration
 		alive bool
 	}{{4 * time.Minute, true}, {24 * time.Hour, false}} {
-		w := newWorld(t)
-		w.clock.Advance(test.ahead)
-		enrollment, err := w.EnrollTOTP(w.ctx, "ada", "a")
-		ok(t, err)
-		w.clock.Advance(-test.ahead)
-		_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, w.scan(enrollment.URI).code())
+		w := world.New(t)
+		w.Clock.Advance(test.ahead)
+		enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "a")
+		world.OK(t, err)
+		w.Clock.Advance(-test.ahead)
+		_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, w.Scan(enrollment.URI).Shows())
 		if test.alive {
-			ok(t, err)
+			world.OK(t, err)
 			continue
 		}
-		wantErr(t, err, mfa.ErrNoPendingEnrollment)
-		w.enrollTOTP("ada") // anew
+		world.WantErr(t, err, mfa.ErrNoPendingEnrollment)
+		w.GiveTOTP("ada") // anew
 	}
 }
 
 // TestABackupCodeIsLate: the challenge expires while its hash waits.
 func TestABackupCodeIsLate(t *testing.T) {
 	store := &hookStore{mfa.NewMemoryStore(), func() {}}
-	w := newWorld(t, func(c *mfa.Config) { c.Store = store })
-	_, login := w.enrollTOTP("ada")
-	codes := w.backupCodes("ada", login.Proof)
-	challenge := w.begin("ada")
-	store.saved = func() { w.clock.Set(challenge.ExpiresAt); store.saved = func() {} }
-	_, err := w.VerifyLogin(w.ctx, challenge.Token, codes[0])
-	wantErr(t, err, mfa.ErrInvalidToken)
-	w.login("ada", codes[0]) // which was not spent
+	w := world.New(t, func(c *mfa.Config) { c.Store = store })
+	_, login := w.GiveTOTP("ada")
+	codes := w.GiveBackupCodes("ada", login.Proof)
+	challenge := w.Begin("ada")
+	store.saved = func() { w.Clock.Set(challenge.ExpiresAt); store.saved = func() {} }
+	_, err := w.VerifyLogin(w.Ctx, challenge.Token, codes[0])
+	world.WantErr(t, err, mfa.ErrInvalidToken)
+	w.Login("ada", codes[0]) // which was not spent
 }
 
 // TestAnOldChallengeSurvivesManyNewerOnes: whoever has the password can open
 // those, but not take the owner's away while it is being answered.
 func TestAnOldChallengeSurvivesManyNewerOnes(t *testing.T) {
-	setUp := func() (*world, *mfa.ChallengeError, []string) {
-		w := newWorld(t)
-		login := w.enrollSMS("ada", phone)
-		codes := w.backupCodes("ada", login.Proof)
-		old := w.begin("ada")
+	setUp := func() (*world.World, *mfa.ChallengeError, []string) {
+		w := world.New(t)
+		login := w.GiveSMS("ada", world.Phone)
+		codes := w.GiveBackupCodes("ada", login.Proof)
+		old := w.Begin("ada")
 		for range 32 {
-			w.clock.Advance(time.Second)
-			_, err := w.VerifyLogin(w.ctx, w.begin("ada").Token, "000000") // no message was sent: charged to the challenge alone
-			wantTries(t, err, 4)
+			w.Clock.Advance(time.Second)
+			_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, "000000") // no message was sent: charged to the challenge alone
+			world.WantTries(t, err, 4)
 		}
 		return w, old, codes
 	}
 	w, old, _ := setUp()
-	_, err := w.VerifyLogin(w.ctx, old.Token, "000000")
-	wantTries(t, err, 4)
-	_, err = w.VerifyLogin(w.ctx, old.Token, "000000")
-	wantTries(t, err, 3)
+	_, err := w.VerifyLogin(w.Ctx, old.Token, "000000")
+	world.WantTries(t, err, 4)
+	_, err = w.VerifyLogin(w.Ctx, old.Token, "000000")
+	world.WantTries(t, err, 3)
 
 	w, old, _ = setUp()
-	w.answerBySMS(old)
-	_, err = w.VerifyLogin(w.ctx, old.Token, "000000")
-	wantErr(t, err, mfa.ErrInvalidToken)
+	w.AnswerBySMS(old)
+	_, err = w.VerifyLogin(w.Ctx, old.Token, "000000")
+	world.WantErr(t, err, mfa.ErrInvalidToken)
 
 	w, old, codes := setUp()
-	_, err = w.VerifyLogin(w.ctx, old.Token, codes[0])
-	ok(t, err)
+	_, err = w.VerifyLogin(w.Ctx, old.Token, codes[0])
+	world.OK(t, err)
 }
 
 // TestABurstOfEnrollmentsCountsOnceForTheNumber: only what is sent counts.
@@ -117,7 +118,7 @@ func TestABurstOfEnrollmentsCountsOnceForTheNumber(t *testing.T) {
 	const burst = 5
 	var together sync.WaitGroup
 	together.Add(burst)
-	w := newWorld(t, func(c *mfa.Config) {
+	w := world.New(t, func(c *mfa.Config) {
 		c.SMSCodes.Numbers = mfa.NewMemoryStore()
 		c.SMSCodes.Allow = func(_ context.Context, userID, _ string) error {
 			if userID == "mallory" {
@@ -129,29 +130,29 @@ func TestABurstOfEnrollmentsCountsOnceForTheNumber(t *testing.T) {
 	})
 	var done sync.WaitGroup
 	for range burst {
-		done.Go(func() { w.EnrollSMS(w.ctx, "mallory", phone) })
+		done.Go(func() { w.EnrollSMS(w.Ctx, "mallory", world.Phone) })
 	}
 	done.Wait()
-	if n := len(w.outbox.Messages()); n != 1 {
+	if n := len(w.Outbox.Messages()); n != 1 {
 		t.Fatalf("%d messages", n)
 	}
 	for i := range 4 {
-		_, err := w.EnrollSMS(w.ctx, fmt.Sprint("user", i), phone)
-		ok(t, err)
+		_, err := w.EnrollSMS(w.Ctx, fmt.Sprint("user", i), world.Phone)
+		world.OK(t, err)
 	}
-	_, err := w.EnrollSMS(w.ctx, "user4", phone)
-	wantThrottled(t, err, time.Hour)
+	_, err := w.EnrollSMS(w.Ctx, "user4", world.Phone)
+	world.WantThrottled(t, err, time.Hour)
 }
 
 // TestAFailedDeliveryLiftsItsOwnCooldown, not that of a message sent since.
 func TestAFailedDeliveryLiftsItsOwnCooldown(t *testing.T) {
 	slow := make(chan struct{})
 	begun := make(chan struct{})
-	w := newWorld(t)
-	w.Engine = w.another(func(c *mfa.Config) {
+	w := world.New(t)
+	w.Engine = w.Another(func(c *mfa.Config) {
 		c.SMS = senderFunc(func(ctx context.Context, message mfa.SMS) error {
-			if message.To != phone2 {
-				return w.outbox.SendSMS(ctx, message)
+			if message.To != world.Phone2 {
+				return w.Outbox.SendSMS(ctx, message)
 			}
 			close(begun)
 			<-slow
@@ -159,18 +160,18 @@ func TestAFailedDeliveryLiftsItsOwnCooldown(t *testing.T) {
 		})
 		c.SkipProof = true
 	})
-	ok(t, w.ImportSMS(w.ctx, "ada", phone))
+	world.OK(t, w.ImportSMS(w.Ctx, "ada", world.Phone))
 	failed := make(chan error)
 	go func() {
-		_, err := w.EnrollSMS(w.ctx, "ada", phone2)
+		_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone2)
 		failed <- err
 	}()
 	<-begun
-	w.clock.Advance(31 * time.Second)
-	challenge := w.begin("ada")
-	w.sendCode(challenge.Token)
+	w.Clock.Advance(31 * time.Second)
+	challenge := w.Begin("ada")
+	w.SentCode(challenge.Token)
 	close(slow)
-	wantErr(t, <-failed, mfa.ErrDelivery)
-	_, err := w.SendCode(w.ctx, challenge.Token)
-	wantThrottled(t, err, 30*time.Second)
+	world.WantErr(t, <-failed, mfa.ErrDelivery)
+	_, err := w.SendCode(w.Ctx, challenge.Token)
+	world.WantThrottled(t, err, 30*time.Second)
 }

@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/world"
 )
 
 func goodConfig() mfa.Config {
-	return mfa.Config{Issuer: "ACME", Store: mfa.NewMemoryStore(), Keys: [][]byte{key(1)}}
+	return mfa.Config{Issuer: "ACME", Store: mfa.NewMemoryStore(), Keys: [][]byte{world.Key(1)}}
 }
 
 // TestZeroMeansDefault: three fields are all it takes.
@@ -57,13 +58,13 @@ func TestNewRefusesNonsense(t *testing.T) {
 		config := goodConfig()
 		*ttl.field(&config) = ttl.most
 		_, err := mfa.New(config)
-		ok(t, err)
+		world.OK(t, err)
 	}
 	for _, issuer := range []string{"", "a:b", "a\n", "\x00", "a\xff", strings.Repeat("a", 101), strings.Repeat("é", 17), "a\u202eb"} {
 		refused("Issuer", func(c *mfa.Config) { c.Issuer = issuer })
 	}
 	refused("Store", func(c *mfa.Config) { c.Store = nil })
-	for _, keys := range [][][]byte{nil, {}, {nil}, {{}}, {key(1)[:31]}, {append(key(1), 0)}, {make([]byte, 32)}, {key(1), make([]byte, 32)}, {key(1), key(1)}} {
+	for _, keys := range [][][]byte{nil, {}, {nil}, {{}}, {world.Key(1)[:31]}, {append(world.Key(1), 0)}, {make([]byte, 32)}, {world.Key(1), make([]byte, 32)}, {world.Key(1), world.Key(1)}} {
 		refused("Keys", func(c *mfa.Config) { c.Keys = keys })
 	}
 	for _, algorithm := range []mfa.Algorithm{"sha1", "MD5", "SHA-1", " "} {
@@ -95,13 +96,13 @@ func TestNewTakesAllThatMakesSense(t *testing.T) {
 		func(c *mfa.Config) { c.BackupCodes = mfa.BackupCodeConfig{Count: 1, Groups: 2} },
 		func(c *mfa.Config) { c.SMSCodes.Domain = "localhost" },
 		func(c *mfa.Config) { c.SMSCodes.Domain = "a-1.Example.COM" },
-		func(c *mfa.Config) { c.Keys = [][]byte{key(3), key(2), key(1)} },
+		func(c *mfa.Config) { c.Keys = [][]byte{world.Key(3), world.Key(2), world.Key(1)} },
 		func(c *mfa.Config) { c.ChallengeTTL = 1 },
 	} {
 		config := goodConfig()
 		change(&config)
 		_, err := mfa.New(config)
-		ok(t, err)
+		world.OK(t, err)
 	}
 }
 
@@ -118,44 +119,44 @@ func TestEverySettingWorks(t *testing.T) {
 	}
 	here := map[string]func(t *testing.T){
 		"SMSCodes.Cooldown": func(t *testing.T) {
-			w := newWorld(t, func(c *mfa.Config) { c.SMSCodes.Cooldown = 7 * time.Second })
-			_, err := w.EnrollSMS(w.ctx, "ada", phone)
-			ok(t, err)
-			_, err = w.EnrollSMS(w.ctx, "ada", phone)
-			wantThrottled(t, err, 7*time.Second)
+			w := world.New(t, func(c *mfa.Config) { c.SMSCodes.Cooldown = 7 * time.Second })
+			_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone)
+			world.OK(t, err)
+			_, err = w.EnrollSMS(w.Ctx, "ada", world.Phone)
+			world.WantThrottled(t, err, 7*time.Second)
 		},
 		"EnrollmentTTL": func(t *testing.T) {
-			w := newWorld(t, func(c *mfa.Config) { c.EnrollmentTTL = time.Minute })
-			enrollment, err := w.EnrollTOTP(w.ctx, "ada", "a")
-			ok(t, err)
-			delivery, err := w.EnrollSMS(w.ctx, "ada", phone)
-			ok(t, err)
-			if end := w.clock.Now().Add(time.Minute); !enrollment.ExpiresAt.Equal(end) || !delivery.ExpiresAt.Equal(end) {
+			w := world.New(t, func(c *mfa.Config) { c.EnrollmentTTL = time.Minute })
+			enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "a")
+			world.OK(t, err)
+			delivery, err := w.EnrollSMS(w.Ctx, "ada", world.Phone)
+			world.OK(t, err)
+			if end := w.Clock.Now().Add(time.Minute); !enrollment.ExpiresAt.Equal(end) || !delivery.ExpiresAt.Equal(end) {
 				t.Errorf("%v and %v, want %v", enrollment.ExpiresAt, delivery.ExpiresAt, end)
 			}
-			w.clock.Advance(time.Minute)
-			_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, w.scan(enrollment.URI).code())
-			wantErr(t, err, mfa.ErrNoPendingEnrollment)
+			w.Clock.Advance(time.Minute)
+			_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, w.Scan(enrollment.URI).Shows())
+			world.WantErr(t, err, mfa.ErrNoPendingEnrollment)
 		},
 		"ProofTTL": func(t *testing.T) {
-			w := newWorld(t, func(c *mfa.Config) { c.ProofTTL = 2 * time.Minute })
-			_, login := w.enrollTOTP("ada")
-			w.clock.Advance(time.Minute - 1)
-			_, err := w.EnrollTOTP(w.ctx, "ada", "a", mfa.WithProof(login.Proof))
-			ok(t, err)
-			w.clock.Advance(1)
-			_, err = w.EnrollTOTP(w.ctx, "ada", "a", mfa.WithProof(login.Proof))
-			challenged(t, err)
+			w := world.New(t, func(c *mfa.Config) { c.ProofTTL = 2 * time.Minute })
+			_, login := w.GiveTOTP("ada")
+			w.Clock.Advance(time.Minute - 1)
+			_, err := w.EnrollTOTP(w.Ctx, "ada", "a", mfa.WithProof(login.Proof))
+			world.OK(t, err)
+			w.Clock.Advance(1)
+			_, err = w.EnrollTOTP(w.Ctx, "ada", "a", mfa.WithProof(login.Proof))
+			world.Challenged(t, err)
 		},
 		"TrustedDeviceTTL": func(t *testing.T) {
-			w := newWorld(t, func(c *mfa.Config) { c.TrustedDeviceTTL = time.Hour })
-			_, login := w.enrollTOTP("ada")
-			device, err := w.TrustDevice(w.ctx, "ada", login.Proof)
-			ok(t, err)
-			w.clock.Advance(time.Hour - 1)
-			ok(t, w.BeginLogin(w.ctx, "ada", mfa.WithTrustedDevice(device.Token)))
-			w.clock.Advance(1)
-			w.begin("ada", mfa.WithTrustedDevice(device.Token))
+			w := world.New(t, func(c *mfa.Config) { c.TrustedDeviceTTL = time.Hour })
+			_, login := w.GiveTOTP("ada")
+			device, err := w.TrustDevice(w.Ctx, "ada", login.Proof)
+			world.OK(t, err)
+			w.Clock.Advance(time.Hour - 1)
+			world.OK(t, w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device.Token)))
+			w.Clock.Advance(1)
+			w.Begin("ada", mfa.WithTrustedDevice(device.Token))
 		},
 	}
 	var check func(prefix string, config reflect.Type)
@@ -178,24 +179,24 @@ func TestEverySettingWorks(t *testing.T) {
 }
 
 func TestKeyRotation(t *testing.T) {
-	w := newWorld(t)
-	old, next := key(1), key(100)
+	w := world.New(t)
+	old, next := world.Key(1), world.Key(100)
 	with := func(keys ...[]byte) *mfa.Engine {
-		return w.another(func(c *mfa.Config) { c.Keys = keys })
+		return w.Another(func(c *mfa.Config) { c.Keys = keys })
 	}
-	a, _ := w.enrollTOTP("ada")
+	a, _ := w.GiveTOTP("ada")
 	device := func() string {
 		w.Engine = with(old)
-		w.clock.Advance(30 * time.Second)
-		device, err := w.TrustDevice(w.ctx, "ada", w.login("ada", a.code()).Proof)
-		ok(t, err)
+		w.Clock.Advance(30 * time.Second)
+		device, err := w.TrustDevice(w.Ctx, "ada", w.Login("ada", a.Shows()).Proof)
+		world.OK(t, err)
 		return device.Token
 	}()
 	loginAt := func(begin, verify *mfa.Engine) {
 		t.Helper()
-		w.clock.Advance(30 * time.Second)
-		_, err := verify.VerifyLogin(w.ctx, challenged(t, begin.BeginLogin(w.ctx, "ada")).Token, a.code())
-		ok(t, err)
+		w.Clock.Advance(30 * time.Second)
+		_, err := verify.VerifyLogin(w.Ctx, world.Challenged(t, begin.BeginLogin(w.Ctx, "ada")).Token, a.Shows())
+		world.OK(t, err)
 	}
 	// Processes are told one after the other, first of the new key, then to
 	// seal with it: at each moment any of them may answer.
@@ -204,40 +205,40 @@ func TestKeyRotation(t *testing.T) {
 	loginAt(appended, first)
 	loginAt(appended, moved)
 	loginAt(moved, appended)
-	ok(t, moved.Reseal(w.ctx, "ada"))
+	world.OK(t, moved.Reseal(w.Ctx, "ada"))
 	loginAt(moved, last)
 	loginAt(last, moved)
-	ok(t, moved.BeginLogin(w.ctx, "ada", mfa.WithTrustedDevice(device)))
-	challenged(t, last.BeginLogin(w.ctx, "ada", mfa.WithTrustedDevice(device)))
-	if err := first.BeginLogin(w.ctx, "ada"); err == nil || mfa.ErrorCode(err) != "internal" {
+	world.OK(t, moved.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device)))
+	world.Challenged(t, last.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device)))
+	if err := first.BeginLogin(w.Ctx, "ada"); err == nil || mfa.ErrorCode(err) != "internal" {
 		t.Errorf("without the key: %v", err)
 	}
 
 	// A message that was sent under one key is answered under the other.
-	ok(t, moved.ImportSMS(w.ctx, "ada", phone))
-	challenge := challenged(t, moved.BeginLogin(w.ctx, "ada"))
-	_, err := moved.SendCode(w.ctx, challenge.Token)
-	ok(t, err)
-	_, err = appended.VerifyLogin(w.ctx, challenge.Token, w.outbox.Code(phone))
-	ok(t, err)
+	world.OK(t, moved.ImportSMS(w.Ctx, "ada", world.Phone))
+	challenge := world.Challenged(t, moved.BeginLogin(w.Ctx, "ada"))
+	_, err := moved.SendCode(w.Ctx, challenge.Token)
+	world.OK(t, err)
+	_, err = appended.VerifyLogin(w.Ctx, challenge.Token, w.Outbox.Code(world.Phone))
+	world.OK(t, err)
 }
 
 func TestResealWritesOnce(t *testing.T) {
-	w := newWorld(t)
-	w.enrollTOTP("ada")
+	w := world.New(t)
+	w.GiveTOTP("ada")
 	version := func() int64 {
-		record, err := w.store.Load(w.ctx, "ada")
-		ok(t, err)
+		record, err := w.Store.Load(w.Ctx, "ada")
+		world.OK(t, err)
 		return record.Version
 	}
 	before := version()
-	ok(t, w.Reseal(w.ctx, "ada"))
+	world.OK(t, w.Reseal(w.Ctx, "ada"))
 	if version() != before {
 		t.Error("wrote a record that is under the first key")
 	}
-	moved := w.another(func(c *mfa.Config) { c.Keys = [][]byte{key(100), key(1)} })
+	moved := w.Another(func(c *mfa.Config) { c.Keys = [][]byte{world.Key(100), world.Key(1)} })
 	for range 2 {
-		ok(t, moved.Reseal(w.ctx, "ada"))
+		world.OK(t, moved.Reseal(w.Ctx, "ada"))
 		if version() != before+1 {
 			t.Errorf("version %d, want %d", version(), before+1)
 		}
@@ -246,13 +247,13 @@ func TestResealWritesOnce(t *testing.T) {
 
 // TestRecordsAreBound: to their user, their version and the keys.
 func TestRecordsAreBound(t *testing.T) {
-	w := newWorld(t)
-	w.enrollTOTP("ada")
-	w.enrollTOTP("bob")
-	store := w.store.(*mfa.MemoryStore)
+	w := world.New(t)
+	w.GiveTOTP("ada")
+	w.GiveTOTP("bob")
+	store := w.Store.(*mfa.MemoryStore)
 	load := func(user string) mfa.Record {
-		record, err := store.Load(w.ctx, user)
-		ok(t, err)
+		record, err := store.Load(w.Ctx, user)
+		world.OK(t, err)
 		return record
 	}
 	ada, bob := load("ada"), load("bob")
@@ -266,46 +267,46 @@ func TestRecordsAreBound(t *testing.T) {
 	} {
 		record := load("ada")
 		record.Data = data
-		ok(t, store.Save(w.ctx, record))
+		world.OK(t, store.Save(w.Ctx, record))
 		calls := map[string]error{
-			"BeginLogin":      w.BeginLogin(w.ctx, "ada"),
-			"Unenroll":        w.Unenroll(w.ctx, "ada", mfa.MethodTOTP),
-			"Reset":           w.Reset(w.ctx, "ada"),
-			"PasswordChanged": w.PasswordChanged(w.ctx, "ada"),
+			"BeginLogin":      w.BeginLogin(w.Ctx, "ada"),
+			"Unenroll":        w.Unenroll(w.Ctx, "ada", mfa.MethodTOTP),
+			"Reset":           w.Reset(w.Ctx, "ada"),
+			"PasswordChanged": w.PasswordChanged(w.Ctx, "ada"),
 		}
-		_, calls["EnrollTOTP"] = w.EnrollTOTP(w.ctx, "ada", "a")
-		_, calls["Status"] = w.Status(w.ctx, "ada")
+		_, calls["EnrollTOTP"] = w.EnrollTOTP(w.Ctx, "ada", "a")
+		_, calls["Status"] = w.Status(w.Ctx, "ada")
 		for call, err := range calls {
 			if err == nil || mfa.ErrorCode(err) != "internal" || errors.Is(err, mfa.ErrNotEnrolled) || errors.Is(err, mfa.ErrNoRecord) {
 				t.Errorf("%s with %s: %v", call, name, err)
 			}
 		}
 	}
-	ok(t, w.DeleteUser(w.ctx, "ada")) // the way out
+	world.OK(t, w.DeleteUser(w.Ctx, "ada")) // the way out
 }
 
 // TestWhatTheStoreGets: no secret in any spelling, and who has what.
 func TestWhatTheStoreGets(t *testing.T) {
-	spy := &spyStore{Store: mfa.NewMemoryStore()}
-	w := newWorld(t, func(c *mfa.Config) { c.Store = spy; c.SMSCodes.Numbers = spy })
-	enrollment, err := w.EnrollTOTP(w.ctx, "ada", "a")
-	ok(t, err)
-	login, err := w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, w.scan(enrollment.URI).code())
-	ok(t, err)
-	w.enrollSMS("ada", phone, mfa.WithProof(login.Proof))
-	codes := w.backupCodes("ada", login.Proof)
-	challenge := w.begin("ada")
-	code := w.sendCode(challenge.Token)
-	secrets := append(codes, enrollment.Secret, phone, code, w.outbox.Messages()[0].Code, challenge.Token, login.Proof)
+	spy := &world.SpyStore{Store: mfa.NewMemoryStore()}
+	w := world.New(t, func(c *mfa.Config) { c.Store = spy; c.SMSCodes.Numbers = spy })
+	enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "a")
+	world.OK(t, err)
+	login, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, w.Scan(enrollment.URI).Shows())
+	world.OK(t, err)
+	w.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
+	codes := w.GiveBackupCodes("ada", login.Proof)
+	challenge := w.Begin("ada")
+	code := w.SentCode(challenge.Token)
+	secrets := append(codes, enrollment.Secret, world.Phone, code, w.Outbox.Messages()[0].Code, challenge.Token, login.Proof)
 	for _, secret := range secrets {
-		for _, spelled := range spellings(secret) {
-			if bytes.Contains(spy.written.Bytes(), spelled) {
+		for _, spelled := range world.Spellings(secret) {
+			if bytes.Contains(spy.Written.Bytes(), spelled) {
 				t.Errorf("%q is in the store as %q", secret, spelled)
 			}
 		}
 	}
-	record, err := spy.Load(w.ctx, "ada")
-	ok(t, err)
+	record, err := spy.Load(w.Ctx, "ada")
+	world.OK(t, err)
 	if !reflect.DeepEqual(record.Methods, []mfa.Method{mfa.MethodTOTP, mfa.MethodSMS}) {
 		t.Errorf("Methods %v", record.Methods)
 	}

@@ -4,261 +4,150 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/world"
 )
-
-// A fault is what happens to one call of a store.
-type fault string
-
-const (
-	fails       fault = "fails"                  // before anything is done
-	failsLate   fault = "fails after it is done" // the answer is lost
-	conflicts   fault = "conflicts once"
-	everTooLate fault = "conflicts for ever"
-	cancelled   fault = "is cancelled"
-)
-
-var errStore = errors.New("store is down")
-
-// A faultStore is a right store whose n-th call meets a fault.
-type faultStore struct {
-	mu      sync.Mutex
-	records map[string]mfa.Record
-	calls   int // since arm
-	at      int // the call that meets the fault; 0 for none
-	fault   fault
-	met     bool
-	saved   func() // after each Save
-}
-
-func newFaultStore() *faultStore { return &faultStore{records: make(map[string]mfa.Record)} }
-
-func (s *faultStore) snapshot() map[string]mfa.Record { return maps.Clone(s.records) }
-
-func (s *faultStore) arm(records map[string]mfa.Record, at int, f fault) {
-	s.records, s.calls, s.at, s.fault, s.met = maps.Clone(records), 0, at, f, false
-}
-
-// meet says what this call meets.
-func (s *faultStore) meet(isSave bool) (f fault) {
-	s.calls++
-	if s.at == 0 || s.calls != s.at && !(s.fault == everTooLate && s.calls > s.at && isSave) {
-		return ""
-	}
-	if !isSave && (s.fault == conflicts || s.fault == everTooLate) {
-		s.at++ // a Load has no conflicts
-		return ""
-	}
-	s.met = true
-	return s.fault
-}
-
-func (s *faultStore) Load(_ context.Context, userID string) (mfa.Record, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch s.meet(false) {
-	case fails, failsLate:
-		return mfa.Record{}, errStore
-	case cancelled:
-		return mfa.Record{}, context.Canceled
-	}
-	record, ok := s.records[userID]
-	if !ok {
-		return mfa.Record{}, mfa.ErrNoRecord
-	}
-	record.Data = slices.Clone(record.Data)
-	return record, nil
-}
-
-func (s *faultStore) Save(_ context.Context, record mfa.Record) error {
-	s.mu.Lock()
-	f := s.meet(true)
-	switch f {
-	case fails:
-		s.mu.Unlock()
-		return errStore
-	case cancelled:
-		s.mu.Unlock()
-		return context.Canceled
-	case conflicts, everTooLate:
-		s.mu.Unlock()
-		return mfa.ErrConflict
-	}
-	if s.records[record.UserID].Version != record.Version {
-		s.mu.Unlock()
-		return mfa.ErrConflict
-	}
-	record.Data = slices.Clone(record.Data)
-	record.Version++
-	s.records[record.UserID] = record
-	s.mu.Unlock()
-	if f == failsLate {
-		return errStore
-	}
-	if s.saved != nil {
-		s.saved()
-	}
-	return nil
-}
-
-func (s *faultStore) Delete(_ context.Context, userID string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch s.meet(false) {
-	case fails:
-		return errStore
-	case cancelled:
-		return context.Canceled
-	case failsLate:
-		delete(s.records, userID)
-		return errStore
-	}
-	delete(s.records, userID)
-	return nil
-}
 
 // An operation is one call of the engine, on a user that is set up for it.
 type operation struct {
 	name    string
-	prepare func(w *world) (do func() error, secrets []string)
+	prepare func(w *world.World) (do func() error, secrets []string)
 }
 
 // full is a user with everything.
-func full(w *world) (app, []string, *mfa.Login) {
-	a, login := w.enrollTOTP("ada")
-	w.enrollSMS("ada", phone, mfa.WithProof(login.Proof))
-	return a, w.backupCodes("ada", login.Proof), login
+func full(w *world.World) (world.App, []string, *mfa.Login) {
+	a, login := w.GiveTOTP("ada")
+	w.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
+	return a, w.GiveBackupCodes("ada", login.Proof), login
 }
 
 var operations = []operation{
-	{"EnrollTOTP", func(w *world) (func() error, []string) {
-		return func() error { _, err := w.EnrollTOTP(w.ctx, "ada", "a"); return err }, nil
+	{"EnrollTOTP", func(w *world.World) (func() error, []string) {
+		return func() error { _, err := w.EnrollTOTP(w.Ctx, "ada", "a"); return err }, nil
 	}},
-	{"EnrollSMS", func(w *world) (func() error, []string) {
-		return func() error { _, err := w.EnrollSMS(w.ctx, "ada", phone); return err }, []string{phone}
+	{"EnrollSMS", func(w *world.World) (func() error, []string) {
+		return func() error { _, err := w.EnrollSMS(w.Ctx, "ada", world.Phone); return err }, []string{world.Phone}
 	}},
-	{"EnrollSMS, not delivered", func(w *world) (func() error, []string) {
-		w.outbox.FailWith(errors.New("down"))
-		return func() error { _, err := w.EnrollSMS(w.ctx, "ada", phone); return err }, []string{phone}
+	{"EnrollSMS, not delivered", func(w *world.World) (func() error, []string) {
+		w.Outbox.FailWith(errors.New("down"))
+		return func() error { _, err := w.EnrollSMS(w.Ctx, "ada", world.Phone); return err }, []string{world.Phone}
 	}},
-	{"VerifyEnrollment", func(w *world) (func() error, []string) {
-		enrollment, err := w.EnrollTOTP(w.ctx, "ada", "a")
-		ok(w.t, err)
-		code := w.scan(enrollment.URI).code()
-		return func() error { _, err := w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, code); return err }, []string{code, enrollment.Secret}
+	{"VerifyEnrollment", func(w *world.World) (func() error, []string) {
+		enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "a")
+		world.OK(w.T, err)
+		code := w.Scan(enrollment.URI).Shows()
+		return func() error { _, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, code); return err }, []string{code, enrollment.Secret}
 	}},
-	{"VerifyEnrollment, wrong", func(w *world) (func() error, []string) {
-		enrollment, err := w.EnrollTOTP(w.ctx, "ada", "a")
-		ok(w.t, err)
-		code := w.scan(enrollment.URI).wrong()
-		return func() error { _, err := w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, code); return err }, []string{code, enrollment.Secret}
+	{"VerifyEnrollment, wrong", func(w *world.World) (func() error, []string) {
+		enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "a")
+		world.OK(w.T, err)
+		code := w.Scan(enrollment.URI).Wrong()
+		return func() error { _, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, code); return err }, []string{code, enrollment.Secret}
 	}},
-	{"VerifyLogin", func(w *world) (func() error, []string) {
+	{"VerifyLogin", func(w *world.World) (func() error, []string) {
 		a, _, _ := full(w)
-		token, code := w.begin("ada").Token, a.code()
-		return func() error { _, err := w.VerifyLogin(w.ctx, token, code); return err }, []string{token, code}
+		token, code := w.Begin("ada").Token, a.Shows()
+		return func() error { _, err := w.VerifyLogin(w.Ctx, token, code); return err }, []string{token, code}
 	}},
-	{"VerifyLogin, wrong", func(w *world) (func() error, []string) {
+	{"VerifyLogin, wrong", func(w *world.World) (func() error, []string) {
 		a, _, _ := full(w)
-		token, code := w.begin("ada").Token, a.wrong()
-		return func() error { _, err := w.VerifyLogin(w.ctx, token, code); return err }, []string{token, code}
+		token, code := w.Begin("ada").Token, a.Wrong()
+		return func() error { _, err := w.VerifyLogin(w.Ctx, token, code); return err }, []string{token, code}
 	}},
-	{"VerifyLogin by backup code", func(w *world) (func() error, []string) {
+	{"VerifyLogin by backup code", func(w *world.World) (func() error, []string) {
 		_, codes, _ := full(w)
-		token := w.begin("ada").Token
-		return func() error { _, err := w.VerifyLogin(w.ctx, token, codes[0]); return err }, []string{token, codes[0]}
+		token := w.Begin("ada").Token
+		return func() error { _, err := w.VerifyLogin(w.Ctx, token, codes[0]); return err }, []string{token, codes[0]}
 	}},
-	{"VerifyLogin by backup code, wrong", func(w *world) (func() error, []string) {
+	{"VerifyLogin by backup code, wrong", func(w *world.World) (func() error, []string) {
 		full(w)
-		token := w.begin("ada").Token
-		return func() error { _, err := w.VerifyLogin(w.ctx, token, "aaaa-aaaa"); return err }, []string{token, "aaaa-aaaa"}
+		token := w.Begin("ada").Token
+		return func() error { _, err := w.VerifyLogin(w.Ctx, token, "aaaa-aaaa"); return err }, []string{token, "aaaa-aaaa"}
 	}},
-	{"VerifyLogin by SMS", func(w *world) (func() error, []string) {
+	{"VerifyLogin by SMS", func(w *world.World) (func() error, []string) {
 		full(w)
-		token := w.begin("ada").Token
-		code := w.sendCode(token)
-		return func() error { _, err := w.VerifyLogin(w.ctx, token, code); return err }, []string{token, code}
+		token := w.Begin("ada").Token
+		code := w.SentCode(token)
+		return func() error { _, err := w.VerifyLogin(w.Ctx, token, code); return err }, []string{token, code}
 	}},
-	{"SendCode", func(w *world) (func() error, []string) {
+	{"SendCode", func(w *world.World) (func() error, []string) {
 		full(w)
-		token := w.begin("ada").Token
-		return func() error { _, err := w.SendCode(w.ctx, token); return err }, []string{token, phone}
+		token := w.Begin("ada").Token
+		return func() error { _, err := w.SendCode(w.Ctx, token); return err }, []string{token, world.Phone}
 	}},
-	{"SendCode, not delivered", func(w *world) (func() error, []string) {
+	{"SendCode, not delivered", func(w *world.World) (func() error, []string) {
 		full(w)
-		token := w.begin("ada").Token
-		w.outbox.FailWith(errors.New("down"))
-		return func() error { _, err := w.SendCode(w.ctx, token); return err }, []string{token, phone}
+		token := w.Begin("ada").Token
+		w.Outbox.FailWith(errors.New("down"))
+		return func() error { _, err := w.SendCode(w.Ctx, token); return err }, []string{token, world.Phone}
 	}},
-	{"VerifyStepUp", func(w *world) (func() error, []string) {
+	{"VerifyStepUp", func(w *world.World) (func() error, []string) {
 		a, _, _ := full(w)
-		challenge, err := w.BeginStepUp(w.ctx, "ada", "x")
-		ok(w.t, err)
-		code := a.code()
-		return func() error { _, err := w.VerifyStepUp(w.ctx, challenge.Token, "x", code); return err }, []string{challenge.Token, code}
+		challenge, err := w.BeginStepUp(w.Ctx, "ada", "x")
+		world.OK(w.T, err)
+		code := a.Shows()
+		return func() error { _, err := w.VerifyStepUp(w.Ctx, challenge.Token, "x", code); return err }, []string{challenge.Token, code}
 	}},
-	{"BeginLogin", func(w *world) (func() error, []string) {
+	{"BeginLogin", func(w *world.World) (func() error, []string) {
 		full(w)
 		return func() error {
-			err := w.BeginLogin(w.ctx, "ada")
+			err := w.BeginLogin(w.Ctx, "ada")
 			if errors.As(err, new(*mfa.ChallengeError)) {
 				return nil
 			}
 			if err == nil {
-				w.t.Error("passed without a code")
+				w.T.Error("passed without a code")
 			}
 			return err
 		}, nil
 	}},
-	{"GenerateBackupCodes", func(w *world) (func() error, []string) {
+	{"GenerateBackupCodes", func(w *world.World) (func() error, []string) {
 		_, _, login := full(w)
 		return func() error {
-			_, err := w.GenerateBackupCodes(w.ctx, "ada", mfa.WithProof(login.Proof))
+			_, err := w.GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(login.Proof))
 			return err
 		}, []string{login.Proof}
 	}},
-	{"Unenroll", func(w *world) (func() error, []string) {
+	{"Unenroll", func(w *world.World) (func() error, []string) {
 		_, _, login := full(w)
-		return func() error { return w.Unenroll(w.ctx, "ada", mfa.MethodTOTP, mfa.WithProof(login.Proof)) }, []string{login.Proof}
+		return func() error { return w.Unenroll(w.Ctx, "ada", mfa.MethodTOTP, mfa.WithProof(login.Proof)) }, []string{login.Proof}
 	}},
-	{"ImportTOTP", func(w *world) (func() error, []string) {
+	{"ImportTOTP", func(w *world.World) (func() error, []string) {
 		const uri = "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP"
-		return func() error { return w.ImportTOTP(w.ctx, "ada", uri) }, []string{"JBSWY3DPEHPK3PXP"}
+		return func() error { return w.ImportTOTP(w.Ctx, "ada", uri) }, []string{"JBSWY3DPEHPK3PXP"}
 	}},
-	{"ImportSMS", func(w *world) (func() error, []string) {
-		return func() error { return w.ImportSMS(w.ctx, "ada", phone) }, []string{phone}
+	{"ImportSMS", func(w *world.World) (func() error, []string) {
+		return func() error { return w.ImportSMS(w.Ctx, "ada", world.Phone) }, []string{world.Phone}
 	}},
-	{"TrustDevice", func(w *world) (func() error, []string) {
+	{"TrustDevice", func(w *world.World) (func() error, []string) {
 		_, _, login := full(w)
-		return func() error { _, err := w.TrustDevice(w.ctx, "ada", login.Proof); return err }, []string{login.Proof}
+		return func() error { _, err := w.TrustDevice(w.Ctx, "ada", login.Proof); return err }, []string{login.Proof}
 	}},
-	{"ForgetDevices", func(w *world) (func() error, []string) {
+	{"ForgetDevices", func(w *world.World) (func() error, []string) {
 		full(w)
-		return func() error { return w.ForgetDevices(w.ctx, "ada") }, nil
+		return func() error { return w.ForgetDevices(w.Ctx, "ada") }, nil
 	}},
-	{"PasswordChanged", func(w *world) (func() error, []string) {
+	{"PasswordChanged", func(w *world.World) (func() error, []string) {
 		full(w)
-		return func() error { return w.PasswordChanged(w.ctx, "ada") }, nil
+		return func() error { return w.PasswordChanged(w.Ctx, "ada") }, nil
 	}},
-	{"Reset", func(w *world) (func() error, []string) {
+	{"Reset", func(w *world.World) (func() error, []string) {
 		full(w)
-		return func() error { return w.Reset(w.ctx, "ada") }, nil
+		return func() error { return w.Reset(w.Ctx, "ada") }, nil
 	}},
-	{"Unlock", func(w *world) (func() error, []string) {
+	{"Unlock", func(w *world.World) (func() error, []string) {
 		a, _, _ := full(w)
-		w.VerifyLogin(w.ctx, w.begin("ada").Token, a.wrong())
-		return func() error { return w.Unlock(w.ctx, "ada") }, nil
+		w.VerifyLogin(w.Ctx, w.Begin("ada").Token, a.Wrong())
+		return func() error { return w.Unlock(w.Ctx, "ada") }, nil
 	}},
-	{"DeleteUser", func(w *world) (func() error, []string) {
+	{"DeleteUser", func(w *world.World) (func() error, []string) {
 		full(w)
-		return func() error { return w.DeleteUser(w.ctx, "ada") }, nil
+		return func() error { return w.DeleteUser(w.Ctx, "ada") }, nil
 	}},
 }
 
@@ -269,44 +158,44 @@ var operations = []operation{
 func TestFaults(t *testing.T) {
 	for _, op := range operations {
 		t.Run(op.name, func(t *testing.T) {
-			store := newFaultStore()
-			w := newWorld(t, func(c *mfa.Config) { c.Store = store; c.BackupCodes.Count = 1 })
+			store := world.NewFaultStore()
+			w := world.New(t, func(c *mfa.Config) { c.Store = store; c.BackupCodes.Count = 1 })
 			do, secrets := op.prepare(w)
-			before := store.snapshot()
+			before := store.Snapshot()
 			fingerprint := func() string {
-				calls, at := store.calls, store.at
-				store.at = 0
-				defer func() { store.calls, store.at = calls, at }()
-				return marshal(t, w.status("ada"))
+				calls, at := store.Calls, store.At
+				store.At = 0
+				defer func() { store.Calls, store.At = calls, at }()
+				return world.JSON(t, w.StatusOf("ada"))
 			}
-			w.told()
+			w.Told()
 
 			// What happens without a fault, and how the user looks after each
 			// Save.
 			looks := []string{fingerprint()}
-			store.arm(before, 0, "")
-			store.saved = func() { looks = append(looks, fingerprint()) }
+			store.Arm(before, 0, "")
+			store.Saved = func() { looks = append(looks, fingerprint()) }
 			cleanErr := do()
-			store.saved = nil
+			store.Saved = nil
 			looks = append(looks, fingerprint())
-			calls, versions, told := store.calls, version(store), w.told()
+			calls, versions, told := store.Calls, version(store), w.Told()
 			if calls == 0 {
 				t.Fatal("the store is not called")
 			}
 
 			for at := 1; at <= calls; at++ {
-				for _, f := range []fault{fails, failsLate, conflicts, everTooLate, cancelled} {
-					store.arm(before, at, f)
+				for _, f := range []world.Fault{world.Fails, world.FailsLate, world.Conflicts, world.EverTooLate, world.Cancelled} {
+					store.Arm(before, at, f)
 					err := do()
-					met := store.met
-					store.at = 0
+					met := store.Met
+					store.At = 0
 					name := fmt.Sprintf("call %d %s", at, f)
 					if look := fingerprint(); !slices.Contains(looks, look) {
 						t.Errorf("%s: the user is left as\n\t%s", name, look)
 					}
-					events := w.told()
+					events := w.Told()
 					switch {
-					case !met, f == conflicts:
+					case !met, f == world.Conflicts:
 						if mfa.ErrorCode(err) != mfa.ErrorCode(cleanErr) || version(store) != versions {
 							t.Errorf("%s: %v, want %v", name, err, cleanErr)
 						}
@@ -319,7 +208,7 @@ func TestFaults(t *testing.T) {
 					if errors.As(err, &challenge) || errors.As(err, &code) || errors.Is(err, mfa.ErrNotEnrolled) || errors.Is(err, mfa.ErrNoRecord) {
 						t.Errorf("%s: a fault became %v", name, err)
 					}
-					want := map[fault]error{fails: errStore, failsLate: errStore, everTooLate: mfa.ErrConflict, cancelled: context.Canceled}[f]
+					want := map[world.Fault]error{world.Fails: world.ErrStore, world.FailsLate: world.ErrStore, world.EverTooLate: mfa.ErrConflict, world.Cancelled: context.Canceled}[f]
 					if !errors.Is(err, want) {
 						t.Errorf("%s: got %v, want %v", name, err, want)
 					}
@@ -327,7 +216,7 @@ func TestFaults(t *testing.T) {
 						t.Errorf("%s: told %v, as if it had worked", name, events)
 					}
 					for _, secret := range secrets {
-						if shown := printed(err, "vsqxX+"); strings.Contains(shown, secret) {
+						if shown := world.Printed(err, "vsqxX+"); strings.Contains(shown, secret) {
 							t.Errorf("%s: %q is in the error %v", name, secret, err)
 						}
 					}
@@ -337,8 +226,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-func version(s *faultStore) (sum int64) {
-	for _, record := range s.records {
+func version(s *world.FaultStore) (sum int64) {
+	for _, record := range s.Records {
 		sum += record.Version
 	}
 	return sum
@@ -352,23 +241,23 @@ func TestALostAnswerIsNoSecondLogin(t *testing.T) {
 			continue
 		}
 		t.Run(op.name, func(t *testing.T) {
-			store := newFaultStore()
-			w := newWorld(t, func(c *mfa.Config) { c.Store = store })
+			store := world.NewFaultStore()
+			w := world.New(t, func(c *mfa.Config) { c.Store = store })
 			do, _ := op.prepare(w)
-			before := store.snapshot()
-			store.arm(before, 0, "")
-			ok(t, do())
-			calls := store.calls
+			before := store.Snapshot()
+			store.Arm(before, 0, "")
+			world.OK(t, do())
+			calls := store.Calls
 			for at := 1; at <= calls; at++ {
-				for _, f := range []fault{fails, failsLate} {
-					store.arm(before, at, f)
+				for _, f := range []world.Fault{world.Fails, world.FailsLate} {
+					store.Arm(before, at, f)
 					if do() == nil {
 						t.Fatalf("call %d %s: success", at, f)
 					}
-					store.at = 0
+					store.At = 0
 					err := do()
-					if last := at == calls; last && f == failsLate {
-						wantErr(t, err, mfa.ErrInvalidToken)
+					if last := at == calls; last && f == world.FailsLate {
+						world.WantErr(t, err, mfa.ErrInvalidToken)
 					} else if err != nil {
 						t.Errorf("call %d %s: the second try: %v", at, f, err)
 					}
@@ -381,39 +270,39 @@ func TestALostAnswerIsNoSecondLogin(t *testing.T) {
 // TestAFaultTellsNothingAboutTheCode: with the store failing at any call, a
 // right code and a wrong one give the same.
 func TestAFaultTellsNothingAboutTheCode(t *testing.T) {
-	answers := map[string]func(w *world, a app, codes []string) (token, right, wrong string){
-		"TOTP": func(w *world, a app, _ []string) (string, string, string) {
-			return w.begin("ada").Token, a.code(), a.wrong()
+	answers := map[string]func(w *world.World, a world.App, codes []string) (token, right, wrong string){
+		"TOTP": func(w *world.World, a world.App, _ []string) (string, string, string) {
+			return w.Begin("ada").Token, a.Shows(), a.Wrong()
 		},
-		"SMS": func(w *world, a app, _ []string) (string, string, string) {
-			token := w.begin("ada").Token
-			code := w.sendCode(token)
+		"SMS": func(w *world.World, a world.App, _ []string) (string, string, string) {
+			token := w.Begin("ada").Token
+			code := w.SentCode(token)
 			return token, code, wrongSMS(code)
 		},
-		"backup code": func(w *world, _ app, codes []string) (string, string, string) {
-			return w.begin("ada").Token, codes[0], "aaaa-aaaa"
+		"backup code": func(w *world.World, _ world.App, codes []string) (string, string, string) {
+			return w.Begin("ada").Token, codes[0], "aaaa-aaaa"
 		},
 	}
 	for name, answer := range answers {
-		store := newFaultStore()
-		w := newWorld(t, func(c *mfa.Config) { c.Store = store })
+		store := world.NewFaultStore()
+		w := world.New(t, func(c *mfa.Config) { c.Store = store })
 		a, codes, _ := full(w)
 		token, right, wrong := answer(w, a, codes)
-		before := store.snapshot()
-		try := func(code string, at int, f fault) (calls int, err error) {
-			store.arm(before, at, f)
-			_, err = w.VerifyLogin(w.ctx, token, code)
-			return store.calls, err
+		before := store.Snapshot()
+		try := func(code string, at int, f world.Fault) (calls int, err error) {
+			store.Arm(before, at, f)
+			_, err = w.VerifyLogin(w.Ctx, token, code)
+			return store.Calls, err
 		}
 		rightCalls, rightErr := try(right, 0, "")
-		ok(t, rightErr)
+		world.OK(t, rightErr)
 		wrongCalls, wrongErr := try(wrong, 0, "")
-		wantErr(t, wrongErr, mfa.ErrInvalidCode)
+		world.WantErr(t, wrongErr, mfa.ErrInvalidCode)
 		if rightCalls != wrongCalls {
 			t.Errorf("%s: %d calls for a right code, %d for a wrong one", name, rightCalls, wrongCalls)
 		}
 		for at := 1; at <= rightCalls; at++ {
-			for _, f := range []fault{fails, failsLate, everTooLate, cancelled} {
+			for _, f := range []world.Fault{world.Fails, world.FailsLate, world.EverTooLate, world.Cancelled} {
 				_, rightErr := try(right, at, f)
 				_, wrongErr := try(wrong, at, f)
 				if rightErr == nil || wrongErr == nil || rightErr.Error() != wrongErr.Error() || mfa.ErrorCode(rightErr) != mfa.ErrorCode(wrongErr) {
@@ -426,34 +315,34 @@ func TestAFaultTellsNothingAboutTheCode(t *testing.T) {
 
 // TestAFaultCostsTheUserNothing: an outage of the store is nobody's failure.
 func TestAFaultCostsTheUserNothing(t *testing.T) {
-	store := newFaultStore()
-	w := newWorld(t, func(c *mfa.Config) { c.Store = store })
+	store := world.NewFaultStore()
+	w := world.New(t, func(c *mfa.Config) { c.Store = store })
 	a, _, _ := full(w)
-	challenge := w.begin("ada")
+	challenge := w.Begin("ada")
 	for range 200 {
-		store.arm(store.snapshot(), 1, fails)
-		_, err := w.VerifyLogin(w.ctx, challenge.Token, a.wrong())
-		wantErr(t, err, errStore)
+		store.Arm(store.Snapshot(), 1, world.Fails)
+		_, err := w.VerifyLogin(w.Ctx, challenge.Token, a.Wrong())
+		world.WantErr(t, err, world.ErrStore)
 	}
-	store.at = 0
-	_, err := w.VerifyLogin(w.ctx, challenge.Token, a.code())
-	ok(t, err)
+	store.At = 0
+	_, err := w.VerifyLogin(w.Ctx, challenge.Token, a.Shows())
+	world.OK(t, err)
 }
 
 // TestACancelledContextEndsTheCall, before the store is asked.
 func TestACancelledContextEndsTheCall(t *testing.T) {
 	for _, op := range operations {
-		store := newFaultStore()
-		w := newWorld(t, func(c *mfa.Config) { c.Store = store })
+		store := world.NewFaultStore()
+		w := world.New(t, func(c *mfa.Config) { c.Store = store })
 		do, _ := op.prepare(w)
-		ctx, cancel := context.WithCancel(w.ctx)
+		ctx, cancel := context.WithCancel(w.Ctx)
 		cancel()
-		w.ctx = ctx
-		store.arm(store.snapshot(), 0, "")
-		sent := len(w.outbox.Messages())
-		wantErr(t, do(), context.Canceled)
-		if store.calls != 0 || len(w.outbox.Messages()) != sent {
-			t.Errorf("%s: %d calls", op.name, store.calls)
+		w.Ctx = ctx
+		store.Arm(store.Snapshot(), 0, "")
+		sent := len(w.Outbox.Messages())
+		world.WantErr(t, do(), context.Canceled)
+		if store.Calls != 0 || len(w.Outbox.Messages()) != sent {
+			t.Errorf("%s: %d calls", op.name, store.Calls)
 		}
 	}
 }
@@ -461,71 +350,47 @@ func TestACancelledContextEndsTheCall(t *testing.T) {
 // TestAStaleReadIsAConflict: a Load that lags behind does no harm where Save
 // compares.
 func TestAStaleReadIsAConflict(t *testing.T) {
-	store := newFaultStore()
-	w := newWorld(t, func(c *mfa.Config) { c.Store = store })
+	store := world.NewFaultStore()
+	w := world.New(t, func(c *mfa.Config) { c.Store = store })
 	a, _, _ := full(w)
-	first, second := w.begin("ada"), w.begin("ada")
-	old := store.records["ada"]
-	_, err := w.VerifyLogin(w.ctx, first.Token, a.code())
-	ok(t, err)
-	stale := w.another(func(c *mfa.Config) { c.Store = staleStore{store, old} })
-	_, err = stale.VerifyLogin(w.ctx, second.Token, a.code())
-	wantErr(t, err, mfa.ErrConflict)
-}
-
-// A staleStore reads what was there long ago.
-type staleStore struct {
-	mfa.Store
-	old mfa.Record
-}
-
-func (s staleStore) Load(context.Context, string) (mfa.Record, error) { return s.old, nil }
-
-// A countingStore counts the calls to each method.
-type countingStore struct {
-	mfa.Store
-	loads, saves int
-}
-
-func (s *countingStore) Load(ctx context.Context, userID string) (mfa.Record, error) {
-	s.loads++
-	return s.Store.Load(ctx, userID)
-}
-
-func (s *countingStore) Save(ctx context.Context, record mfa.Record) error {
-	s.saves++
-	return s.Store.Save(ctx, record)
+	first, second := w.Begin("ada"), w.Begin("ada")
+	old := store.Records["ada"]
+	_, err := w.VerifyLogin(w.Ctx, first.Token, a.Shows())
+	world.OK(t, err)
+	stale := w.Another(func(c *mfa.Config) { c.Store = world.StaleStore{Store: store, Old: old} })
+	_, err = stale.VerifyLogin(w.Ctx, second.Token, a.Shows())
+	world.WantErr(t, err, mfa.ErrConflict)
 }
 
 // TestBudget: what one login costs the database.
 func TestBudget(t *testing.T) {
-	store := &countingStore{Store: mfa.NewMemoryStore()}
-	w := newWorld(t, func(c *mfa.Config) { c.Store = store })
+	store := &world.CountingStore{Store: mfa.NewMemoryStore()}
+	w := world.New(t, func(c *mfa.Config) { c.Store = store })
 	a, codes, _ := full(w)
 	var token string
 	costs := func(name string, loads, saves int, do func()) {
 		t.Helper()
-		store.loads, store.saves = 0, 0
-		if do(); store.loads > loads || store.saves > saves {
-			t.Errorf("%s: %d Loads and %d Saves, want at most %d and %d", name, store.loads, store.saves, loads, saves)
+		store.Loads, store.Saves = 0, 0
+		if do(); store.Loads > loads || store.Saves > saves {
+			t.Errorf("%s: %d Loads and %d Saves, want at most %d and %d", name, store.Loads, store.Saves, loads, saves)
 		}
 	}
-	costs("BeginLogin and VerifyLogin", 2, 1, func() { w.login("ada", a.code()) })
-	token = w.begin("ada").Token
-	costs("a wrong code", 1, 1, func() { w.VerifyLogin(w.ctx, token, a.wrong()) })
-	costs("a replay", 1, 0, func() { w.VerifyLogin(w.ctx, token, a.code()) })
-	costs("a malformed code", 1, 0, func() { w.VerifyLogin(w.ctx, token, "?") })
-	costs("a long code", 0, 0, func() { w.VerifyLogin(w.ctx, token, strings.Repeat("1", 65)) })
-	costs("a forged token", 0, 0, func() { w.VerifyLogin(w.ctx, token+"A", "123456") })
-	token = w.begin("ada").Token
-	costs("a backup code", 2, 2, func() { w.VerifyLogin(w.ctx, token, codes[0]) })
-	token = w.begin("ada").Token
+	costs("BeginLogin and VerifyLogin", 2, 1, func() { w.Login("ada", a.Shows()) })
+	token = w.Begin("ada").Token
+	costs("a wrong code", 1, 1, func() { w.VerifyLogin(w.Ctx, token, a.Wrong()) })
+	costs("a replay", 1, 0, func() { w.VerifyLogin(w.Ctx, token, a.Shows()) })
+	costs("a malformed code", 1, 0, func() { w.VerifyLogin(w.Ctx, token, "?") })
+	costs("a long code", 0, 0, func() { w.VerifyLogin(w.Ctx, token, strings.Repeat("1", 65)) })
+	costs("a forged token", 0, 0, func() { w.VerifyLogin(w.Ctx, token+"A", "123456") })
+	token = w.Begin("ada").Token
+	costs("a backup code", 2, 2, func() { w.VerifyLogin(w.Ctx, token, codes[0]) })
+	token = w.Begin("ada").Token
 	for range 4 {
-		w.VerifyLogin(w.ctx, w.begin("ada").Token, a.wrong())
+		w.VerifyLogin(w.Ctx, w.Begin("ada").Token, a.Wrong())
 	}
-	costs("a throttled code", 1, 0, func() { w.VerifyLogin(w.ctx, token, a.code()) })
-	costs("BeginLogin", 1, 0, func() { w.begin("ada") })
-	costs("BeginStepUp", 1, 0, func() { w.BeginStepUp(w.ctx, "ada", "x") })
-	w.clock.Advance(time.Hour)
-	costs("an expired token", 0, 0, func() { w.VerifyLogin(w.ctx, token, a.code()) })
+	costs("a throttled code", 1, 0, func() { w.VerifyLogin(w.Ctx, token, a.Shows()) })
+	costs("BeginLogin", 1, 0, func() { w.Begin("ada") })
+	costs("BeginStepUp", 1, 0, func() { w.BeginStepUp(w.Ctx, "ada", "x") })
+	w.Clock.Advance(time.Hour)
+	costs("an expired token", 0, 0, func() { w.VerifyLogin(w.Ctx, token, a.Shows()) })
 }

@@ -5,7 +5,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -108,26 +107,21 @@ func TestClockAndChance(t *testing.T) {
 	}
 }
 
-// engineFiles are the files that a host links in, those of mfatest excepted.
+// engineFiles are the files that a host links in.
 func engineFiles(t *testing.T) (paths []string) {
 	t.Helper()
-	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if entry.IsDir() {
-			if path != "." && path != "internal" && !strings.HasPrefix(path, "internal"+string(filepath.Separator)) {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
-			paths = append(paths, path)
-		}
-		return nil
-	})
+	const format = `{{if .Module}}{{if eq .Module.Path "github.com/protekt/mfa"}}{{range .GoFiles}}{{$.Dir}}/{{.}}
+{{end}}{{end}}{{end}}`
+	here, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, path := range strings.Fields(goTool(t, "list", "-deps", "-f", format, ".")) {
+		path, err := filepath.Rel(here, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, filepath.ToSlash(path))
 	}
 	if len(paths) < 15 {
 		t.Fatalf("found %v only", paths)

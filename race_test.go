@@ -1,129 +1,63 @@
 package mfa_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/world"
 )
-
-// A barrierStore makes a race certain: its first n Loads return together, so
-// that all of them have read the same version.
-type barrierStore struct {
-	mfa.Store
-	all sync.WaitGroup
-
-	mu   sync.Mutex
-	left int
-}
-
-func newBarrier(store mfa.Store, n int) *barrierStore {
-	s := &barrierStore{Store: store, left: n}
-	s.all.Add(n)
-	return s
-}
-
-func (s *barrierStore) Load(ctx context.Context, userID string) (mfa.Record, error) {
-	record, err := s.Store.Load(ctx, userID)
-	s.mu.Lock()
-	waits := s.left > 0
-	if waits {
-		s.left--
-	}
-	s.mu.Unlock()
-	if waits {
-		s.all.Done()
-		s.all.Wait()
-	}
-	return record, err
-}
-
-// race runs attempt n times at once, over three engines on one store whose
-// first Loads all return the same, and gives the errors.
-func (w *world) race(n int, attempt func(engine *mfa.Engine, i int) error) []error {
-	w.t.Helper()
-	barrier := newBarrier(w.store, n)
-	var engines []*mfa.Engine
-	for range 3 {
-		engines = append(engines, w.another(func(c *mfa.Config) { c.Store = barrier }))
-	}
-	errs := make([]error, n)
-	var done sync.WaitGroup
-	for i := range n {
-		done.Go(func() { errs[i] = attempt(engines[i%3], i) })
-	}
-	done.Wait()
-	return errs
-}
-
-// wantOne checks that one attempt succeeded and the others were refused.
-func wantOne(t *testing.T, errs []error, refusals ...error) {
-	t.Helper()
-	successes := 0
-	for _, err := range errs {
-		if err == nil {
-			successes++
-		} else if !slices.ContainsFunc(refusals, func(r error) bool { return errors.Is(err, r) }) {
-			t.Errorf("refused with %v", err)
-		}
-	}
-	if successes != 1 {
-		t.Errorf("%d of %d succeeded, want one", successes, len(errs))
-	}
-}
 
 const racers = 64
 
 func TestRaces(t *testing.T) {
-	setUp := func(t *testing.T) (*world, app, []string) {
-		w := newWorld(t)
-		a, login := w.enrollTOTP("ada")
-		w.enrollSMS("ada", phone, mfa.WithProof(login.Proof))
-		return w, a, w.backupCodes("ada", login.Proof)
+	setUp := func(t *testing.T) (*world.World, world.App, []string) {
+		w := world.New(t)
+		a, login := w.GiveTOTP("ada")
+		w.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
+		return w, a, w.GiveBackupCodes("ada", login.Proof)
 	}
-	begin := func(w *world, n int) (tokens []string) {
+	begin := func(w *world.World, n int) (tokens []string) {
 		for range n {
-			tokens = append(tokens, w.begin("ada").Token)
+			tokens = append(tokens, w.Begin("ada").Token)
 		}
 		return tokens
 	}
 
 	t.Run("one TOTP code, many challenges", func(t *testing.T) {
 		w, a, _ := setUp(t)
-		tokens, code := begin(w, racers), a.code()
-		wantOne(t, w.race(racers, func(e *mfa.Engine, i int) error {
-			_, err := e.VerifyLogin(w.ctx, tokens[i], code)
+		tokens, code := begin(w, racers), a.Shows()
+		world.WantOne(t, w.Race(racers, func(e *mfa.Engine, i int) error {
+			_, err := e.VerifyLogin(w.Ctx, tokens[i], code)
 			return err
 		}), mfa.ErrInvalidCode)
 	})
 	t.Run("one TOTP code, one challenge", func(t *testing.T) {
 		w, a, _ := setUp(t)
-		token, code := w.begin("ada").Token, a.code()
-		wantOne(t, w.race(racers, func(e *mfa.Engine, _ int) error {
-			_, err := e.VerifyLogin(w.ctx, token, code)
+		token, code := w.Begin("ada").Token, a.Shows()
+		world.WantOne(t, w.Race(racers, func(e *mfa.Engine, _ int) error {
+			_, err := e.VerifyLogin(w.Ctx, token, code)
 			return err
 		}), mfa.ErrInvalidToken)
 	})
 	t.Run("one SMS code", func(t *testing.T) {
 		w, _, _ := setUp(t)
-		token := w.begin("ada").Token
-		code := w.sendCode(token)
-		wantOne(t, w.race(racers, func(e *mfa.Engine, _ int) error {
-			_, err := e.VerifyLogin(w.ctx, token, code)
+		token := w.Begin("ada").Token
+		code := w.SentCode(token)
+		world.WantOne(t, w.Race(racers, func(e *mfa.Engine, _ int) error {
+			_, err := e.VerifyLogin(w.Ctx, token, code)
 			return err
 		}), mfa.ErrInvalidToken)
 	})
 	t.Run("one backup code, many challenges", func(t *testing.T) {
 		w, _, codes := setUp(t)
 		tokens := begin(w, racers)
-		errs := w.race(racers, func(e *mfa.Engine, i int) error {
-			_, err := e.VerifyLogin(w.ctx, tokens[i], codes[0])
+		errs := w.Race(racers, func(e *mfa.Engine, i int) error {
+			_, err := e.VerifyLogin(w.Ctx, tokens[i], codes[0])
 			return err
 		})
 		successes := 0
@@ -135,20 +69,20 @@ func TestRaces(t *testing.T) {
 				t.Errorf("refused with %v", err)
 			}
 		}
-		if successes != 1 || w.status("ada").BackupCodesLeft != 1 {
-			t.Errorf("%d succeeded, %d codes left", successes, w.status("ada").BackupCodesLeft)
+		if successes != 1 || w.StatusOf("ada").BackupCodesLeft != 1 {
+			t.Errorf("%d succeeded, %d codes left", successes, w.StatusOf("ada").BackupCodesLeft)
 		}
 	})
 	t.Run("one challenge, all kinds of codes", func(t *testing.T) {
 		w, a, codes := setUp(t)
-		token := w.begin("ada").Token
-		answers := []string{a.code(), w.sendCode(token), codes[0], codes[1]}
-		errs := w.race(racers, func(e *mfa.Engine, i int) error {
-			_, err := e.VerifyLogin(w.ctx, token, answers[i%len(answers)])
+		token := w.Begin("ada").Token
+		answers := []string{a.Shows(), w.SentCode(token), codes[0], codes[1]}
+		errs := w.Race(racers, func(e *mfa.Engine, i int) error {
+			_, err := e.VerifyLogin(w.Ctx, token, answers[i%len(answers)])
 			return err
 		})
-		wantOne(t, errs, mfa.ErrInvalidToken, mfa.ErrInvalidCode)
-		spent := 2 - w.status("ada").BackupCodesLeft
+		world.WantOne(t, errs, mfa.ErrInvalidToken, mfa.ErrInvalidCode)
+		spent := 2 - w.StatusOf("ada").BackupCodesLeft
 		for i, err := range errs {
 			if err == nil && spent != i%len(answers)/2 {
 				t.Errorf("answer %d won, and %d backup codes are spent", i%len(answers), spent)
@@ -156,12 +90,12 @@ func TestRaces(t *testing.T) {
 		}
 	})
 	t.Run("one enrollment", func(t *testing.T) {
-		w := newWorld(t)
-		enrollment, err := w.EnrollTOTP(w.ctx, "ada", "a")
-		ok(t, err)
-		code := w.scan(enrollment.URI).code()
-		wantOne(t, w.race(racers, func(e *mfa.Engine, _ int) error {
-			_, err := e.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, code)
+		w := world.New(t)
+		enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "a")
+		world.OK(t, err)
+		code := w.Scan(enrollment.URI).Shows()
+		world.WantOne(t, w.Race(racers, func(e *mfa.Engine, _ int) error {
+			_, err := e.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, code)
 			return err
 		}), mfa.ErrNoPendingEnrollment)
 	})
@@ -170,19 +104,19 @@ func TestRaces(t *testing.T) {
 		proof := manage(w, "ada")
 		var mu sync.Mutex
 		var sets [][]string
-		for _, err := range w.race(8, func(e *mfa.Engine, _ int) error {
-			codes, err := e.GenerateBackupCodes(w.ctx, "ada", mfa.WithProof(proof))
+		for _, err := range w.Race(8, func(e *mfa.Engine, _ int) error {
+			codes, err := e.GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(proof))
 			mu.Lock()
 			defer mu.Unlock()
 			sets = append(sets, codes)
 			return err
 		}) {
-			ok(t, err)
+			world.OK(t, err)
 		}
 		works := 0
 		for _, codes := range sets {
-			ok(t, w.Unlock(w.ctx, "ada"))
-			if _, err := w.VerifyLogin(w.ctx, w.begin("ada").Token, codes[0]); err == nil {
+			world.OK(t, w.Unlock(w.Ctx, "ada"))
+			if _, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, codes[0]); err == nil {
 				works++
 			}
 		}
@@ -191,31 +125,31 @@ func TestRaces(t *testing.T) {
 		}
 	})
 	t.Run("different backup codes", func(t *testing.T) {
-		w := newWorld(t, func(c *mfa.Config) { c.BackupCodes.Count = 6 })
-		_, login := w.enrollTOTP("ada")
-		codes := w.backupCodes("ada", login.Proof)
+		w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 6 })
+		_, login := w.GiveTOTP("ada")
+		codes := w.GiveBackupCodes("ada", login.Proof)
 		tokens := begin(w, len(codes))
-		for i, err := range w.race(len(codes), func(e *mfa.Engine, i int) error {
-			_, err := e.VerifyLogin(w.ctx, tokens[i], codes[i])
+		for i, err := range w.Race(len(codes), func(e *mfa.Engine, i int) error {
+			_, err := e.VerifyLogin(w.Ctx, tokens[i], codes[i])
 			return err
 		}) {
 			if err != nil {
 				t.Errorf("code %d: %v", i, err)
 			}
 		}
-		if left := w.status("ada").BackupCodesLeft; left != 0 {
+		if left := w.StatusOf("ada").BackupCodesLeft; left != 0 {
 			t.Errorf("%d came back", left)
 		}
 	})
 	t.Run("messages", func(t *testing.T) {
 		w, _, _ := setUp(t)
 		tokens := begin(w, racers)
-		before := len(w.outbox.Messages())
-		w.race(racers, func(e *mfa.Engine, i int) error {
-			_, err := e.SendCode(w.ctx, tokens[i])
+		before := len(w.Outbox.Messages())
+		w.Race(racers, func(e *mfa.Engine, i int) error {
+			_, err := e.SendCode(w.Ctx, tokens[i])
 			return err
 		})
-		if sent := len(w.outbox.Messages()) - before; sent != 1 {
+		if sent := len(w.Outbox.Messages()) - before; sent != 1 {
 			t.Errorf("%d messages were sent, want one", sent)
 		}
 	})
@@ -224,16 +158,16 @@ func TestRaces(t *testing.T) {
 // TestParallelGuessesCountOneByOne: of 300 at one moment five are judged. One
 // of them is right: it may win only as one of those five.
 func TestParallelGuessesCountOneByOne(t *testing.T) {
-	w := newWorld(t)
-	a, _ := w.enrollTOTP("ada")
+	w := world.New(t)
+	a, _ := w.GiveTOTP("ada")
 	var tokens []string
 	for range 300 {
-		tokens = append(tokens, w.begin("ada").Token)
+		tokens = append(tokens, w.Begin("ada").Token)
 	}
-	w.told()
+	w.Told()
 	judged := 0
-	for _, err := range w.race(300, func(e *mfa.Engine, i int) error {
-		_, err := e.VerifyLogin(w.ctx, tokens[i], a.wrong())
+	for _, err := range w.Race(300, func(e *mfa.Engine, i int) error {
+		_, err := e.VerifyLogin(w.Ctx, tokens[i], a.Wrong())
 		return err
 	}) {
 		var throttled *mfa.ThrottledError
@@ -248,7 +182,7 @@ func TestParallelGuessesCountOneByOne(t *testing.T) {
 		t.Errorf("%d were judged, want 5", judged)
 	}
 	refused := 0
-	for _, event := range w.told() {
+	for _, event := range w.Told() {
 		if event == mfa.EventRefused {
 			refused++
 		}
@@ -260,16 +194,16 @@ func TestParallelGuessesCountOneByOne(t *testing.T) {
 
 // TestParallelBackupCodesCountOneByOne: of 200 wrong ones ten are hashed.
 func TestParallelBackupCodesCountOneByOne(t *testing.T) {
-	w := newWorld(t)
-	_, login := w.enrollTOTP("ada")
-	w.backupCodes("ada", login.Proof)
+	w := world.New(t)
+	_, login := w.GiveTOTP("ada")
+	w.GiveBackupCodes("ada", login.Proof)
 	var tokens []string
 	for range 200 {
-		tokens = append(tokens, w.begin("ada").Token)
+		tokens = append(tokens, w.Begin("ada").Token)
 	}
 	judged := 0
-	for _, err := range w.race(200, func(e *mfa.Engine, i int) error {
-		_, err := e.VerifyLogin(w.ctx, tokens[i], "aaaa-aaaa")
+	for _, err := range w.Race(200, func(e *mfa.Engine, i int) error {
+		_, err := e.VerifyLogin(w.Ctx, tokens[i], "aaaa-aaaa")
 		return err
 	}) {
 		if errors.Is(err, mfa.ErrInvalidCode) {
@@ -286,15 +220,15 @@ func TestParallelBackupCodesCountOneByOne(t *testing.T) {
 func TestAFloodOfBackupCodesKeepsMemoryFlat(t *testing.T) {
 	const users, processors, perHash = 12, 2, 19 << 20
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
-	w := newWorld(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
+	w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
 	tokens := make([]string, users)
 	for i := range tokens {
 		user := fmt.Sprint("user", i)
-		_, login := w.enrollTOTP(user)
-		w.backupCodes(user, login.Proof)
+		_, login := w.GiveTOTP(user)
+		w.GiveBackupCodes(user, login.Proof)
 	}
 	for i := range tokens {
-		tokens[i] = w.begin(fmt.Sprint("user", i)).Token
+		tokens[i] = w.Begin(fmt.Sprint("user", i)).Token
 	}
 	var stats runtime.MemStats
 	runtime.GC()
@@ -318,8 +252,8 @@ func TestAFloodOfBackupCodesKeepsMemoryFlat(t *testing.T) {
 	var done sync.WaitGroup
 	for _, token := range tokens {
 		done.Go(func() {
-			_, err := w.VerifyLogin(w.ctx, token, "aaaa-aaaa")
-			wantErr(t, err, mfa.ErrInvalidCode)
+			_, err := w.VerifyLogin(w.Ctx, token, "aaaa-aaaa")
+			world.WantErr(t, err, mfa.ErrInvalidCode)
 		})
 	}
 	done.Wait()
@@ -332,20 +266,20 @@ func TestAFloodOfBackupCodesKeepsMemoryFlat(t *testing.T) {
 
 // TestManyDifferentChanges: nobody's is lost, and nobody fails for being late.
 func TestManyDifferentChanges(t *testing.T) {
-	w := newWorld(t)
-	w.enrollTOTP("ada")
-	record, err := w.store.Load(w.ctx, "ada")
-	ok(t, err)
-	for _, err := range w.race(racers, func(e *mfa.Engine, i int) error {
+	w := world.New(t)
+	w.GiveTOTP("ada")
+	record, err := w.Store.Load(w.Ctx, "ada")
+	world.OK(t, err)
+	for _, err := range w.Race(racers, func(e *mfa.Engine, i int) error {
 		if i%2 == 0 {
-			return e.ForgetDevices(w.ctx, "ada")
+			return e.ForgetDevices(w.Ctx, "ada")
 		}
-		return e.PasswordChanged(w.ctx, "ada")
+		return e.PasswordChanged(w.Ctx, "ada")
 	}) {
-		ok(t, err)
+		world.OK(t, err)
 	}
-	after, err := w.store.Load(w.ctx, "ada")
-	ok(t, err)
+	after, err := w.Store.Load(w.Ctx, "ada")
+	world.OK(t, err)
 	if after.Version != record.Version+racers {
 		t.Errorf("%d changes became %d versions", racers, after.Version-record.Version)
 	}
@@ -354,12 +288,12 @@ func TestManyDifferentChanges(t *testing.T) {
 // TestEverythingAtOnce: all operations on a few users from many goroutines, for
 // the race detector, and nobody panics.
 func TestEverythingAtOnce(t *testing.T) {
-	w := newWorld(t)
-	apps := make([]app, 3)
+	w := world.New(t)
+	apps := make([]world.App, 3)
 	proofs := make([]string, 3)
 	for i := range apps {
 		var login *mfa.Login
-		apps[i], login = w.enrollTOTP(fmt.Sprint("user", i))
+		apps[i], login = w.GiveTOTP(fmt.Sprint("user", i))
 		proofs[i] = login.Proof
 	}
 	var done sync.WaitGroup
@@ -369,33 +303,33 @@ func TestEverythingAtOnce(t *testing.T) {
 				i := (g + round) % 3
 				user, proof := fmt.Sprint("user", i), mfa.WithProof(proofs[i])
 				var challenge *mfa.ChallengeError
-				if errors.As(w.BeginLogin(w.ctx, user), &challenge) {
-					w.SendCode(w.ctx, challenge.Token)
-					w.VerifyLogin(w.ctx, challenge.Token, apps[i].code())
-					w.VerifyLogin(w.ctx, challenge.Token, "000000")
+				if errors.As(w.BeginLogin(w.Ctx, user), &challenge) {
+					w.SendCode(w.Ctx, challenge.Token)
+					w.VerifyLogin(w.Ctx, challenge.Token, apps[i].Shows())
+					w.VerifyLogin(w.Ctx, challenge.Token, "000000")
 				}
-				w.Status(w.ctx, user)
-				w.BeginStepUp(w.ctx, user, "x")
-				w.TrustDevice(w.ctx, user, proofs[i])
-				w.EnrollSMS(w.ctx, user, phone, proof)
-				w.VerifyEnrollment(w.ctx, user, mfa.MethodSMS, w.outbox.Code(phone))
+				w.Status(w.Ctx, user)
+				w.BeginStepUp(w.Ctx, user, "x")
+				w.TrustDevice(w.Ctx, user, proofs[i])
+				w.EnrollSMS(w.Ctx, user, world.Phone, proof)
+				w.VerifyEnrollment(w.Ctx, user, mfa.MethodSMS, w.Outbox.Code(world.Phone))
 				switch g {
 				case 0:
-					w.ForgetDevices(w.ctx, user)
+					w.ForgetDevices(w.Ctx, user)
 				case 1:
-					w.Unlock(w.ctx, user)
+					w.Unlock(w.Ctx, user)
 				case 2:
-					w.EnrollTOTP(w.ctx, user, "a", proof)
+					w.EnrollTOTP(w.Ctx, user, "a", proof)
 				case 3:
-					w.Unenroll(w.ctx, user, mfa.MethodSMS, proof)
+					w.Unenroll(w.Ctx, user, mfa.MethodSMS, proof)
 				}
-				w.clock.Advance(time.Second)
+				w.Clock.Advance(time.Second)
 			}
 		})
 	}
 	done.Wait()
 	for i := range apps {
-		if err := w.BeginLogin(w.ctx, fmt.Sprint("user", i)); err == nil {
+		if err := w.BeginLogin(w.Ctx, fmt.Sprint("user", i)); err == nil {
 			t.Errorf("user%d passes without a factor", i)
 		}
 	}

@@ -3,76 +3,16 @@ package mfa_test
 import (
 	"bytes"
 	"context"
-	"encoding/base32"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/world"
 )
-
-// logged is how slog shows a value, as text and as JSON.
-func logged(key string, value any) string {
-	var b bytes.Buffer
-	slog.New(slog.NewTextHandler(&b, nil)).Info("", key, value)
-	slog.New(slog.NewJSONHandler(&b, nil)).Info("", key, value)
-	return b.String()
-}
-
-// What fmt shows of a value with each verb that asks the value first; %p of
-// what is no pointer does not, and go vet finds that. Inside another value the
-// verbs of errors and strings do.
-const (
-	verbs       = "vsqxXdtTbcoOUeEfFgG"
-	verbsInside = "vsqxXd"
-)
-
-func printed(value any, verbs string) string {
-	var b strings.Builder
-	for _, verb := range verbs {
-		for _, flag := range []string{"", "+", "#", " ", "0", "-", "10.5"} {
-			fmt.Fprintf(&b, "%"+flag+string(verb)+" ", value)
-		}
-	}
-	return b.String() + fmt.Sprintln(value)
-}
-
-// spellings are the forms in which a secret could be stored or shown by
-// mistake.
-func spellings(secret string) [][]byte {
-	forms := [][]byte{
-		[]byte(secret), []byte(strings.ToUpper(secret)), []byte(strings.ReplaceAll(secret, "-", "")),
-		[]byte(hex.EncodeToString([]byte(secret))), []byte(strings.ToUpper(hex.EncodeToString([]byte(secret)))),
-	}
-	for shift := range 3 {
-		encoded := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat(" ", shift) + secret))
-		forms = append(forms, []byte(encoded[(shift*8+5)/6:len(encoded)-1]))
-	}
-	if raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(secret); err == nil && len(raw) >= 10 {
-		forms = append(forms, raw, []byte(hex.EncodeToString(raw)), []byte(base64.StdEncoding.EncodeToString(raw)))
-	}
-	return forms
-}
-
-// A spyStore keeps a copy of all that is written.
-type spyStore struct {
-	mfa.Store
-	written bytes.Buffer
-	ids     []string
-}
-
-func (s *spyStore) Save(ctx context.Context, record mfa.Record) error {
-	s.ids = append(s.ids, record.UserID)
-	s.written.WriteString(record.UserID + " ")
-	s.written.Write(record.Data)
-	return s.Store.Save(ctx, record)
-}
 
 // TestSecretsAreRedacted: whatever the verb, by value and by pointer, in slog,
 // and in JSON where that is not for the client.
@@ -81,7 +21,7 @@ func TestSecretsAreRedacted(t *testing.T) {
 	far := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	challenge := mfa.Challenge{Token: secret, Action: "x", Methods: []mfa.Method{mfa.MethodTOTP}, ExpiresAt: far}
 	engine, err := mfa.New(mfa.Config{Issuer: "x", Store: mfa.NewMemoryStore(), Keys: [][]byte{[]byte("SECRETSECRETSECRETSECRETSECRETSE")}})
-	ok(t, err)
+	world.OK(t, err)
 	for _, test := range []struct {
 		value         any
 		clientGetJSON bool
@@ -93,15 +33,15 @@ func TestSecretsAreRedacted(t *testing.T) {
 		{mfa.EnrollmentError{Token: secret}, true}, {&mfa.EnrollmentError{Token: secret}, true},
 		{mfa.Login{UserID: "ada", Proof: secret}, false}, {&mfa.Login{UserID: "ada", Proof: secret}, false},
 		{mfa.TrustedDevice{Token: secret}, false}, {&mfa.TrustedDevice{Token: secret}, false},
-		{mfa.SMS{To: phone, Code: secret, Body: secret}, false}, {&mfa.SMS{To: phone, Code: secret, Body: secret}, false},
+		{mfa.SMS{To: world.Phone, Code: secret, Body: secret}, false}, {&mfa.SMS{To: world.Phone, Code: secret, Body: secret}, false},
 		{mfa.Config{Keys: [][]byte{[]byte(secret)}}, false}, {&mfa.Config{Keys: [][]byte{[]byte(secret)}}, false},
 		{engine, false},
 		{mfa.Event{Err: &mfa.ChallengeError{Challenge: challenge}}, false},
 	} {
-		shown := printed(test.value, verbs) + printed([]any{test.value}, verbsInside) + logged("key", test.value)
+		shown := world.Printed(test.value, world.Verbs) + world.Printed([]any{test.value}, world.VerbsInside) + world.Logged("key", test.value)
 		if wrapped, isError := test.value.(error); isError {
 			err := fmt.Errorf("wrapped: %w", wrapped)
-			shown += printed(err, verbsInside) + logged("err", err) + wrapped.Error()
+			shown += world.Printed(err, world.VerbsInside) + world.Logged("err", err) + wrapped.Error()
 		}
 		data, err := json.Marshal(test.value)
 		if err == nil && !test.clientGetJSON {
@@ -110,7 +50,7 @@ func TestSecretsAreRedacted(t *testing.T) {
 		if err == nil && test.clientGetJSON && !bytes.Contains(data, []byte(secret)) {
 			t.Errorf("%T: the client gets %s", test.value, data)
 		}
-		for _, leak := range append(spellings(secret), []byte(phone), fmt.Append(nil, []byte(secret)[:6])[1:12]) {
+		for _, leak := range append(world.Spellings(secret), []byte(world.Phone), fmt.Append(nil, []byte(secret)[:6])[1:12]) {
 			if strings.Contains(shown, string(leak)) {
 				t.Errorf("%T is shown with %q", test.value, leak)
 			}
@@ -134,7 +74,7 @@ func TestJSONOfWhatTheHostKeeps(t *testing.T) {
 		{mfa.Challenge{Token: "t"}, `{"mfa_required":true,"mfa_token":"t","available_methods":[]}`},
 		{mfa.EnrollmentError{Token: "t"}, `{"mfa_enrollment_required":true,"mfa_token":"t","available_methods":[]}`},
 	} {
-		if got := marshal(t, test.value); got != test.want {
+		if got := world.JSON(t, test.value); got != test.want {
 			t.Errorf("%T\ngot  %s\nwant %s", test.value, got, test.want)
 		}
 	}
@@ -197,7 +137,7 @@ func TestTypedErrorsAreFoundByPointerAndValue(t *testing.T) {
 
 func TestEventsInLogs(t *testing.T) {
 	event := mfa.Event{Type: mfa.EventRefused, UserID: "ada", Method: mfa.MethodTOTP, Action: "login", Time: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), Err: mfa.ErrInvalidCode}
-	shown := logged("event", event)
+	shown := world.Logged("event", event)
 	for _, want := range []string{"event.type=refused", "event.user_id=ada", "event.method=totp", "event.action=login", `"error":"mfa: invalid code"`} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("%s is not in %s", want, shown)
@@ -206,7 +146,7 @@ func TestEventsInLogs(t *testing.T) {
 	if shown := fmt.Sprint(event); !strings.Contains(shown, "type=refused user_id=ada") || !strings.Contains(shown, "error=mfa: invalid code}") {
 		t.Errorf("fmt shows %s", shown)
 	}
-	if shown := logged("event", mfa.Event{Type: mfa.EventReset}); strings.Contains(shown, "method") || strings.Contains(shown, "error") {
+	if shown := world.Logged("event", mfa.Event{Type: mfa.EventReset}); strings.Contains(shown, "method") || strings.Contains(shown, "error") {
 		t.Errorf("empty fields are in %s", shown)
 	}
 }

@@ -20,57 +20,58 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/world"
 )
 
 func TestEnrollTOTP(t *testing.T) {
-	w := newWorld(t)
-	enrollment, err := w.EnrollTOTP(w.ctx, "ada", "ada@example.com")
-	ok(t, err)
-	a := w.scan(enrollment.URI)
+	w := world.New(t)
+	enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "ada@example.com")
+	world.OK(t, err)
+	a := w.Scan(enrollment.URI)
 	if !regexp.MustCompile(`^[A-Z2-7]{32}$`).MatchString(enrollment.Secret) {
 		t.Errorf("Secret %q", enrollment.Secret)
 	}
-	if want := w.clock.Now().Add(15 * time.Minute); !enrollment.ExpiresAt.Equal(want) {
+	if want := w.Clock.Now().Add(15 * time.Minute); !enrollment.ExpiresAt.Equal(want) {
 		t.Errorf("ExpiresAt %v, want %v", enrollment.ExpiresAt, want)
 	}
-	w.wantTold(mfa.EventEnrollmentStarted)
+	w.WantTold(mfa.EventEnrollmentStarted)
 
 	// A pending factor is nothing.
-	ok(t, w.BeginLogin(w.ctx, "ada"))
-	if got := w.enrolled("ada"); got != nil {
+	world.OK(t, w.BeginLogin(w.Ctx, "ada"))
+	if got := w.Enrolled("ada"); got != nil {
 		t.Errorf("enrolled %v", got)
 	}
 
-	login, err := w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, a.code())
-	ok(t, err)
-	if login.UserID != "ada" || login.Method != mfa.MethodTOTP || login.Action != mfa.ActionEnroll || login.Proof == "" || !login.Time.Equal(w.clock.Now()) {
+	login, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, a.Shows())
+	world.OK(t, err)
+	if login.UserID != "ada" || login.Method != mfa.MethodTOTP || login.Action != mfa.ActionEnroll || login.Proof == "" || !login.Time.Equal(w.Clock.Now()) {
 		t.Errorf("%+v", *login)
 	}
-	w.wantTold(mfa.EventEnrolled)
-	if f := w.factor("ada", mfa.MethodTOTP); f == nil || !f.EnrolledAt.Equal(w.clock.Now()) || !f.LastUsedAt.IsZero() || f.Disabled || !f.RetryAt.IsZero() {
+	w.WantTold(mfa.EventEnrolled)
+	if f := w.Factor("ada", mfa.MethodTOTP); f == nil || !f.EnrolledAt.Equal(w.Clock.Now()) || !f.LastUsedAt.IsZero() || f.Disabled || !f.RetryAt.IsZero() {
 		t.Errorf("%+v", f)
 	}
 
 	// The code that confirmed is spent.
-	challenge := w.begin("ada")
-	_, err = w.VerifyLogin(w.ctx, challenge.Token, a.code())
-	wantTries(t, err, 5)
-	w.wantTold(mfa.EventChallenged, mfa.EventReplayed)
-	w.clock.Advance(30 * time.Second)
-	_, err = w.VerifyLogin(w.ctx, challenge.Token, a.code())
-	ok(t, err)
-	w.wantTold(mfa.EventVerified)
+	challenge := w.Begin("ada")
+	_, err = w.VerifyLogin(w.Ctx, challenge.Token, a.Shows())
+	world.WantTries(t, err, 5)
+	w.WantTold(mfa.EventChallenged, mfa.EventReplayed)
+	w.Clock.Advance(30 * time.Second)
+	_, err = w.VerifyLogin(w.Ctx, challenge.Token, a.Shows())
+	world.OK(t, err)
+	w.WantTold(mfa.EventVerified)
 
-	_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, a.code())
-	wantErr(t, err, mfa.ErrNoPendingEnrollment)
+	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, a.Shows())
+	world.WantErr(t, err, mfa.ErrNoPendingEnrollment)
 }
 
 func TestEverySecretIsNew(t *testing.T) {
-	w := newWorld(t)
+	w := world.New(t)
 	seen := make(map[string]bool)
 	for i := range 200 {
-		enrollment, err := w.EnrollTOTP(w.ctx, fmt.Sprint("user", i%3), "a")
-		ok(t, err)
+		enrollment, err := w.EnrollTOTP(w.Ctx, fmt.Sprint("user", i%3), "a")
+		world.OK(t, err)
 		if seen[enrollment.Secret] {
 			t.Fatal("a secret came twice")
 		}
@@ -80,100 +81,100 @@ func TestEverySecretIsNew(t *testing.T) {
 
 func TestSecretIsAsLongAsTheHash(t *testing.T) { // RFC 6238 §5.1
 	for algorithm, size := range map[mfa.Algorithm]int{mfa.SHA1: 20, mfa.SHA256: 32, mfa.SHA512: 64} {
-		w := newWorld(t, func(c *mfa.Config) { c.TOTP.Algorithm = algorithm })
-		enrollment, err := w.EnrollTOTP(w.ctx, "ada", "a")
-		ok(t, err)
+		w := world.New(t, func(c *mfa.Config) { c.TOTP.Algorithm = algorithm })
+		enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "a")
+		world.OK(t, err)
 		secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(enrollment.Secret)
 		if err != nil || len(secret) != size {
 			t.Errorf("%s: %d bytes, %v", algorithm, len(secret), err)
 		}
-		a := w.scan(enrollment.URI)
-		_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, a.code())
-		ok(t, err)
+		a := w.Scan(enrollment.URI)
+		_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, a.Shows())
+		world.OK(t, err)
 	}
 }
 
 func TestFiveWrongCodesVoidAnEnrollment(t *testing.T) {
-	w := newWorld(t)
-	enrollment, err := w.EnrollTOTP(w.ctx, "ada", "a")
-	ok(t, err)
-	a := w.scan(enrollment.URI)
+	w := world.New(t)
+	enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "a")
+	world.OK(t, err)
+	a := w.Scan(enrollment.URI)
 	for left := 4; left >= 0; left-- {
-		_, err := w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, a.wrong())
-		wantTries(t, err, left)
+		_, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, a.Wrong())
+		world.WantTries(t, err, left)
 	}
-	_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, a.code())
-	wantErr(t, err, mfa.ErrNoPendingEnrollment)
+	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, a.Shows())
+	world.WantErr(t, err, mfa.ErrNoPendingEnrollment)
 
-	a, _ = w.enrollTOTP("ada") // and again from the beginning
-	w.login("ada", a.code())
+	a, _ = w.GiveTOTP("ada") // and again from the beginning
+	w.Login("ada", a.Shows())
 }
 
 func TestAMalformedCodeCostsAnEnrollmentNothing(t *testing.T) {
-	w := newWorld(t)
-	enrollment, err := w.EnrollTOTP(w.ctx, "ada", "a")
-	ok(t, err)
+	w := world.New(t)
+	enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "a")
+	world.OK(t, err)
 	for _, code := range []string{"", " ", "abc123", "１２３４５６", "+12345", strings.Repeat("1", 65)} {
-		_, err := w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, code)
-		wantErr(t, err, mfa.ErrInvalidCode)
+		_, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, code)
+		world.WantErr(t, err, mfa.ErrInvalidCode)
 	}
 	for left := 4; left >= 3; left-- { // digits of a wrong length are a try
-		_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, "12345")
-		wantTries(t, err, left)
+		_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, "12345")
+		world.WantTries(t, err, left)
 	}
-	_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, w.scan(enrollment.URI).code())
-	ok(t, err)
+	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, w.Scan(enrollment.URI).Shows())
+	world.OK(t, err)
 }
 
 func TestEnrollmentExpires(t *testing.T) {
-	w := newWorld(t)
+	w := world.New(t)
 	for _, test := range []struct {
 		after time.Duration
 		alive bool
 	}{{15*time.Minute - 1, true}, {15 * time.Minute, false}} {
 		user := fmt.Sprint(test.after)
-		enrollment, err := w.EnrollTOTP(w.ctx, user, "a")
-		ok(t, err)
-		w.clock.Advance(test.after)
-		_, err = w.VerifyEnrollment(w.ctx, user, mfa.MethodTOTP, w.scan(enrollment.URI).code())
+		enrollment, err := w.EnrollTOTP(w.Ctx, user, "a")
+		world.OK(t, err)
+		w.Clock.Advance(test.after)
+		_, err = w.VerifyEnrollment(w.Ctx, user, mfa.MethodTOTP, w.Scan(enrollment.URI).Shows())
 		if test.alive {
-			ok(t, err)
+			world.OK(t, err)
 		} else {
-			wantErr(t, err, mfa.ErrNoPendingEnrollment)
+			world.WantErr(t, err, mfa.ErrNoPendingEnrollment)
 		}
 	}
 }
 
 func TestTheLatestEnrollmentCounts(t *testing.T) {
-	w := newWorld(t)
-	first, err := w.EnrollTOTP(w.ctx, "ada", "a")
-	ok(t, err)
-	second, err := w.EnrollTOTP(w.ctx, "ada", "a")
-	ok(t, err)
-	_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, w.scan(first.URI).code())
-	wantTries(t, err, 4)
-	_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, w.scan(second.URI).code())
-	ok(t, err)
+	w := world.New(t)
+	first, err := w.EnrollTOTP(w.Ctx, "ada", "a")
+	world.OK(t, err)
+	second, err := w.EnrollTOTP(w.Ctx, "ada", "a")
+	world.OK(t, err)
+	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, w.Scan(first.URI).Shows())
+	world.WantTries(t, err, 4)
+	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, w.Scan(second.URI).Shows())
+	world.OK(t, err)
 }
 
 func TestReplacingAnApp(t *testing.T) {
-	w := newWorld(t)
-	old, login := w.enrollTOTP("ada")
-	enrollment, err := w.EnrollTOTP(w.ctx, "ada", "a", mfa.WithProof(login.Proof))
-	ok(t, err)
-	next := w.scan(enrollment.URI)
+	w := world.New(t)
+	old, login := w.GiveTOTP("ada")
+	enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "a", mfa.WithProof(login.Proof))
+	world.OK(t, err)
+	next := w.Scan(enrollment.URI)
 
 	// Until it is confirmed the old one holds.
-	_, err = w.VerifyLogin(w.ctx, w.begin("ada").Token, next.code())
-	wantTries(t, err, 4)
-	w.login("ada", old.code())
+	_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, next.Shows())
+	world.WantTries(t, err, 4)
+	w.Login("ada", old.Shows())
 
-	_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, next.code())
-	ok(t, err)
-	w.clock.Advance(time.Minute)
-	_, err = w.VerifyLogin(w.ctx, w.begin("ada").Token, old.code())
-	wantTries(t, err, 4)
-	w.login("ada", next.code())
+	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, next.Shows())
+	world.OK(t, err)
+	w.Clock.Advance(time.Minute)
+	_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, old.Shows())
+	world.WantTries(t, err, 4)
+	w.Login("ada", next.Shows())
 }
 
 func TestWindow(t *testing.T) {
@@ -193,10 +194,10 @@ func TestWindow(t *testing.T) {
 		{"466594", false, false, 3},
 	} {
 		for _, strict := range []bool{false, true} {
-			w := newWorld(t, func(c *mfa.Config) { c.TOTP.Strict = strict })
-			w.clock.Set(at)
-			ok(t, w.ImportTOTP(w.ctx, "ada", rfcURI))
-			_, err := w.VerifyLogin(w.ctx, w.begin("ada").Token, test.code)
+			w := world.New(t, func(c *mfa.Config) { c.TOTP.Strict = strict })
+			w.Clock.Set(at)
+			world.OK(t, w.ImportTOTP(w.Ctx, "ada", rfcURI))
+			_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, test.code)
 			if accepted := test.window && !strict || test.strict; accepted != (err == nil) {
 				t.Errorf("step %+d, strict %v: %v", test.stepsFromTheNow, strict, err)
 			}
@@ -209,64 +210,64 @@ func TestACodeIsAcceptedOnce(t *testing.T) {
 	// clock stands when it is shown again.
 	for accepted := -1; accepted <= 1; accepted++ {
 		for again := accepted - 1; again <= accepted+1; again++ {
-			w := newWorld(t)
-			a, _ := w.enrollTOTP("ada")
-			w.clock.Advance(time.Minute)
-			shown := w.clock.Now().Add(time.Duration(accepted) * 30 * time.Second)
-			w.login("ada", a.Code(shown))
-			w.told()
-			w.clock.Set(shown.Add(time.Duration(-again+accepted) * 30 * time.Second))
+			w := world.New(t)
+			a, _ := w.GiveTOTP("ada")
+			w.Clock.Advance(time.Minute)
+			shown := w.Clock.Now().Add(time.Duration(accepted) * 30 * time.Second)
+			w.Login("ada", a.Code(shown))
+			w.Told()
+			w.Clock.Set(shown.Add(time.Duration(-again+accepted) * 30 * time.Second))
 			for _, older := range []int{0, 1} {
 				code := a.Code(shown.Add(time.Duration(-older) * 30 * time.Second))
-				if _, err := w.VerifyLogin(w.ctx, w.begin("ada").Token, code); !errors.Is(err, mfa.ErrInvalidCode) {
+				if _, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, code); !errors.Is(err, mfa.ErrInvalidCode) {
 					t.Errorf("accepted at %+d, again at %+d, %d older: %v", accepted, again, older, err)
 				}
 			}
-			w.clock.Set(shown.Add(30 * time.Second))
-			w.login("ada", a.code())
+			w.Clock.Set(shown.Add(30 * time.Second))
+			w.Login("ada", a.Shows())
 		}
 	}
 }
 
 func TestReplayIsToldAndCostsNothing(t *testing.T) {
-	w := newWorld(t)
-	a, _ := w.enrollTOTP("ada")
-	code := a.code()
-	w.login("ada", code)
-	challenge := w.begin("ada")
-	w.told()
+	w := world.New(t)
+	a, _ := w.GiveTOTP("ada")
+	code := a.Shows()
+	w.Login("ada", code)
+	challenge := w.Begin("ada")
+	w.Told()
 	for _, spelling := range []string{code, " " + code, code + "\n", code[:3] + " " + code[3:], code[:3] + "-" + code[3:], "\u00a0" + code, code[:3] + "\u2013" + code[3:], "\u2007" + code + "\u3000"} {
 		for range 3 {
-			_, err := w.VerifyLogin(w.ctx, challenge.Token, spelling)
-			wantTries(t, err, 5)
-			w.wantTold(mfa.EventReplayed)
+			_, err := w.VerifyLogin(w.Ctx, challenge.Token, spelling)
+			world.WantTries(t, err, 5)
+			w.WantTold(mfa.EventReplayed)
 		}
 	}
-	if f := w.factor("ada", mfa.MethodTOTP); !f.RetryAt.IsZero() {
+	if f := w.Factor("ada", mfa.MethodTOTP); !f.RetryAt.IsZero() {
 		t.Errorf("delayed until %v", f.RetryAt)
 	}
-	w.clock.Advance(30 * time.Second)
-	_, err := w.VerifyLogin(w.ctx, challenge.Token, a.code())
-	ok(t, err)
+	w.Clock.Advance(30 * time.Second)
+	_, err := w.VerifyLogin(w.Ctx, challenge.Token, a.Shows())
+	world.OK(t, err)
 }
 
 func TestTheClockGoingBackOpensNothing(t *testing.T) {
-	w := newWorld(t)
-	a, _ := w.enrollTOTP("ada")
-	code := a.code()
-	accepted := w.clock.Now()
-	w.login("ada", code)
+	w := world.New(t)
+	a, _ := w.GiveTOTP("ada")
+	code := a.Shows()
+	accepted := w.Clock.Now()
+	w.Login("ada", code)
 	for _, back := range []time.Duration{30 * time.Second, 10 * time.Minute, 24 * time.Hour} {
-		w.clock.Set(accepted.Add(-back))
-		challenge := w.begin("ada")
-		for _, c := range []string{code, a.code(), a.Code(w.clock.Now().Add(-30 * time.Second))} {
-			if _, err := w.VerifyLogin(w.ctx, challenge.Token, c); !errors.Is(err, mfa.ErrInvalidCode) {
+		w.Clock.Set(accepted.Add(-back))
+		challenge := w.Begin("ada")
+		for _, c := range []string{code, a.Shows(), a.Code(w.Clock.Now().Add(-30 * time.Second))} {
+			if _, err := w.VerifyLogin(w.Ctx, challenge.Token, c); !errors.Is(err, mfa.ErrInvalidCode) {
 				t.Errorf("%v back: %v", back, err)
 			}
 		}
 	}
-	w.clock.Set(accepted.Add(30 * time.Second))
-	w.login("ada", a.code())
+	w.Clock.Set(accepted.Add(30 * time.Second))
+	w.Login("ada", a.Shows())
 }
 
 func TestOfTwoStepsWithTheSameDigitsTheLaterIsSpent(t *testing.T) {
@@ -274,14 +275,14 @@ func TestOfTwoStepsWithTheSameDigitsTheLaterIsSpent(t *testing.T) {
 		clock int64
 		code  string
 	}{{153568 * 30, "468457"}, {679859 * 30, "038755"}, {910737 * 30, "911617"}} {
-		w := newWorld(t)
-		w.clock.Set(time.Unix(test.clock, 0))
-		ok(t, w.ImportTOTP(w.ctx, "ada", "otpauth://totp/x?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"))
-		w.login("ada", test.code)
+		w := world.New(t)
+		w.Clock.Set(time.Unix(test.clock, 0))
+		world.OK(t, w.ImportTOTP(w.Ctx, "ada", "otpauth://totp/x?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"))
+		w.Login("ada", test.code)
 		for range 3 {
-			_, err := w.VerifyLogin(w.ctx, w.begin("ada").Token, test.code)
-			wantErr(t, err, mfa.ErrInvalidCode)
-			w.clock.Advance(30 * time.Second)
+			_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, test.code)
+			world.WantErr(t, err, mfa.ErrInvalidCode)
+			w.Clock.Advance(30 * time.Second)
 		}
 	}
 }
@@ -309,16 +310,16 @@ func TestSpellingsOfACode(t *testing.T) {
 		{func(c string) string { return c + strings.Repeat(" ", 60) }, false},
 		{func(c string) string { return c + "\xff" }, false},
 	} {
-		w := newWorld(t)
-		a, _ := w.enrollTOTP("ada")
-		challenge := w.begin("ada")
-		code := a.code()
-		if _, err := w.VerifyLogin(w.ctx, challenge.Token, test.spell(code)); (err == nil) != test.ok {
+		w := world.New(t)
+		a, _ := w.GiveTOTP("ada")
+		challenge := w.Begin("ada")
+		code := a.Shows()
+		if _, err := w.VerifyLogin(w.Ctx, challenge.Token, test.spell(code)); (err == nil) != test.ok {
 			t.Errorf("%q: %v", test.spell(code), err)
 		} else if !test.ok {
-			wantErr(t, err, mfa.ErrInvalidCode)
-			_, err = w.VerifyLogin(w.ctx, challenge.Token, code)
-			ok(t, err)
+			world.WantErr(t, err, mfa.ErrInvalidCode)
+			_, err = w.VerifyLogin(w.Ctx, challenge.Token, code)
+			world.OK(t, err)
 		}
 	}
 }
@@ -339,8 +340,8 @@ func TestKeyURI(t *testing.T) {
 		{"SHA512", "P", "a", mfa.TOTPConfig{Algorithm: mfa.SHA512}, "otpauth://totp/P:a?secret=", "&issuer=P&algorithm=SHA512"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t, func(c *mfa.Config) { c.Issuer, c.TOTP = test.issuer, test.config })
-			enrollment, err := w.EnrollTOTP(w.ctx, "ada", test.account)
+			w := world.New(t, func(c *mfa.Config) { c.Issuer, c.TOTP = test.issuer, test.config })
+			enrollment, err := w.EnrollTOTP(w.Ctx, "ada", test.account)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -358,16 +359,16 @@ func TestKeyURI(t *testing.T) {
 			if err != nil || read.Issuer() != test.issuer || read.AccountName() != test.account || read.Secret() != enrollment.Secret {
 				t.Errorf("another library reads %v, %v", read, err)
 			}
-			code, err := totp.GenerateCodeCustom(read.Secret(), w.clock.Now(), totp.ValidateOpts{Period: uint(read.Period()), Digits: read.Digits(), Algorithm: read.Algorithm()})
-			ok(t, err)
-			_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, code)
-			ok(t, err)
+			code, err := totp.GenerateCodeCustom(read.Secret(), w.Clock.Now(), totp.ValidateOpts{Period: uint(read.Period()), Digits: read.Digits(), Algorithm: read.Algorithm()})
+			world.OK(t, err)
+			_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, code)
+			world.OK(t, err)
 		})
 	}
 }
 
 func TestAccountNames(t *testing.T) {
-	w := newWorld(t)
+	w := world.New(t)
 	for _, test := range []struct {
 		name, account string
 		ok            bool
@@ -383,12 +384,12 @@ func TestAccountNames(t *testing.T) {
 		{"invalid UTF-8", "a\xff", false},
 		{"direction marks", "a\u202eb", false},
 	} {
-		enrollment, err := w.EnrollTOTP(w.ctx, "ada", test.account)
+		enrollment, err := w.EnrollTOTP(w.Ctx, "ada", test.account)
 		if test.ok {
-			ok(t, err)
+			world.OK(t, err)
 			continue
 		}
-		wantErr(t, err, mfa.ErrInvalidInput)
+		world.WantErr(t, err, mfa.ErrInvalidInput)
 		if enrollment != nil {
 			t.Errorf("%s: %v", test.name, enrollment)
 		}
@@ -398,9 +399,9 @@ func TestAccountNames(t *testing.T) {
 // TestQRCode: it holds the URI in whole one-bit modules with a quiet zone, so
 // that it scans from a screen.
 func TestQRCode(t *testing.T) {
-	w := newWorld(t)
+	w := world.New(t)
 	for _, account := range []string{"a", "ada@example.com", strings.Repeat("a", 255)} {
-		enrollment, err := w.EnrollTOTP(w.ctx, "ada", account)
+		enrollment, err := w.EnrollTOTP(w.Ctx, "ada", account)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -473,22 +474,22 @@ func TestImportTOTP(t *testing.T) {
 		{"foreign parameters", "otpauth://totp/x?secret=" + secret + "&image=https%3A%2F%2Fx&color=red", "287082"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t)
-			w.clock.Set(at)
-			ok(t, w.ImportTOTP(w.ctx, "ada", test.uri))
-			w.wantTold(mfa.EventEnrolled)
+			w := world.New(t)
+			w.Clock.Set(at)
+			world.OK(t, w.ImportTOTP(w.Ctx, "ada", test.uri))
+			w.WantTold(mfa.EventEnrolled)
 			code := test.code
 			if code == "" {
-				code = w.scan(test.uri).code()
+				code = w.Scan(test.uri).Shows()
 			}
-			w.login("ada", code)
+			w.Login("ada", code)
 		})
 	}
 }
 
 func TestImportTOTPRefuses(t *testing.T) {
 	const secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
-	w := newWorld(t)
+	w := world.New(t)
 	for name, uri := range map[string]string{
 		"nothing":               "",
 		"another scheme":        "https://totp/x?secret=" + secret,
@@ -520,57 +521,57 @@ func TestImportTOTPRefuses(t *testing.T) {
 		"a semicolon":           "otpauth://totp/x?secret=" + secret + ";digits=8",
 		"over 4 KiB":            "otpauth://totp/x?secret=" + secret + "&x=" + strings.Repeat("a", 4096),
 	} {
-		err := w.ImportTOTP(w.ctx, "ada", uri)
-		wantErr(t, err, mfa.ErrInvalidInput)
+		err := w.ImportTOTP(w.Ctx, "ada", uri)
+		world.WantErr(t, err, mfa.ErrInvalidInput)
 		if err == nil {
 			t.Errorf("%s is taken", name)
 		} else if strings.Contains(err.Error(), "GEZDGNBV") || strings.Contains(err.Error(), "totp/x") {
 			t.Errorf("%s: the error quotes the URI: %v", name, err)
 		}
 	}
-	if got := w.enrolled("ada"); got != nil {
+	if got := w.Enrolled("ada"); got != nil {
 		t.Errorf("enrolled %v", got)
 	}
 }
 
 func TestImportingTheSameKeyKeepsItsSpentCodes(t *testing.T) {
-	w := newWorld(t)
+	w := world.New(t)
 	uri := "otpauth://totp/x?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
-	a := w.scan(uri)
-	ok(t, w.ImportTOTP(w.ctx, "ada", uri))
-	w.login("ada", a.code())
-	ok(t, w.ImportTOTP(w.ctx, "ada", uri+"&issuer=Other"))
-	_, err := w.VerifyLogin(w.ctx, w.begin("ada").Token, a.code())
-	wantTries(t, err, 5)
-	w.clock.Advance(30 * time.Second)
-	w.login("ada", a.code())
+	a := w.Scan(uri)
+	world.OK(t, w.ImportTOTP(w.Ctx, "ada", uri))
+	w.Login("ada", a.Shows())
+	world.OK(t, w.ImportTOTP(w.Ctx, "ada", uri+"&issuer=Other"))
+	_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, a.Shows())
+	world.WantTries(t, err, 5)
+	w.Clock.Advance(30 * time.Second)
+	w.Login("ada", a.Shows())
 
 	// Another key has its own.
 	other := "otpauth://totp/x?secret=HXDMVJECJJWSRB3HWIZR4IFUGFTMXBOZ"
-	ok(t, w.ImportTOTP(w.ctx, "ada", other))
-	w.login("ada", w.scan(other).code())
+	world.OK(t, w.ImportTOTP(w.Ctx, "ada", other))
+	w.Login("ada", w.Scan(other).Shows())
 }
 
 // TestEveryInstantWorks: no time of the clock is too early or too late.
 func TestEveryInstantWorks(t *testing.T) {
 	for _, seconds := range []int64{0, 1, 29, 30, 59, 20000000000, 1<<31 - 1, 1 << 31, 1 << 32, 128849018880, 257698037760} {
-		w := newWorld(t)
-		w.clock.Set(time.Unix(seconds, 0))
-		a, _ := w.enrollTOTP("ada")
-		w.login("ada", a.code())
+		w := world.New(t)
+		w.Clock.Set(time.Unix(seconds, 0))
+		a, _ := w.GiveTOTP("ada")
+		w.Login("ada", a.Shows())
 	}
 	for _, seconds := range []int64{-62135596800, -31, -1, 1<<63 - 1, -1 << 63, 1 << 40} {
-		w := newWorld(t)
-		w.clock.Set(time.Unix(seconds, 0))
-		enrollment, err := w.EnrollTOTP(w.ctx, "ada", "a")
+		w := world.New(t)
+		w.Clock.Set(time.Unix(seconds, 0))
+		enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "a")
 		if err != nil { // a clock that far off is refused
 			continue
 		}
-		_, err = w.VerifyEnrollment(w.ctx, "ada", mfa.MethodTOTP, w.scan(enrollment.URI).code())
+		_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, w.Scan(enrollment.URI).Shows())
 		if err == nil && seconds < -30 {
 			t.Errorf("a code of before 1970 was accepted at %d", seconds)
 		}
-		w.clock.Set(time.Unix(2000000000, 0))
-		w.enrollTOTP("ada") // and nothing is broken for good
+		w.Clock.Set(time.Unix(2000000000, 0))
+		w.GiveTOTP("ada") // and nothing is broken for good
 	}
 }

@@ -1,0 +1,252 @@
+// Package world sets an engine up with all that a host gives it, and shows what
+// the host sees. It is for this module's own tests.
+package world
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/mfatest"
+)
+
+const (
+	Phone  = "+2348012345678"
+	Phone2 = "+14155552671"
+)
+
+// A World is an engine with all that a host gives it, and what the host sees.
+type World struct {
+	*mfa.Engine
+	T      testing.TB
+	Ctx    context.Context
+	Clock  *mfatest.Clock
+	Outbox *mfatest.Outbox
+	Store  mfa.Store
+	Config mfa.Config // of the engine
+
+	mu     sync.Mutex
+	events []mfa.Event
+}
+
+// Key is 32 bytes, other ones for each b.
+func Key(b byte) []byte {
+	k := make([]byte, 32)
+	for i := range k {
+		k[i] = b + byte(i)
+	}
+	return k
+}
+
+// New makes one; adjust changes its configuration first.
+func New(t testing.TB, adjust ...func(*mfa.Config)) *World {
+	t.Helper()
+	w := &World{
+		T:      t,
+		Ctx:    t.Context(),
+		Clock:  mfatest.NewClock(time.Date(2030, 1, 1, 0, 0, 10, 0, time.UTC)),
+		Outbox: &mfatest.Outbox{},
+		Store:  mfa.NewMemoryStore(),
+	}
+	w.Config = mfa.Config{
+		Issuer:      "ACME Co",
+		Store:       w.Store,
+		Keys:        [][]byte{Key(1)},
+		SMS:         w.Outbox,
+		Now:         w.Clock.Now,
+		BackupCodes: mfa.BackupCodeConfig{Count: 2}, // each costs a password hash
+		OnEvent: func(_ context.Context, event mfa.Event) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.events = append(w.events, event)
+		},
+	}
+	for _, a := range adjust {
+		a(&w.Config)
+	}
+	w.Store = w.Config.Store
+	w.Engine = w.Another()
+	return w
+}
+
+// Another is a second engine on the same store, as in another process.
+func (w *World) Another(adjust ...func(*mfa.Config)) *mfa.Engine {
+	w.T.Helper()
+	config := w.Config
+	for _, a := range adjust {
+		a(&config)
+	}
+	engine, err := mfa.New(config)
+	if err != nil {
+		w.T.Fatalf("New: %v", err)
+	}
+	return engine
+}
+
+// An App is a user's authenticator app.
+type App struct {
+	*mfatest.Authenticator
+	clock *mfatest.Clock
+}
+
+// Shows is the code that the app shows now, Wrong one that it does not.
+func (a App) Shows() string { return a.Code(a.clock.Now()) }
+func (a App) Wrong() string { return a.WrongCode(a.clock.Now()) }
+
+// Scan gives a user an app that holds the key of the URI.
+func (w *World) Scan(uri string) App {
+	w.T.Helper()
+	authenticator, err := mfatest.NewAuthenticator(uri)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return App{authenticator, w.Clock}
+}
+
+// GiveTOTP gives a user a confirmed app and lets its code grow old.
+func (w *World) GiveTOTP(user string, opts ...mfa.ChangeOption) (App, *mfa.Login) {
+	w.T.Helper()
+	enrollment, err := w.EnrollTOTP(w.Ctx, user, "ada@example.com", opts...)
+	if err != nil {
+		w.T.Fatalf("EnrollTOTP: %v", err)
+	}
+	a := w.Scan(enrollment.URI)
+	login, err := w.VerifyEnrollment(w.Ctx, user, mfa.MethodTOTP, a.Shows())
+	if err != nil {
+		w.T.Fatalf("VerifyEnrollment: %v", err)
+	}
+	w.Clock.Advance(time.Minute)
+	return a, login
+}
+
+// GiveSMS gives a user a confirmed phone and lets the cooldown pass.
+func (w *World) GiveSMS(user, phone string, opts ...mfa.ChangeOption) *mfa.Login {
+	w.T.Helper()
+	if _, err := w.EnrollSMS(w.Ctx, user, phone, opts...); err != nil {
+		w.T.Fatalf("EnrollSMS: %v", err)
+	}
+	login, err := w.VerifyEnrollment(w.Ctx, user, mfa.MethodSMS, w.Outbox.Code(phone))
+	if err != nil {
+		w.T.Fatalf("VerifyEnrollment: %v", err)
+	}
+	w.Clock.Advance(time.Minute)
+	return login
+}
+
+// GiveBackupCodes gives a user with a fresh proof a set of backup codes.
+func (w *World) GiveBackupCodes(user, proof string) []string {
+	w.T.Helper()
+	codes, err := w.GenerateBackupCodes(w.Ctx, user, mfa.WithProof(proof))
+	if err != nil {
+		w.T.Fatalf("GenerateBackupCodes: %v", err)
+	}
+	return codes
+}
+
+// Begin begins a login that must be challenged.
+func (w *World) Begin(user string, opts ...mfa.LoginOption) *mfa.ChallengeError {
+	w.T.Helper()
+	return Challenged(w.T, w.BeginLogin(w.Ctx, user, opts...))
+}
+
+// Login logs a user in with a code.
+func (w *World) Login(user, code string) *mfa.Login {
+	w.T.Helper()
+	login, err := w.VerifyLogin(w.Ctx, w.Begin(user).Token, code)
+	if err != nil {
+		w.T.Fatalf("VerifyLogin: %v", err)
+	}
+	return login
+}
+
+// SentCode sends a code for a challenge and gives it.
+func (w *World) SentCode(token string) string {
+	w.T.Helper()
+	before := len(w.Outbox.Messages())
+	if _, err := w.SendCode(w.Ctx, token); err != nil {
+		w.T.Fatalf("SendCode: %v", err)
+	}
+	messages := w.Outbox.Messages()
+	if len(messages) != before+1 {
+		w.T.Fatalf("%d messages were sent, want one", len(messages)-before)
+	}
+	return messages[before].Code
+}
+
+// Told forgets the events so far and gives their types.
+func (w *World) Told() []mfa.EventType {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	types := make([]mfa.EventType, len(w.events))
+	for i, event := range w.events {
+		types[i] = event.Type
+	}
+	w.events = nil
+	return types
+}
+
+// WantTold checks the events since the last Told.
+func (w *World) WantTold(want ...mfa.EventType) {
+	w.T.Helper()
+	if got := w.Told(); !slices.Equal(got, want) {
+		w.T.Errorf("events %v, want %v", got, want)
+	}
+}
+
+// StatusOf is a user's status.
+func (w *World) StatusOf(user string) *mfa.Status {
+	w.T.Helper()
+	status, err := w.Status(w.Ctx, user)
+	if err != nil {
+		w.T.Fatalf("Status: %v", err)
+	}
+	return status
+}
+
+// Factor is that line of a user's status; nil if there is none.
+func (w *World) Factor(user string, method mfa.Method) *mfa.Factor {
+	w.T.Helper()
+	for _, f := range w.StatusOf(user).Factors {
+		if f.Method == method {
+			return &f
+		}
+	}
+	return nil
+}
+
+// Enrolled are the methods in a user's status.
+func (w *World) Enrolled(user string) (methods []mfa.Method) {
+	w.T.Helper()
+	for _, f := range w.StatusOf(user).Factors {
+		methods = append(methods, f.Method)
+	}
+	return methods
+}
+
+// MustEnroll begins a login that leads to enrollment.
+func (w *World) MustEnroll(user string) *mfa.EnrollmentError {
+	w.T.Helper()
+	var enrollment *mfa.EnrollmentError
+	if err := w.BeginLogin(w.Ctx, user); !errors.As(err, &enrollment) {
+		w.T.Fatalf("got %v, want an EnrollmentError", err)
+	}
+	return enrollment
+}
+
+// AnswerBySMS answers by SMS.
+func (w *World) AnswerBySMS(challenge *mfa.ChallengeError) {
+	w.T.Helper()
+	_, err := w.VerifyLogin(w.Ctx, challenge.Token, w.SentCode(challenge.Token))
+	OK(w.T, err)
+}
+
+// LastEvent is the latest event.
+func (w *World) LastEvent() mfa.Event {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.events[len(w.events)-1]
+}
