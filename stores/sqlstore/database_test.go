@@ -1,0 +1,206 @@
+package sqlstore_test
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "github.com/lib/pq"
+	_ "modernc.org/sqlite"
+
+	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/storeproof"
+	"github.com/protekt/mfa/stores/sqlstore"
+)
+
+// A database is one server through one driver.
+type database struct {
+	name    string
+	driver  string
+	dialect sqlstore.Dialect
+	dsn     func(t testing.TB) string
+}
+
+var (
+	pgx      = database{"PostgreSQL by pgx", "pgx", sqlstore.PostgreSQL, postgresDSN}
+	libpq    = database{"PostgreSQL by lib-pq", "postgres", sqlstore.PostgreSQL, postgresDSN}
+	mariaDB  = database{"MariaDB", "mysql", sqlstore.MySQL, mysqlDSN}
+	sqlite   = database{"SQLite", "sqlite", sqlstore.SQLite, sqliteDSN}
+	all      = []database{pgx, libpq, mariaDB, sqlite}
+	servers  = []database{pgx, libpq, mariaDB}
+	settings = []database{ // that change what a driver says
+		{"PostgreSQL by pgx, simple protocol", "pgx", sqlstore.PostgreSQL, also(postgresDSN, "default_query_exec_mode", "simple_protocol")},
+		{"PostgreSQL by pgx, serializable", "pgx", sqlstore.PostgreSQL, also(postgresDSN, "default_transaction_isolation", "serializable")},
+		{"MariaDB with CLIENT_FOUND_ROWS", "mysql", sqlstore.MySQL, also(mysqlDSN, "clientFoundRows", "true")},
+		{"MariaDB with interpolateParams", "mysql", sqlstore.MySQL, also(mysqlDSN, "interpolateParams", "true")},
+		{"MariaDB in latin1", "mysql", sqlstore.MySQL, also(mysqlDSN, "charset", "latin1")},
+	}
+)
+
+// each runs a test on each database that is there.
+func each(t *testing.T, databases []database, test func(t *testing.T, d database)) {
+	for _, d := range databases {
+		t.Run(d.name, func(t *testing.T) { test(t, d) })
+	}
+}
+
+func postgresDSN(testing.TB) string {
+	return storeproof.Address("MFA_TEST_POSTGRES", "postgres://postgres@127.0.0.1:5432/test?sslmode=disable")
+}
+
+func mysqlDSN(testing.TB) string {
+	return storeproof.Address("MFA_TEST_MYSQL", "root@tcp(127.0.0.1:3306)/test")
+}
+
+// sqliteDSN is a new file with what README asks for.
+func sqliteDSN(t testing.TB) string {
+	path := filepath.Join(t.TempDir(), "mfa.db")
+	return "file:" + path + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
+}
+
+// also adds a parameter to a data source name.
+func also(dsn func(testing.TB) string, key, value string) func(testing.TB) string {
+	return func(t testing.TB) string {
+		mark := "?"
+		if name := dsn(t); strings.Contains(name, "?") {
+			mark = "&"
+		}
+		return dsn(t) + mark + key + "=" + url.QueryEscape(value)
+	}
+}
+
+// through is the same data source behind a proxy.
+func (d database) through(t testing.TB, dsn string) (*storeproof.Proxy, string) {
+	if d.dialect == sqlstore.MySQL {
+		config, err := mysql.ParseDSN(dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		proxy := storeproof.NewProxy(t, config.Addr)
+		config.Addr = proxy.Addr
+		return proxy, config.FormatDSN()
+	}
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := storeproof.NewProxy(t, u.Host)
+	u.Host = proxy.Addr
+	return proxy, u.String()
+}
+
+// A place is where a test has its tables to itself.
+type place struct {
+	database
+	dsn    string
+	schema string // "" in SQLite
+	db     *sql.DB
+}
+
+// connections is enough for the goroutines of four processes without reaching
+// PostgreSQL's usual limit of 100.
+const connections = 16
+
+// place connects, or skips the test, and cleans up after it.
+func (d database) place(t testing.TB) *place {
+	t.Helper()
+	p := &place{database: d, dsn: d.dsn(t)}
+	p.db = p.connect(t, p.dsn)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	storeproof.Require(t, d.name, p.db.PingContext(ctx))
+	if d.dialect == sqlstore.SQLite {
+		return p
+	}
+	p.schema = "mfa_test_" + strings.ToLower(rand.Text()[:12])
+	p.exec(t, "CREATE SCHEMA "+p.schema)
+	t.Cleanup(func() {
+		drop := "DROP SCHEMA " + p.schema
+		if d.dialect == sqlstore.PostgreSQL {
+			drop += " CASCADE"
+		}
+		p.exec(t, drop)
+	})
+	return p
+}
+
+func (d database) connect(t testing.TB, dsn string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open(d.driver, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func (p *place) exec(t testing.TB, statement string, args ...any) {
+	t.Helper()
+	if _, err := p.db.Exec(statement, args...); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+var tables atomic.Int64
+
+// options name a table that no other test has.
+func (p *place) options() sqlstore.Options {
+	table := fmt.Sprintf("users_%d", tables.Add(1))
+	if p.schema != "" {
+		table = p.schema + "." + table
+	}
+	return sqlstore.Options{Table: table}
+}
+
+// store is an empty one.
+func (p *place) store(t testing.TB, options sqlstore.Options) *sqlstore.Store {
+	t.Helper()
+	store, err := sqlstore.New(p.db, p.dialect, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Migrate(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+// address is what another process needs to open the same table.
+func (p *place) address(options sqlstore.Options) string {
+	return strings.Join([]string{p.driver, fmt.Sprint(int(p.dialect)), options.Table, p.dsn}, " ")
+}
+
+// open is for storeproof: the store at an address, with a pool of its own.
+func open(address string) (mfa.Store, func(), error) {
+	parts := strings.SplitN(address, " ", 4)
+	if len(parts) != 4 {
+		return nil, nil, errors.New("not an address: " + address)
+	}
+	var dialect sqlstore.Dialect
+	if _, err := fmt.Sscan(parts[1], (*int)(&dialect)); err != nil {
+		return nil, nil, err
+	}
+	db, err := sql.Open(parts[0], parts[3])
+	if err != nil {
+		return nil, nil, err
+	}
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	store, err := sqlstore.New(db, dialect, sqlstore.Options{Table: parts[2]})
+	if err != nil {
+		return nil, nil, err
+	}
+	return store, func() { db.Close() }, nil
+}

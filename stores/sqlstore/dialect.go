@@ -1,0 +1,89 @@
+package sqlstore
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// A Dialect is the SQL that a database speaks.
+type Dialect int
+
+const (
+	PostgreSQL Dialect = iota + 1
+	MySQL              // MariaDB too
+	SQLite
+)
+
+// String is the name of the database.
+func (d Dialect) String() string {
+	switch d {
+	case PostgreSQL:
+		return "PostgreSQL"
+	case MySQL:
+		return "MySQL"
+	case SQLite:
+		return "SQLite"
+	}
+	return fmt.Sprintf("Dialect(%d)", int(d))
+}
+
+// maxName is how long a name may be, in bytes: PostgreSQL cuts longer ones off
+// without a word.
+const maxName = 63
+
+// quote quotes the name of a table, or of a schema and a table.
+func (d Dialect) quote(name string) (string, error) {
+	parts := strings.Split(name, ".")
+	if len(parts) > 2 {
+		return "", fmt.Errorf("sqlstore: Options.Table %q has %d parts: give a table, or a schema and a table", name, len(parts))
+	}
+	mark := `"`
+	if d == MySQL {
+		mark = "`"
+	}
+	for i, part := range parts {
+		if part == "" || len(part) > maxName || strings.ContainsRune(part, 0) {
+			return "", fmt.Errorf("sqlstore: Options.Table %q: a name is 1 to %d bytes, none of them NUL", name, maxName)
+		}
+		parts[i] = mark + strings.ReplaceAll(part, mark, mark+mark) + mark
+	}
+	return strings.Join(parts, "."), nil
+}
+
+// bind numbers the question marks of a statement where the database wants that.
+func (d Dialect) bind(statement string) string {
+	if d != PostgreSQL {
+		return statement
+	}
+	var b strings.Builder
+	for n, part := range strings.Split(statement, "?") {
+		if n > 0 {
+			b.WriteString("$" + strconv.Itoa(n))
+		}
+		b.WriteString(part)
+	}
+	return b.String()
+}
+
+// now is the database's clock, in UTC. It is for people who look at the table:
+// the engine has a clock of its own.
+func (d Dialect) now() string {
+	switch d {
+	case MySQL:
+		return "UTC_TIMESTAMP(6)"
+	case SQLite:
+		return "strftime('%Y-%m-%d %H:%M:%f', 'now')"
+	}
+	return "now()"
+}
+
+// unlessTaken makes an INSERT change nothing where the user has a row. MySQL
+// has nothing like it that counts the same with CLIENT_FOUND_ROWS, or that
+// hides no other error: there the unique violation tells.
+func (d Dialect) unlessTaken() string {
+	if d == MySQL {
+		return ""
+	}
+	return " ON CONFLICT (user_id) DO NOTHING"
+}

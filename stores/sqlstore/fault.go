@@ -1,0 +1,59 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// mysqlNumber is how go-sql-driver/mysql begins the text of a server's error,
+// whose number is in a field alone, out of reach without the driver.
+var mysqlNumber = regexp.MustCompile(`^Error (\d+) \(`)
+
+// code is the SQLSTATE of an error of PostgreSQL's, or the number of one of
+// MySQL's; "" for any other.
+func code(err error) string {
+	var state interface{ SQLState() string } // pgx and lib/pq
+	if errors.As(err, &state) {
+		return state.SQLState()
+	}
+	for ; err != nil; err = errors.Unwrap(err) {
+		if match := mysqlNumber.FindStringSubmatch(err.Error()); match != nil {
+			return match[1]
+		}
+	}
+	return ""
+}
+
+// lost tells whether a statement did nothing since somebody else was faster.
+func lost(err error) bool {
+	switch code(err) {
+	case "23505", "1062", // unique violation
+		"40001", "40P01", "1213": // serialization failure, deadlock: the database gave this one up
+		return true
+	}
+	return false
+}
+
+// explain says what to do about an error, as far as that can be told.
+func (s *Store) explain(ctx context.Context, doing string, err error) error {
+	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
+		err = fmt.Errorf("%w: %w", ended, err) // some drivers give the server's words alone
+	}
+	return fmt.Errorf("sqlstore: %s in table %s%s: %w", doing, s.table, s.cure(err), err)
+}
+
+func (s *Store) cure(err error) string {
+	text := err.Error()
+	switch code := code(err); {
+	case code == "42P01", code == "1146", strings.Contains(text, "no such table"):
+		return ", which is missing (call Migrate, or run the statement of Schema)"
+	case strings.HasPrefix(code, "42"), code == "1054", code == "1364", strings.Contains(text, "no such column"), strings.Contains(text, "has no column"):
+		return ", which is not as Schema says (compare it, or give another Options.Table)"
+	case text == "sql: database is closed":
+		return " of a DB that is closed (keep it open as long as the engine)"
+	}
+	return ""
+}

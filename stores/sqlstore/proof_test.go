@@ -1,0 +1,65 @@
+package sqlstore_test
+
+import (
+	"testing"
+
+	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/storeproof"
+	"github.com/protekt/mfa/mfatest"
+	"github.com/protekt/mfa/stores/sqlstore"
+)
+
+func TestMain(m *testing.M) { storeproof.Main(m, open) }
+
+// TestStore, through every driver, and with the settings that change what it
+// says.
+func TestStore(t *testing.T) {
+	each(t, append(all, settings...), func(t *testing.T, d database) {
+		p := d.place(t)
+		mfatest.TestStore(t, func(t *testing.T) mfa.Store { return p.store(t, p.options()) })
+	})
+}
+
+func TestProcesses(t *testing.T) {
+	each(t, []database{pgx, mariaDB, sqlite}, func(t *testing.T, d database) {
+		p := d.place(t)
+		options := p.options()
+		p.store(t, options)
+		storeproof.TestProcesses(t, open, p.address(options))
+	})
+}
+
+func TestCrash(t *testing.T) {
+	each(t, []database{pgx, mariaDB, sqlite}, func(t *testing.T, d database) {
+		p := d.place(t)
+		options := p.options()
+		p.store(t, options)
+		if p.dialect == sqlstore.SQLite {
+			p.db.Close() // it recovers when the first one opens the file
+		}
+		storeproof.TestCrash(t, open, p.address(options), 50)
+	})
+}
+
+func TestOutage(t *testing.T) {
+	each(t, servers, func(t *testing.T, d database) { d.behindProxy(t, storeproof.TestOutage) })
+}
+
+// TestHang leaves lib/pq out, which asks the server to end a call whose context
+// is over, and waits for its answer.
+func TestHang(t *testing.T) {
+	each(t, []database{pgx, mariaDB}, func(t *testing.T, d database) { d.behindProxy(t, storeproof.TestHang) })
+}
+
+type outage func(t *testing.T, proxy *storeproof.Proxy, open func() (mfa.Store, func(), error))
+
+func (d database) behindProxy(t *testing.T, test outage) {
+	p := d.place(t)
+	options := p.options()
+	p.store(t, options)
+	proxy, dsn := p.through(t, p.dsn)
+	p.dsn = dsn
+	test(t, proxy, func() (mfa.Store, func(), error) { return open(p.address(options)) })
+}
+
+var _ mfa.Store = (*sqlstore.Store)(nil)

@@ -1,0 +1,61 @@
+package sqlstore
+
+import (
+	"context"
+	"strings"
+)
+
+// schemas hold user IDs so that they are compared byte by byte: text under the
+// C collation, and bytes in MySQL, whose collations ignore trailing spaces.
+// Data is under 2 KiB as the engine writes it.
+var schemas = map[Dialect]string{
+	PostgreSQL: `CREATE TABLE IF NOT EXISTS TABLE_NAME (
+	user_id    text COLLATE "C" PRIMARY KEY,
+	version    bigint NOT NULL,
+	methods    text NOT NULL,
+	data       bytea NOT NULL,
+	updated_at timestamptz NOT NULL
+)`,
+	MySQL: `CREATE TABLE IF NOT EXISTS TABLE_NAME (
+	user_id    VARBINARY(255) NOT NULL PRIMARY KEY,
+	version    BIGINT NOT NULL,
+	methods    VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+	data       BLOB NOT NULL,
+	updated_at DATETIME(6) NOT NULL
+) ENGINE=InnoDB`,
+	SQLite: `CREATE TABLE IF NOT EXISTS TABLE_NAME (
+	user_id    TEXT NOT NULL PRIMARY KEY,
+	version    INTEGER NOT NULL,
+	methods    TEXT NOT NULL,
+	data       BLOB NOT NULL,
+	updated_at TEXT NOT NULL
+) STRICT`,
+}
+
+// Schema is the statement that creates the table, for migrations of the
+// host's. The column methods holds the confirmed factors, as in "totp,sms"; it
+// is empty for a user without MFA.
+func (s *Store) Schema() string {
+	return strings.Replace(schemas[s.dialect], "TABLE_NAME", s.table, 1)
+}
+
+// Migrate creates the table unless it is there, and checks that it has the
+// columns of Schema. Processes may call it at the same time.
+func (s *Store) Migrate(ctx context.Context) error {
+	_, err := s.db.ExecContext(ctx, s.Schema())
+	if lost(err) || code(err) == "42P07" { // in PostgreSQL IF NOT EXISTS can lose a race
+		_, err = s.db.ExecContext(ctx, s.Schema())
+	}
+	if err != nil {
+		return s.explain(ctx, "creating", err)
+	}
+	rows, err := s.db.QueryContext(ctx, "SELECT user_id, version, methods, data, updated_at FROM "+s.table+" WHERE 1 = 0")
+	if err != nil {
+		return s.explain(ctx, "checking", err)
+	}
+	defer rows.Close()
+	if err := rows.Err(); err != nil {
+		return s.explain(ctx, "checking", err)
+	}
+	return nil
+}

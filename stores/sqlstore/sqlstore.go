@@ -1,0 +1,207 @@
+// Package sqlstore keeps MFA state in a SQL database: PostgreSQL, MySQL or
+// MariaDB, SQLite, and what speaks their protocols. It is a mfa.Store over
+// database/sql and imports no driver; pgx/v5/stdlib, lib/pq,
+// go-sql-driver/mysql and modernc.org/sqlite are the ones that it is tested
+// with.
+//
+//	store, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Options{})
+//	...
+//	err = store.Migrate(ctx) // or put store.Schema() in a migration of yours
+//	...
+//	engine, err := mfa.New(mfa.Config{Store: store, ...})
+//
+// There is one table, and one row per user. Each operation is one statement by
+// primary key, outside of any transaction: Load one SELECT, Save one
+// conditional UPDATE or INSERT. So the database must be the primary: a replica
+// that lags behind would bring a spent code back to life, and let in a user
+// who has just enrolled. A pool that sends reads to replicas is not for this.
+//
+// Only [Store.DeleteTx] takes a transaction. Save must not: the count of wrong
+// codes would be rolled back with whatever else the host gives up.
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/protekt/mfa"
+)
+
+// Options are what may differ from one host to the next.
+type Options struct {
+	// Table is the table's name, or a schema's and the table's with a dot
+	// between; each is quoted. "" means "mfa_users".
+	Table string
+}
+
+// A Store is a mfa.Store in a SQL database. It is safe for concurrent use.
+type Store struct {
+	db      *sql.DB
+	dialect Dialect
+	table   string // quoted
+	load    string // the statements
+	insert  string
+	update  string
+	remove  string
+}
+
+// New returns a store in db. It does not ask the database anything.
+func New(db *sql.DB, dialect Dialect, options Options) (*Store, error) {
+	if db == nil {
+		return nil, errors.New("sqlstore: db is nil: open one with sql.Open")
+	}
+	if _, known := schemas[dialect]; !known {
+		return nil, fmt.Errorf("sqlstore: unknown dialect %v: give PostgreSQL, MySQL or SQLite", dialect)
+	}
+	if options.Table == "" {
+		options.Table = "mfa_users"
+	}
+	table, err := dialect.quote(options.Table)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{db: db, dialect: dialect, table: table}
+	statement := func(text string) string {
+		return strings.NewReplacer("TABLE", table, "NOW", dialect.now()).Replace(dialect.bind(text))
+	}
+	s.load = statement("SELECT version, methods, data FROM TABLE WHERE user_id = ?")
+	s.insert = statement("INSERT INTO TABLE (user_id, version, methods, data, updated_at) VALUES (?, 1, ?, ?, NOW)" + dialect.unlessTaken())
+	s.update = statement("UPDATE TABLE SET version = version + 1, methods = ?, data = ?, updated_at = NOW WHERE user_id = ? AND version = ?")
+	s.remove = statement("DELETE FROM TABLE WHERE user_id = ?")
+	return s, nil
+}
+
+// Load implements [mfa.Store].
+func (s *Store) Load(ctx context.Context, userID string) (mfa.Record, error) {
+	key, err := s.key(userID)
+	if err != nil {
+		return mfa.Record{}, err
+	}
+	record := mfa.Record{UserID: userID}
+	var methods string
+	err = s.db.QueryRowContext(ctx, s.load, key).Scan(&record.Version, &methods, &record.Data)
+	if errors.Is(err, sql.ErrNoRows) {
+		return mfa.Record{}, mfa.ErrNoRecord
+	}
+	if err != nil {
+		return mfa.Record{}, s.explain(ctx, "loading", err)
+	}
+	record.Methods = splitMethods(methods)
+	return record, nil
+}
+
+// Save implements [mfa.Store].
+func (s *Store) Save(ctx context.Context, record mfa.Record) error {
+	key, err := s.key(record.UserID)
+	if err != nil {
+		return err
+	}
+	methods, err := joinMethods(record.Methods)
+	if err != nil {
+		return err
+	}
+	data := record.Data
+	if data == nil {
+		data = []byte{} // not NULL
+	}
+	var result sql.Result
+	switch {
+	case record.Version < 0 || record.Version == math.MaxInt64:
+		return fmt.Errorf("sqlstore: there is no version after %d", record.Version)
+	case record.Version == 0:
+		result, err = s.db.ExecContext(ctx, s.insert, key, methods, data)
+	default:
+		result, err = s.db.ExecContext(ctx, s.update, methods, data, key, record.Version)
+	}
+	if lost(err) {
+		return mfa.ErrConflict
+	}
+	if err != nil {
+		return s.explain(ctx, "saving", err)
+	}
+	// Every row that the UPDATE finds is also changed, so that MySQL counts the
+	// same with CLIENT_FOUND_ROWS and without.
+	rows, err := result.RowsAffected()
+	if err != nil {
+		return s.explain(ctx, "saving", err)
+	}
+	if rows == 0 {
+		return mfa.ErrConflict
+	}
+	return nil
+}
+
+// deletes bounds how often a Delete starts again since the database gave it up
+// for another statement's sake, each of which got something done.
+const deletes = 100
+
+// Delete implements [mfa.Store].
+func (s *Store) Delete(ctx context.Context, userID string) (err error) {
+	for range deletes {
+		if err = s.deleteWith(ctx, s.db, userID); !lost(err) {
+			return err
+		}
+	}
+	return err
+}
+
+// DeleteTx removes a user inside a transaction of the host's, with whatever
+// else the host removes: all of it goes, or none.
+func (s *Store) DeleteTx(ctx context.Context, tx *sql.Tx, userID string) error {
+	return s.deleteWith(ctx, tx, userID)
+}
+
+// execer is what a *sql.DB and a *sql.Tx have in common.
+type execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+func (s *Store) deleteWith(ctx context.Context, db execer, userID string) error {
+	key, err := s.key(userID)
+	if err != nil {
+		return err
+	}
+	if _, err := db.ExecContext(ctx, s.remove, key); err != nil {
+		return s.explain(ctx, "deleting", err)
+	}
+	return nil
+}
+
+// maxUser is what fits the column, in bytes, and all that the engine takes.
+const maxUser = 255
+
+// key is a user ID as the database gets it.
+func (s *Store) key(userID string) (any, error) {
+	if userID == "" || len(userID) > maxUser || !utf8.ValidString(userID) || strings.ContainsRune(userID, 0) {
+		return nil, fmt.Errorf("sqlstore: %w: it must be 1 to %d bytes of UTF-8 without NUL", mfa.ErrInvalidUser, maxUser)
+	}
+	if s.dialect == MySQL {
+		return []byte(userID), nil // whatever the connection's character set
+	}
+	return userID, nil
+}
+
+func joinMethods(methods []mfa.Method) (string, error) {
+	names := make([]string, len(methods))
+	for i, method := range methods {
+		if method == "" || strings.Contains(string(method), ",") {
+			return "", fmt.Errorf("sqlstore: %q cannot be kept in a list of methods", method)
+		}
+		names[i] = string(method)
+	}
+	return strings.Join(names, ","), nil
+}
+
+func splitMethods(list string) (methods []mfa.Method) {
+	for name := range strings.SplitSeq(list, ",") {
+		if name != "" {
+			methods = append(methods, mfa.Method(name))
+		}
+	}
+	return methods
+}

@@ -1,0 +1,275 @@
+package sqlstore_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/stores/sqlstore"
+)
+
+func TestNewRefusesNonsense(t *testing.T) {
+	db := sqlite.connect(t, sqlite.dsn(t))
+	for _, good := range []string{"", "mfa_users", "app.mfa_users", "we?ird %s table", `a"b`, "a`b", "'; DROP TABLE users; --", strings.Repeat("x", 63)} {
+		for _, dialect := range []sqlstore.Dialect{sqlstore.PostgreSQL, sqlstore.MySQL, sqlstore.SQLite} {
+			if _, err := sqlstore.New(db, dialect, sqlstore.Options{Table: good}); err != nil {
+				t.Errorf("%v, table %q: %v", dialect, good, err)
+			}
+		}
+	}
+	for _, bad := range []string{".", "a.", ".a", "a.b.c", "a\x00b", strings.Repeat("x", 64)} {
+		if _, err := sqlstore.New(db, sqlstore.SQLite, sqlstore.Options{Table: bad}); err == nil || !strings.Contains(err.Error(), "Options.Table") {
+			t.Errorf("table %q: %v", bad, err)
+		}
+	}
+	for _, dialect := range []sqlstore.Dialect{0, -1, 4} {
+		if _, err := sqlstore.New(db, dialect, sqlstore.Options{}); err == nil {
+			t.Errorf("%v is taken", dialect)
+		}
+	}
+	if _, err := sqlstore.New(nil, sqlstore.SQLite, sqlstore.Options{}); err == nil {
+		t.Error("a nil DB is taken")
+	}
+}
+
+// TestTableNames: whatever the name, it is a name and nothing else.
+func TestTableNames(t *testing.T) {
+	each(t, all, func(t *testing.T, d database) {
+		p := d.place(t)
+		for _, name := range []string{"mfa_users", "we?ird %s table", `quo"te`, "back`tick", "semi; DROP TABLE x; --", "SELECT", "Ünïcode", strings.Repeat("x", 63)} {
+			options := sqlstore.Options{Table: name}
+			if p.schema != "" {
+				options.Table = p.schema + "." + name
+			}
+			store := p.store(t, options)
+			record := mfa.Record{UserID: "ada", Methods: []mfa.Method{mfa.MethodTOTP}, Data: []byte(name)}
+			if err := store.Save(t.Context(), record); err != nil {
+				t.Errorf("%q: %v", name, err)
+			}
+			if got, err := store.Load(t.Context(), "ada"); err != nil || string(got.Data) != name {
+				t.Errorf("%q: %q, %v", name, got.Data, err)
+			}
+		}
+	})
+}
+
+// TestLimits: what a record may grow to, and what is refused before the
+// database is asked.
+func TestLimits(t *testing.T) {
+	each(t, append(all, settings...), func(t *testing.T, d database) {
+		p := d.place(t)
+		options := p.options()
+		store := p.store(t, options)
+		ctx := t.Context()
+		data := bytes.Repeat([]byte{0, '\'', '\\', 0xff}, 2048)
+		if err := store.Save(ctx, mfa.Record{UserID: "ada", Data: data}); err != nil {
+			t.Fatal(err)
+		}
+		for _, version := range []int64{1<<31 - 1, 1 << 31, 1<<53 + 1, 1 << 62} {
+			p.exec(t, "UPDATE "+options.Table+" SET version = "+strconv.FormatInt(version, 10))
+			if err := store.Save(ctx, mfa.Record{UserID: "ada", Version: version - 1, Data: data}); !errors.Is(err, mfa.ErrConflict) {
+				t.Errorf("version %d is taken for %d: %v", version-1, version, err)
+			}
+			if err := store.Save(ctx, mfa.Record{UserID: "ada", Version: version, Data: data}); err != nil {
+				t.Errorf("version %d: %v", version, err)
+			}
+			got, err := store.Load(ctx, "ada")
+			if err != nil || got.Version != version+1 || !bytes.Equal(got.Data, data) {
+				t.Errorf("version %d: got %d, %d bytes, %v", version, got.Version, len(got.Data), err)
+			}
+		}
+		for _, version := range []int64{-1, 1<<63 - 1} {
+			if err := store.Save(ctx, mfa.Record{UserID: "ada", Version: version}); err == nil || errors.Is(err, mfa.ErrConflict) {
+				t.Errorf("version %d: %v", version, err)
+			}
+		}
+		for _, method := range []mfa.Method{"", "a,b"} {
+			if err := store.Save(ctx, mfa.Record{UserID: "bob", Methods: []mfa.Method{method}}); err == nil {
+				t.Errorf("method %q is taken", method)
+			}
+		}
+		for _, id := range []string{"", "a\x00", "\x00", "a\x00b", "\xff", strings.Repeat("x", 256)} {
+			_, err := store.Load(ctx, id)
+			for _, err := range []error{err, store.Save(ctx, mfa.Record{UserID: id}), store.Delete(ctx, id)} {
+				if !errors.Is(err, mfa.ErrInvalidUser) {
+					t.Errorf("user ID %q: %v, want ErrInvalidUser", id, err)
+				}
+			}
+		}
+	})
+}
+
+// TestDeleteTx: a user goes with the rest of the host's transaction, or stays
+// with it.
+func TestDeleteTx(t *testing.T) {
+	each(t, all, func(t *testing.T, d database) {
+		p := d.place(t)
+		store := p.store(t, p.options())
+		ctx := t.Context()
+		for _, id := range []string{"ada", "bob"} {
+			if err := store.Save(ctx, mfa.Record{UserID: id}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		in := func(end func(*sql.Tx) error) {
+			t.Helper()
+			tx, err := p.db.BeginTx(ctx, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, id := range []string{"ada", "nobody"} {
+				if err := store.DeleteTx(ctx, tx, id); err != nil {
+					t.Errorf("%s: %v", id, err)
+				}
+			}
+			if err := end(tx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		in((*sql.Tx).Rollback)
+		if _, err := store.Load(ctx, "ada"); err != nil {
+			t.Errorf("rolled back: %v", err)
+		}
+		in((*sql.Tx).Commit)
+		if _, err := store.Load(ctx, "ada"); !errors.Is(err, mfa.ErrNoRecord) {
+			t.Errorf("committed: %v", err)
+		}
+		if _, err := store.Load(ctx, "bob"); err != nil {
+			t.Errorf("another user: %v", err)
+		}
+	})
+}
+
+// TestMigrate: by many at once, again, and onto a table that is another.
+func TestMigrate(t *testing.T) {
+	each(t, all, func(t *testing.T, d database) {
+		p := d.place(t)
+		options := p.options()
+		store, err := sqlstore.New(p.db, p.dialect, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		errs := make([]error, 16)
+		var done sync.WaitGroup
+		for i := range errs {
+			done.Go(func() { errs[i] = store.Migrate(t.Context()) })
+		}
+		done.Wait()
+		if err := errors.Join(errs...); err != nil {
+			t.Error(err)
+		}
+		if err := store.Save(t.Context(), mfa.Record{UserID: "ada"}); err != nil {
+			t.Error(err)
+		}
+		if err := store.Migrate(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if _, err := store.Load(t.Context(), "ada"); err != nil {
+			t.Errorf("lost by Migrate: %v", err)
+		}
+	})
+}
+
+// TestWhatToDo: a mistake of the host's is an error that says the cure, and
+// never "no record" or a conflict.
+func TestWhatToDo(t *testing.T) {
+	each(t, all, func(t *testing.T, d database) {
+		p := d.place(t)
+		say := func(name string, store *sqlstore.Store, want string) {
+			t.Helper()
+			_, err := store.Load(t.Context(), "ada")
+			errs := map[string]error{
+				"Load":            err,
+				"the first Save":  store.Save(t.Context(), mfa.Record{UserID: "ada"}),
+				"the second Save": store.Save(t.Context(), mfa.Record{UserID: "ada", Version: 1}),
+			}
+			for call, err := range errs {
+				if err == nil || errors.Is(err, mfa.ErrNoRecord) || errors.Is(err, mfa.ErrConflict) || !strings.Contains(err.Error(), want) {
+					t.Errorf("%s, %s: %v; want it to say %q", name, call, err, want)
+				}
+			}
+		}
+		at := func(options sqlstore.Options) *sqlstore.Store {
+			store, err := sqlstore.New(p.db, p.dialect, options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return store
+		}
+		say("no table", at(p.options()), "call Migrate")
+
+		another := p.options()
+		p.exec(t, "CREATE TABLE "+another.Table+" (user_id VARCHAR(100) PRIMARY KEY, version INT, other INT NOT NULL)")
+		say("another table", at(another), "not as Schema says")
+		if err := at(another).Migrate(t.Context()); err == nil || !strings.Contains(err.Error(), "not as Schema says") {
+			t.Errorf("Migrate onto another table: %v", err)
+		}
+
+		db := p.connect(t, p.dsn)
+		closed, err := sqlstore.New(db, p.dialect, p.options())
+		if err != nil {
+			t.Fatal(err)
+		}
+		db.Close()
+		say("a closed DB", closed, "keep it open")
+	})
+}
+
+// TestContexts: a context that is over is the error, whatever the driver says.
+func TestContexts(t *testing.T) {
+	each(t, all, func(t *testing.T, d database) {
+		p := d.place(t)
+		store := p.store(t, p.options())
+		if err := store.Save(t.Context(), mfa.Record{UserID: "ada"}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := store.Load(ctx, "ada")
+		for _, err := range []error{err, store.Save(ctx, mfa.Record{UserID: "ada", Version: 1}), store.Delete(ctx, "ada")} {
+			if !errors.Is(err, context.Canceled) || errors.Is(err, mfa.ErrConflict) {
+				t.Errorf("got %v", err)
+			}
+		}
+	})
+}
+
+// TestQueries: the host's own, on what the columns are for.
+func TestQueries(t *testing.T) {
+	each(t, all, func(t *testing.T, d database) {
+		p := d.place(t)
+		options := p.options()
+		store := p.store(t, options)
+		for id, methods := range map[string][]mfa.Method{"none": nil, "app": {mfa.MethodTOTP}, "both": {mfa.MethodTOTP, mfa.MethodSMS}} {
+			if err := store.Save(t.Context(), mfa.Record{UserID: id, Methods: methods}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for where, want := range map[string]string{"methods = ''": "none", "methods = 'totp,sms'": "both", "methods LIKE 'totp%' AND updated_at IS NOT NULL AND version = 1": "app both"} {
+			var got []string
+			rows, err := p.db.Query("SELECT user_id FROM " + options.Table + " WHERE " + where + " ORDER BY user_id")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for rows.Next() {
+				var id string
+				if err := rows.Scan(&id); err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, id)
+			}
+			if err := rows.Err(); err != nil {
+				t.Fatal(err)
+			}
+			if strings.Join(got, " ") != want {
+				t.Errorf("%s: %v, want %s", where, got, want)
+			}
+		}
+	})
+}
