@@ -30,6 +30,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/methods"
 )
 
 // Options are what may differ from one host to the next.
@@ -83,15 +84,15 @@ func (s *Store) Load(ctx context.Context, userID string) (mfa.Record, error) {
 		return mfa.Record{}, err
 	}
 	record := mfa.Record{UserID: userID}
-	var methods string
-	err = s.db.QueryRowContext(ctx, s.load, key).Scan(&record.Version, &methods, &record.Data)
+	var list string
+	err = s.db.QueryRowContext(ctx, s.load, key).Scan(&record.Version, &list, &record.Data)
 	if errors.Is(err, sql.ErrNoRows) {
 		return mfa.Record{}, mfa.ErrNoRecord
 	}
 	if err != nil {
 		return mfa.Record{}, s.explain(ctx, "loading", err)
 	}
-	record.Methods = splitMethods(methods)
+	record.Methods = methods.Split(list)
 	return record, nil
 }
 
@@ -101,9 +102,9 @@ func (s *Store) Save(ctx context.Context, record mfa.Record) error {
 	if err != nil {
 		return err
 	}
-	methods, err := joinMethods(record.Methods)
+	list, err := methods.Join(record.Methods)
 	if err != nil {
-		return err
+		return fmt.Errorf("sqlstore: saving: %w", err)
 	}
 	data := record.Data
 	if data == nil {
@@ -114,9 +115,9 @@ func (s *Store) Save(ctx context.Context, record mfa.Record) error {
 	case record.Version < 0 || record.Version == math.MaxInt64:
 		return fmt.Errorf("sqlstore: there is no version after %d", record.Version)
 	case record.Version == 0:
-		result, err = s.db.ExecContext(ctx, s.insert, key, methods, data)
+		result, err = s.db.ExecContext(ctx, s.insert, key, list, data)
 	default:
-		result, err = s.db.ExecContext(ctx, s.update, methods, data, key, record.Version)
+		result, err = s.db.ExecContext(ctx, s.update, list, data, key, record.Version)
 	}
 	if lost(err) {
 		return mfa.ErrConflict
@@ -184,24 +185,4 @@ func (s *Store) key(userID string) (any, error) {
 		return []byte(userID), nil // whatever the connection's character set
 	}
 	return userID, nil
-}
-
-func joinMethods(methods []mfa.Method) (string, error) {
-	names := make([]string, len(methods))
-	for i, method := range methods {
-		if method == "" || strings.Contains(string(method), ",") {
-			return "", fmt.Errorf("sqlstore: %q cannot be kept in a list of methods", method)
-		}
-		names[i] = string(method)
-	}
-	return strings.Join(names, ","), nil
-}
-
-func splitMethods(list string) (methods []mfa.Method) {
-	for name := range strings.SplitSeq(list, ",") {
-		if name != "" {
-			methods = append(methods, mfa.Method(name))
-		}
-	}
-	return methods
 }

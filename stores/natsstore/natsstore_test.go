@@ -1,0 +1,242 @@
+package natsstore_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/storeproof"
+	"github.com/protekt/mfa/mfatest"
+	"github.com/protekt/mfa/stores/natsstore"
+)
+
+func TestMain(m *testing.M) { storeproof.Main(m, open) }
+
+func server() string { return storeproof.Address("MFA_TEST_NATS", "nats://127.0.0.1:4222") }
+
+// connect goes on trying, as a host's connection does.
+func connect(server string) (*nats.Conn, jetstream.JetStream, error) {
+	connection, err := nats.Connect(server, nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(0, 0))
+	if err != nil {
+		return nil, nil, err
+	}
+	js, err := jetstream.New(connection)
+	return connection, js, err
+}
+
+// open is for storeproof: an address is a bucket and a server.
+func open(address string) (mfa.Store, func(), error) {
+	bucket, server, _ := strings.Cut(address, " ")
+	connection, js, err := connect(server)
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	store, err := natsstore.New(ctx, js, bucket)
+	if err != nil {
+		return nil, nil, err
+	}
+	return store, connection.Close, nil
+}
+
+// place connects, or skips the test.
+func place(t testing.TB) jetstream.JetStream {
+	t.Helper()
+	connection, js, err := connect(server())
+	if err == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_, err = js.AccountInfo(ctx)
+	}
+	storeproof.Require(t, "NATS with JetStream", err)
+	t.Cleanup(connection.Close)
+	return js
+}
+
+// bucket makes one that no other test has.
+func bucket(t testing.TB, js jetstream.JetStream) string {
+	t.Helper()
+	name := "mfa_test_" + rand.Text()[:12]
+	if err := natsstore.Create(context.Background(), js, jetstream.KeyValueConfig{Bucket: name}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := js.DeleteKeyValue(context.Background(), name); err != nil {
+			t.Error(err)
+		}
+	})
+	return name
+}
+
+func newStore(t testing.TB, js jetstream.JetStream, bucket string) *natsstore.Store {
+	t.Helper()
+	store, err := natsstore.New(context.Background(), js, bucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+func TestStore(t *testing.T) {
+	js := place(t)
+	mfatest.TestStore(t, func(t *testing.T) mfa.Store { return newStore(t, js, bucket(t, js)) })
+}
+
+func TestProcesses(t *testing.T) {
+	storeproof.TestProcesses(t, open, bucket(t, place(t))+" "+server())
+}
+
+func TestCrash(t *testing.T) {
+	storeproof.TestCrash(t, open, bucket(t, place(t))+" "+server(), 50)
+}
+
+func TestOutage(t *testing.T) { behindProxy(t, storeproof.TestOutage) }
+func TestHang(t *testing.T)   { behindProxy(t, storeproof.TestHang) }
+
+func behindProxy(t *testing.T, test func(*testing.T, *storeproof.Proxy, func() (mfa.Store, func(), error))) {
+	name := bucket(t, place(t))
+	proxy := storeproof.NewProxy(t, strings.TrimPrefix(server(), "nats://"))
+	test(t, proxy, func() (mfa.Store, func(), error) { return open(name + " nats://" + proxy.Addr) })
+}
+
+func TestLimits(t *testing.T) {
+	js := place(t)
+	name := bucket(t, js)
+	store := newStore(t, js, name)
+	kv, err := js.KeyValue(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	data := bytes.Repeat([]byte{0, '\'', '\r', '\n', 0xff}, 2048)
+	const key = "YWRh" // "ada" in base64
+	if err := store.Save(ctx, mfa.Record{UserID: "ada", Data: data}); err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range []int64{1 << 31, 1<<53 + 1, 1 << 62} {
+		if _, err := kv.PutString(ctx, key, fmt.Sprintf("1 %d \n", version)); err != nil {
+			t.Fatal(err)
+		}
+		for _, other := range []int64{version - 1, version + 1} {
+			if err := store.Save(ctx, mfa.Record{UserID: "ada", Version: other, Data: data}); !errors.Is(err, mfa.ErrConflict) {
+				t.Errorf("version %d is taken for %d: %v", other, version, err)
+			}
+		}
+		if err := store.Save(ctx, mfa.Record{UserID: "ada", Version: version, Data: data}); err != nil {
+			t.Errorf("version %d: %v", version, err)
+		}
+		if got, err := store.Load(ctx, "ada"); err != nil || got.Version != version+1 || !bytes.Equal(got.Data, data) {
+			t.Errorf("version %d: got %d, %d bytes, %v", version, got.Version, len(got.Data), err)
+		}
+	}
+	for _, version := range []int64{-1, 1<<63 - 1} {
+		if err := store.Save(ctx, mfa.Record{UserID: "ada", Version: version}); err == nil || errors.Is(err, mfa.ErrConflict) {
+			t.Errorf("version %d: %v", version, err)
+		}
+	}
+	if err := store.Save(ctx, mfa.Record{UserID: "bob", Methods: []mfa.Method{"a,b"}}); err == nil {
+		t.Error("a method with a comma is taken")
+	}
+	// What somebody else has written is no record, and not nothing either.
+	for _, foreign := range []string{"", "x", "1 1", "2 1 totp\nx", "1 0 \nx", "1 -1 \nx", "1 1 totp sms\nx", "1 x \n"} {
+		if _, err := kv.PutString(ctx, key, foreign); err != nil {
+			t.Fatal(err)
+		}
+		if record, err := store.Load(ctx, "ada"); err == nil || errors.Is(err, mfa.ErrNoRecord) {
+			t.Errorf("%q is read as %+v, %v", foreign, record, err)
+		}
+	}
+}
+
+// TestDeleted: the user leaves nothing behind, and a marker that another tool
+// leaves is nothing.
+func TestDeleted(t *testing.T) {
+	js := place(t)
+	name := bucket(t, js)
+	store := newStore(t, js, name)
+	kv, err := js.KeyValue(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for round, remove := range []func() error{
+		func() error { return store.Delete(t.Context(), "ada") },
+		func() error { return kv.Delete(t.Context(), "YWRh") },
+		func() error { return kv.Purge(t.Context(), "YWRh") },
+		func() error { return store.Delete(t.Context(), "ada") },
+	} {
+		if err := store.Save(t.Context(), mfa.Record{UserID: "ada"}); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		if err := remove(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Load(t.Context(), "ada"); !errors.Is(err, mfa.ErrNoRecord) {
+			t.Errorf("round %d: %v", round, err)
+		}
+		if err := store.Save(t.Context(), mfa.Record{UserID: "ada", Version: 1}); !errors.Is(err, mfa.ErrConflict) {
+			t.Errorf("round %d: the old version is taken: %v", round, err)
+		}
+	}
+	stream, err := js.Stream(t.Context(), "KV_"+name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := stream.CachedInfo().State.Msgs; left != 0 {
+		t.Errorf("%d messages are left", left)
+	}
+}
+
+// TestBuckets: those that may tell what is not so, or forget, are refused.
+func TestBuckets(t *testing.T) {
+	js := place(t)
+	ctx := t.Context()
+	make := func(config jetstream.KeyValueConfig) string {
+		config.Bucket = "mfa_test_" + rand.Text()[:12]
+		if _, err := js.CreateKeyValue(ctx, config); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { js.DeleteKeyValue(context.Background(), config.Bucket) })
+		return config.Bucket
+	}
+	refused := func(name, says string) {
+		t.Helper()
+		if _, err := natsstore.New(ctx, js, name); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v, want %q", name, err, says)
+		}
+	}
+	plain := make(jetstream.KeyValueConfig{})
+	refused(plain, "natsstore.Create")
+	for range 2 { // and it may be called again
+		if err := natsstore.Create(ctx, js, jetstream.KeyValueConfig{Bucket: plain}); err != nil {
+			t.Error(err)
+		}
+		newStore(t, js, plain)
+	}
+	expiring := make(jetstream.KeyValueConfig{TTL: time.Hour})
+	if err := natsstore.Create(ctx, js, jetstream.KeyValueConfig{Bucket: expiring}); err == nil || !strings.Contains(err.Error(), "TTL") {
+		t.Errorf("an expiring bucket: %v", err)
+	}
+	refused(expiring, "TTL")
+	dropping := make(jetstream.KeyValueConfig{MaxBytes: 1 << 20})
+	stream, err := js.Stream(ctx, "KV_"+dropping)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := stream.CachedInfo().Config
+	settings.Discard, settings.AllowDirect = jetstream.DiscardOld, false
+	if _, err := js.UpdateStream(ctx, settings); err != nil {
+		t.Fatal(err)
+	}
+	refused(dropping, "DiscardNew")
+	refused("mfa_test_missing", "natsstore.Create")
+}

@@ -1,0 +1,244 @@
+package redisstore_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/storeproof"
+	"github.com/protekt/mfa/mfatest"
+	"github.com/protekt/mfa/stores/redisstore"
+)
+
+func TestMain(m *testing.M) { storeproof.Main(m, open) }
+
+func server() string { return storeproof.Address("MFA_TEST_REDIS", "redis://127.0.0.1:6379/0") }
+
+// open is for storeproof: an address is a prefix and a server.
+func open(address string) (mfa.Store, func(), error) {
+	prefix, server, _ := strings.Cut(address, " ")
+	client, err := connect(server)
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := redisstore.New(client, redisstore.Options{Prefix: prefix})
+	if err != nil {
+		return nil, nil, err
+	}
+	return store, func() { client.Close() }, nil
+}
+
+func connect(server string) (*redis.Client, error) {
+	options, err := redis.ParseURL(server)
+	if err != nil {
+		return nil, err
+	}
+	options.ContextTimeoutEnabled = true
+	return redis.NewClient(options), nil
+}
+
+// place connects, or skips the test, and gives a prefix that no other test has.
+func place(t testing.TB) (client *redis.Client, prefix string) {
+	t.Helper()
+	client, err := connect(server())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	storeproof.Require(t, "Redis", client.Ping(ctx).Err())
+	prefix = "mfa_test_" + rand.Text()[:12] + ":"
+	t.Cleanup(func() {
+		defer client.Close()
+		keys := client.Scan(context.Background(), 0, prefix+"*", 1000).Iterator()
+		for keys.Next(context.Background()) {
+			if err := client.Del(context.Background(), keys.Val()).Err(); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := keys.Err(); err != nil {
+			t.Error(err)
+		}
+	})
+	return client, prefix
+}
+
+func newStore(t testing.TB, client redis.UniversalClient, prefix string) *redisstore.Store {
+	t.Helper()
+	store, err := redisstore.New(client, redisstore.Options{Prefix: prefix})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+func TestStore(t *testing.T) {
+	client, prefix := place(t)
+	mfatest.TestStore(t, func(t *testing.T) mfa.Store {
+		prefix += "x" // none is the start of another's, with the colon after it
+		return newStore(t, client, prefix+":")
+	})
+}
+
+func TestProcesses(t *testing.T) {
+	_, prefix := place(t)
+	storeproof.TestProcesses(t, open, prefix+" "+server())
+}
+
+func TestCrash(t *testing.T) {
+	_, prefix := place(t)
+	storeproof.TestCrash(t, open, prefix+" "+server(), 50)
+}
+
+func TestOutage(t *testing.T) { behindProxy(t, storeproof.TestOutage) }
+func TestHang(t *testing.T)   { behindProxy(t, storeproof.TestHang) }
+
+func behindProxy(t *testing.T, test func(*testing.T, *storeproof.Proxy, func() (mfa.Store, func(), error))) {
+	client, prefix := place(t)
+	proxy := storeproof.NewProxy(t, client.Options().Addr)
+	address := prefix + " " + strings.Replace(server(), client.Options().Addr, proxy.Addr, 1)
+	test(t, proxy, func() (mfa.Store, func(), error) { return open(address) })
+}
+
+func TestLimits(t *testing.T) {
+	client, prefix := place(t)
+	store := newStore(t, client, prefix)
+	ctx := t.Context()
+	data := bytes.Repeat([]byte{0, '\'', '\r', '\n', 0xff}, 2048)
+	if err := store.Save(ctx, mfa.Record{UserID: "ada", Data: data}); err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range []int64{1 << 31, 1<<53 + 1, 1 << 62} {
+		if err := client.HSet(ctx, prefix+"ada", "version", strconv.FormatInt(version, 10)).Err(); err != nil {
+			t.Fatal(err)
+		}
+		for _, other := range []int64{version - 1, version + 1} { // the same, as numbers of 53 bits
+			if err := store.Save(ctx, mfa.Record{UserID: "ada", Version: other, Data: data}); !errors.Is(err, mfa.ErrConflict) {
+				t.Errorf("version %d is taken for %d: %v", other, version, err)
+			}
+		}
+		if err := store.Save(ctx, mfa.Record{UserID: "ada", Version: version, Data: data}); err != nil {
+			t.Errorf("version %d: %v", version, err)
+		}
+		if got, err := store.Load(ctx, "ada"); err != nil || got.Version != version+1 || !bytes.Equal(got.Data, data) {
+			t.Errorf("version %d: got %d, %d bytes, %v", version, got.Version, len(got.Data), err)
+		}
+	}
+	for _, version := range []int64{-1, 1<<63 - 1} {
+		if err := store.Save(ctx, mfa.Record{UserID: "ada", Version: version}); err == nil || errors.Is(err, mfa.ErrConflict) {
+			t.Errorf("version %d: %v", version, err)
+		}
+	}
+	for _, method := range []mfa.Method{"", "a,b"} {
+		if err := store.Save(ctx, mfa.Record{UserID: "bob", Methods: []mfa.Method{method}}); err == nil {
+			t.Errorf("method %q is taken", method)
+		}
+	}
+}
+
+// TestNoExpiry: a record stays until it is deleted.
+func TestNoExpiry(t *testing.T) {
+	client, prefix := place(t)
+	store := newStore(t, client, prefix)
+	for version := range int64(2) {
+		if err := store.Save(t.Context(), mfa.Record{UserID: "ada", Version: version}); err != nil {
+			t.Fatal(err)
+		}
+		if ttl, err := client.TTL(t.Context(), prefix+"ada").Result(); err != nil || ttl != -1 {
+			t.Errorf("expires in %v, %v", ttl, err)
+		}
+	}
+}
+
+// TestClients: those that may tell what is not so are refused.
+func TestClients(t *testing.T) {
+	good := &redis.Options{Addr: "127.0.0.1:1", ContextTimeoutEnabled: true}
+	goodCluster := &redis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}, ContextTimeoutEnabled: true}
+	for name, test := range map[string]struct {
+		client redis.UniversalClient
+		says   string // "" for taken
+	}{
+		"client":                   {redis.NewClient(good), ""},
+		"cluster":                  {redis.NewClusterClient(goodCluster), ""},
+		"sentinel":                 {redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "m", SentinelAddrs: []string{"127.0.0.1:1"}, ContextTimeoutEnabled: true}), ""},
+		"contexts ignored":         {redis.NewClient(&redis.Options{}), "ContextTimeoutEnabled"},
+		"cluster ignores contexts": {redis.NewClusterClient(&redis.ClusterOptions{}), "ContextTimeoutEnabled"},
+		"a cache":                  {redis.NewClient(&redis.Options{Protocol: 3, ContextTimeoutEnabled: true, ClientSideCacheConfig: &redis.ClientSideCacheConfig{}}), "ClientSideCache"},
+		"replicas":                 {redis.NewClusterClient(&redis.ClusterOptions{ContextTimeoutEnabled: true, ReadOnly: true}), "ReadOnly"},
+		"replicas by latency":      {redis.NewClusterClient(&redis.ClusterOptions{ContextTimeoutEnabled: true, RouteByLatency: true}), "RouteByLatency"},
+		"replicas at random":       {redis.NewClusterClient(&redis.ClusterOptions{ContextTimeoutEnabled: true, RouteRandomly: true}), "RouteRandomly"},
+		"a ring":                   {redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"a": "127.0.0.1:1"}, ContextTimeoutEnabled: true}), "Ring"},
+		"none":                     {nil, "nil"},
+	} {
+		_, err := redisstore.New(test.client, redisstore.Options{})
+		if test.says == "" && err != nil || test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)) {
+			t.Errorf("%s: %v, want %q", name, err, test.says)
+		}
+		if test.client != nil {
+			test.client.Close()
+		}
+	}
+}
+
+// TestWhatToDo: a mistake of the host's is an error that says the cure, and
+// never "no record" or a conflict.
+func TestWhatToDo(t *testing.T) {
+	client, prefix := place(t)
+	store := newStore(t, client, prefix)
+	say := func(name string, store *redisstore.Store, want string) {
+		t.Helper()
+		_, err := store.Load(t.Context(), name)
+		for call, err := range map[string]error{"Load": err, "Save": store.Save(t.Context(), mfa.Record{UserID: name, Version: 1})} {
+			if call == "Save" && want == "field" {
+				continue // which need not look
+			}
+			if err == nil || errors.Is(err, mfa.ErrNoRecord) || errors.Is(err, mfa.ErrConflict) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s of %s: %v; want it to say %q", call, name, err, want)
+			}
+		}
+	}
+	for _, err := range []error{
+		client.Set(t.Context(), prefix+"text", "x", 0).Err(),
+		client.HSet(t.Context(), prefix+"half", "version", "1").Err(),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	say("text", store, "no hash")
+	say("half", store, "field")
+	if err := client.HSet(t.Context(), prefix+"number", "version", "one", "methods", "", "data", "").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Load(t.Context(), "number"); err == nil || errors.Is(err, mfa.ErrNoRecord) {
+		t.Errorf("a version that is no number: %v", err)
+	}
+	other, err := connect(server())
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.Close()
+	say("ada", newStore(t, other, prefix), "keep it open")
+}
+
+// TestAFlushedScriptIsSentAgain: a server that has restarted knows no scripts.
+func TestAFlushedScriptIsSentAgain(t *testing.T) {
+	client, prefix := place(t)
+	store := newStore(t, client, prefix)
+	for version := range int64(2) {
+		if err := client.ScriptFlush(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Save(t.Context(), mfa.Record{UserID: "ada", Version: version}); err != nil {
+			t.Error(err)
+		}
+	}
+}
