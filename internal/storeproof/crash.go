@@ -105,10 +105,17 @@ func (u worker) work(store mfa.Store, write func(entry) error) error {
 	}
 }
 
+// errUnchallenged is the worst that can happen to a user with a factor.
+var errUnchallenged = errors.New("let in without a code")
+
 func logIn(ctx context.Context, engine *mfa.Engine, user, code string) (*mfa.Login, error) {
+	err := engine.BeginLogin(ctx, user)
 	var challenge *mfa.ChallengeError
-	if err := engine.BeginLogin(ctx, user); !errors.As(err, &challenge) {
-		return nil, fmt.Errorf("not challenged: %w", err)
+	switch {
+	case err == nil:
+		return nil, errUnchallenged
+	case !errors.As(err, &challenge):
+		return nil, err
 	}
 	return engine.VerifyLogin(ctx, challenge.Token, code)
 }

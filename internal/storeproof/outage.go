@@ -21,14 +21,16 @@ const patience = 30 * time.Second
 // opens a store at the proxy's address. Whatever fails is refused, nobody is
 // let in twice or for nothing, and all go on by themselves.
 func TestOutage(t *testing.T, proxy *Proxy, open func() (store mfa.Store, close func(), err error)) {
-	behind(t, proxy, open, func(store mfa.Store) { takeAway(t, store, proxy.Cut, proxy.Restore) })
+	behind(t, proxy, open, func(store mfa.Store) {
+		takeAway(t, store, func(context.CancelFunc) { proxy.Cut() }, proxy.Restore)
+	})
 }
 
 // TestHang is TestOutage with a server that keeps its connections and says
 // nothing more: calls end with their contexts.
 func TestHang(t *testing.T, proxy *Proxy, open func() (store mfa.Store, close func(), err error)) {
 	behind(t, proxy, open, func(store mfa.Store) {
-		takeAway(t, store, proxy.Hang, proxy.Restore)
+		takeAway(t, store, func(giveUp context.CancelFunc) { proxy.Hang(); giveUp() }, proxy.Restore)
 		deadline(t, proxy, store)
 	})
 }
@@ -92,15 +94,18 @@ func (v *visitor) visits(ctx context.Context, ready *sync.WaitGroup) (logins int
 // visit logs in with the next code.
 func (v *visitor) visit(ctx context.Context) error {
 	v.clock.Advance(30 * time.Second)
-	code := v.app.Code(v.clock.Now())
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	_, err := logIn(ctx, v.engine, v.id, code)
+	return v.again(ctx)
+}
+
+// again logs in with the code of the last visit.
+func (v *visitor) again(ctx context.Context) error {
+	_, err := logIn(ctx, v.engine, v.id, v.app.Code(v.clock.Now()))
 	return err
 }
 
-// takeAway has several users log in while the server goes and comes back.
-func takeAway(t *testing.T, store mfa.Store, away, back func()) {
+// takeAway has several users log in while the server goes and comes back. away
+// may end the calls that are under way.
+func takeAway(t *testing.T, store mfa.Store, away func(giveUp context.CancelFunc), back func()) {
 	ctx := t.Context()
 	visitors := make([]*visitor, 8)
 	for i := range visitors {
@@ -116,26 +121,32 @@ func takeAway(t *testing.T, store mfa.Store, away, back func()) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	before, giveUp := context.WithCancel(ctx)
+	defer giveUp()
 	var ready, failed, done sync.WaitGroup
 	ready.Add(len(visitors))
 	failed.Add(len(visitors))
 	returned := make(chan struct{})
 	for _, v := range visitors {
 		done.Go(func() {
-			logins, err := v.visits(ctx, &ready)
+			logins, err := v.visits(before, &ready)
 			if logins < visits {
 				t.Errorf("%s: before the outage: %v", v.id, err)
 			}
-			// A driver may repeat a Save whose answer was lost: then its code is
-			// spent.
-			if isVerdict(err) && !errors.Is(err, mfa.ErrInvalidCode) {
-				t.Errorf("%s: an outage became %v", v.id, err)
+			if isVerdict(err) {
+				t.Errorf("%s: an outage became: %v", v.id, err)
 			}
 			failed.Done()
 			<-returned
 			for logins := 0; logins < visits; {
-				if err := v.visit(ctx); err == nil {
+				one, cancel := context.WithTimeout(ctx, patience/6)
+				err := v.visit(one)
+				cancel()
+				if err == nil {
 					logins++
+				} else if isVerdict(err) {
+					t.Errorf("%s: an outage became: %v", v.id, err)
+					return
 				} else if ctx.Err() != nil {
 					t.Errorf("%s: after the outage: %v", v.id, err)
 					return
@@ -144,7 +155,7 @@ func takeAway(t *testing.T, store mfa.Store, away, back func()) {
 		})
 	}
 	ready.Wait()
-	away()
+	away(giveUp)
 	failed.Wait()
 	back()
 	close(returned)
@@ -160,16 +171,17 @@ func takeAway(t *testing.T, store mfa.Store, away, back func()) {
 	}
 }
 
-// again answers with the code of the last visit.
-func (v *visitor) again(ctx context.Context) error {
-	_, err := logIn(ctx, v.engine, v.id, v.app.Code(v.clock.Now()))
-	return err
-}
-
-// isVerdict tells whether an error says something about the user, and not about
-// the store.
+// isVerdict tells whether what came says something about the user, and not about
+// the store. A driver may repeat a Save whose answer was lost: then a right code
+// is spent.
 func isVerdict(err error) bool {
-	return mfa.ErrorCode(err) != "internal" && mfa.ErrorCode(err) != "conflict" || errors.Is(err, mfa.ErrNoRecord)
+	switch mfa.ErrorCode(err) {
+	case "internal":
+		return errors.Is(err, errUnchallenged) || errors.Is(err, mfa.ErrNoRecord)
+	case "conflict", "invalid_code":
+		return false
+	}
+	return true
 }
 
 // deadline ends calls by their contexts while the server hangs.

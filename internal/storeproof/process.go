@@ -75,7 +75,8 @@ func (j job) run(open Opener) error {
 	case partGuess:
 		for _, some := range together(goroutines, func(i int) (errs []error) {
 			for n := i; n < j.Guesses; n += goroutines {
-				errs = append(errs, guess(ctx, engine, j.User, j.Wrong))
+				_, err := logIn(ctx, engine, j.User, j.Wrong)
+				errs = append(errs, err)
 			}
 			return errs
 		}) {
@@ -89,16 +90,6 @@ func (j job) run(open Opener) error {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(v)
-}
-
-// guess begins a login and answers it.
-func guess(ctx context.Context, engine *mfa.Engine, user, code string) error {
-	var challenge *mfa.ChallengeError
-	if err := engine.BeginLogin(ctx, user); !errors.As(err, &challenge) {
-		return fmt.Errorf("BeginLogin: %v", err)
-	}
-	_, err := engine.VerifyLogin(ctx, challenge.Token, code)
-	return err
 }
 
 // count sorts answers by their ends. A fault of the store is none of them.

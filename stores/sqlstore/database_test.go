@@ -202,5 +202,5 @@ func open(address string) (mfa.Store, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return store, func() { db.Close() }, nil
+	return broken(store), func() { db.Close() }, nil
 }

@@ -1,0 +1,95 @@
+package sqlstore_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/protekt/mfa"
+)
+
+// broken wraps a store with a fault that the proofs must find, as the
+// environment says.
+const brokenVariable = "MFA_TEST_BROKEN"
+
+func broken(store mfa.Store) mfa.Store {
+	switch os.Getenv(brokenVariable) {
+	case "the last writer wins":
+		return lastWriterWins{store}
+	case "some saves are told but not done":
+		return &forgetful{Store: store}
+	case "a fault is no record":
+		return optimist{store}
+	}
+	return store
+}
+
+// lastWriterWins saves over whatever is there.
+type lastWriterWins struct{ mfa.Store }
+
+func (s lastWriterWins) Save(ctx context.Context, record mfa.Record) error {
+	for {
+		err := s.Store.Save(ctx, record)
+		if !errors.Is(err, mfa.ErrConflict) {
+			return err
+		}
+		stored, err := s.Load(ctx, record.UserID)
+		if err != nil {
+			return err
+		}
+		record.Version = stored.Version
+	}
+}
+
+// forgetful forgets every eleventh save of a process.
+type forgetful struct {
+	mfa.Store
+	saves atomic.Int64
+}
+
+func (s *forgetful) Save(ctx context.Context, record mfa.Record) error {
+	if s.saves.Add(1)%11 == 0 {
+		return nil
+	}
+	return s.Store.Save(ctx, record)
+}
+
+// optimist takes a fault for a user without MFA.
+type optimist struct{ mfa.Store }
+
+func (s optimist) Load(ctx context.Context, userID string) (mfa.Record, error) {
+	record, err := s.Store.Load(ctx, userID)
+	if err != nil {
+		err = mfa.ErrNoRecord
+	}
+	return record, err
+}
+
+// TestTheProofsFindBrokenStores runs them on stores that are broken on purpose.
+func TestTheProofsFindBrokenStores(t *testing.T) {
+	for _, test := range []struct{ fault, proof, says string }{
+		{"the last writer wins", "^TestProcesses$/^SQLite$", "TestProcesses/SQLite/one_TOTP_code"},
+		{"some saves are told but not done", "^TestCrash$/^SQLite$", "was told of something"},
+		{"a fault is no record", "^TestOutage$/^MariaDB$", "an outage became"},
+	} {
+		t.Run(test.fault, func(t *testing.T) {
+			if strings.Contains(test.proof, "MariaDB") {
+				mariaDB.place(t) // or skip
+			}
+			self, err := os.Executable()
+			if err != nil {
+				t.Fatal(err)
+			}
+			command := exec.CommandContext(t.Context(), self, "-test.run="+test.proof, "-test.timeout=2m")
+			command.Env = append(os.Environ(), brokenVariable+"="+test.fault)
+			out, err := command.CombinedOutput()
+			if err == nil || !strings.Contains(string(out), "--- FAIL: "+strings.Trim(test.proof, "^$/")[:8]) || !strings.Contains(string(out), test.says) {
+				t.Errorf("not found: %v\n%s", err, out)
+			}
+		})
+	}
+}
