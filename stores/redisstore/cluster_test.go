@@ -1,0 +1,131 @@
+package redisstore_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/storeproof"
+	"github.com/protekt/mfa/mfatest"
+)
+
+// startServer starts a Redis of the test's own, with these settings.
+func startServer(t *testing.T, settings ...string) (addr string) {
+	t.Helper()
+	path, err := exec.LookPath("redis-server")
+	storeproof.Require(t, "program redis-server", err)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr = listener.Addr().String()
+	listener.Close()
+	_, port, _ := net.SplitHostPort(addr)
+	server := exec.Command(path, append([]string{"--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--save", ""}, settings...)...)
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		server.Process.Kill()
+		server.Wait()
+	})
+	client := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1})
+	defer client.Close()
+	for over := time.Now().Add(30 * time.Second); client.Ping(t.Context()).Err() != nil; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(over) {
+			t.Fatal("the server does not come up")
+		}
+	}
+	return addr
+}
+
+// TestCluster: a cluster refuses a script that touches more than its one key.
+func TestCluster(t *testing.T) {
+	addr := startServer(t, "--cluster-enabled", "yes")
+	ctx := t.Context()
+	node := redis.NewClient(&redis.Options{Addr: addr})
+	defer node.Close()
+	if err := node.ClusterAddSlotsRange(ctx, 0, 16383).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for over := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if info, err := node.ClusterInfo(ctx).Result(); err == nil && strings.Contains(info, "cluster_state:ok") {
+			break
+		}
+		if time.Now().After(over) {
+			t.Fatal("the cluster does not come up")
+		}
+	}
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{addr}, ContextTimeoutEnabled: true})
+	defer client.Close()
+	stores := 0
+	mfatest.TestStore(t, func(t *testing.T) mfa.Store {
+		stores++
+		return newStore(t, client, fmt.Sprint(stores, ":"))
+	})
+}
+
+// TestWhatIsSavedSurvivesAKill: with appendonly and appendfsync always, a server
+// that is killed comes back with all that it has told.
+func TestWhatIsSavedSurvivesAKill(t *testing.T) {
+	path, err := exec.LookPath("redis-server")
+	storeproof.Require(t, "program redis-server", err)
+	directory := t.TempDir()
+	var client *redis.Client
+	start := func() *exec.Cmd {
+		server := exec.Command(path, "--port", "0", "--unixsocket", "redis.sock", "--dir", directory, "--save", "", "--appendonly", "yes", "--appendfsync", "always")
+		server.Dir = directory
+		if err := server.Start(); err != nil {
+			t.Fatal(err)
+		}
+		client = redis.NewClient(&redis.Options{Network: "unix", Addr: directory + "/redis.sock", ContextTimeoutEnabled: true})
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		for client.Ping(ctx).Err() != nil {
+			if ctx.Err() != nil {
+				t.Fatal("the server does not come up")
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		return server
+	}
+	told := int64(0)
+	for range 3 {
+		server := start()
+		store := newStore(t, client, "")
+		if told > 0 {
+			if record, err := store.Load(t.Context(), "ada"); err != nil || record.Version < told || record.Version > told+1 {
+				t.Fatalf("version %d was told; after the kill there is %d, %v", told, record.Version, err)
+			} else {
+				told = record.Version
+			}
+		}
+		killed := make(chan error)
+		go func() {
+			time.Sleep(50 * time.Millisecond) // into the middle of something
+			killed <- server.Process.Kill()
+		}()
+		for {
+			err := store.Save(t.Context(), mfa.Record{UserID: "ada", Version: told, Data: []byte("x")})
+			if err != nil {
+				break
+			}
+			told++
+		}
+		if err := <-killed; err != nil {
+			t.Error(err)
+		}
+		server.Wait()
+		client.Close()
+		if told == 0 {
+			t.Fatal("nothing was saved before the kill")
+		}
+	}
+}
