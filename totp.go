@@ -245,7 +245,8 @@ func parseKeyURI(uri string) (totp.Key, error) {
 	if !strings.EqualFold(read.Type(), "totp") {
 		return refuse("is not of type totp")
 	}
-	_, rawQuery, _ := strings.Cut(read.String(), "?")
+	withoutFragment, _, _ := strings.Cut(read.String(), "#")
+	_, rawQuery, _ := strings.Cut(withoutFragment, "?")
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
 		return refuse("is malformed")

@@ -471,6 +471,7 @@ func TestImportTOTP(t *testing.T) {
 		{"capitals", "OTPAUTH://TOTP/x?secret=" + secret, "287082"},
 		{"ten bytes", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP", ""},
 		{"seven digits, a minute", "otpauth://totp/x?secret=" + secret + "&digits=7&period=60", ""},
+		{"a fragment", "otpauth://totp/x?secret=" + secret + "#&digits=8", "287082"},
 		{"foreign parameters", "otpauth://totp/x?secret=" + secret + "&image=https%3A%2F%2Fx&color=red", "287082"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -518,6 +519,8 @@ func TestImportTOTPRefuses(t *testing.T) {
 		"Steam":                 "otpauth://totp/x?secret=" + secret + "&encoder=steam",
 		"an odd encoder":        "otpauth://totp/x?secret=" + secret + "&encoder=odd",
 		"a bad escape":          "otpauth://totp/x?secret=" + secret + "&issuer=%zz",
+		"an empty period":       "otpauth://totp/x?secret=" + secret + "&period#",
+		"a secret and an empty": "otpauth://totp/x?secret=" + secret + "&secret#",
 		"a semicolon":           "otpauth://totp/x?secret=" + secret + ";digits=8",
 		"over 4 KiB":            "otpauth://totp/x?secret=" + secret + "&x=" + strings.Repeat("a", 4096),
 	} {
