@@ -143,7 +143,9 @@ type deliveryError struct {
 }
 
 func newDeliveryError(cause error, message SMS) *deliveryError {
-	blank := strings.NewReplacer(message.Code, "******", message.To, maskPhone(message.To))
+	mask := maskPhone(message.To)
+	withoutPlus := strings.TrimPrefix(message.To, "+") // as many providers write it
+	blank := strings.NewReplacer(message.Code, "******", message.To, mask, withoutPlus, strings.TrimPrefix(mask, "+"))
 	return &deliveryError{
 		text:   fmt.Sprintf("%v: %s", ErrDelivery, blank.Replace(cause.Error())),
 		causes: []error{ErrDelivery, cause},
