@@ -246,6 +246,9 @@ func FuzzStoredRecord(f *testing.F) {
 		store := world.NewFaultStore()
 		w := world.New(t, func(c *mfa.Config) { c.Store = store; c.OnEvent = nil })
 		w.Clock.Set(now)
+		if version%2 == 0 {
+			w.Outbox.FailWith(errHost)
+		}
 		have := newTokens(ring, u.Epoch, now)
 		for name, do := range onRecords {
 			store.Arm(map[string]mfa.Record{"ada": {UserID: "ada", Version: version, Data: stored}}, 0, "")

@@ -7,6 +7,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -40,16 +43,38 @@ func Printed(value any, verbs string) string {
 // Spellings are the forms in which a secret could be stored or shown by
 // mistake.
 func Spellings(secret string) [][]byte {
-	forms := [][]byte{
-		[]byte(secret), []byte(strings.ToUpper(secret)), []byte(strings.ReplaceAll(secret, "-", "")),
-		[]byte(hex.EncodeToString([]byte(secret))), []byte(strings.ToUpper(hex.EncodeToString([]byte(secret)))),
+	raw := []byte(secret)
+	spaced := fmt.Sprintf("% x", raw)
+	forms := []string{
+		secret, strings.ToUpper(secret), strings.ReplaceAll(secret, "-", ""), string(reversed(raw)),
+		inner(strconv.Quote(secret)), url.QueryEscape(secret),
+		hex.EncodeToString(raw), strings.ToUpper(hex.EncodeToString(raw)), spaced, strings.ToUpper(spaced),
+		inner(fmt.Sprint(raw)), strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", raw), "[]byte{"), "}"),
 	}
-	for shift := range 3 {
-		encoded := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat(" ", shift) + secret))
-		forms = append(forms, []byte(encoded[(shift*8+5)/6:len(encoded)-1]))
+	if whole := len(raw) / 5 * 5; whole > 0 {
+		forms = append(forms, base32.StdEncoding.EncodeToString(raw[:whole]))
 	}
-	if raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(secret); err == nil && len(raw) >= 10 {
-		forms = append(forms, raw, []byte(hex.EncodeToString(raw)), []byte(base64.StdEncoding.EncodeToString(raw)))
+	for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+		for shift := range 3 {
+			encoded := encoding.EncodeToString([]byte(strings.Repeat(" ", shift) + secret))
+			forms = append(forms, encoded[(shift*8+5)/6:len(encoded)-1])
+		}
 	}
-	return forms
+	if key, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(secret); err == nil && len(key) >= 10 {
+		forms = append(forms, string(key), hex.EncodeToString(key), base64.StdEncoding.EncodeToString(key), inner(fmt.Sprint(key)))
+	}
+	spellings := make([][]byte, len(forms))
+	for i, form := range forms {
+		spellings[i] = []byte(form)
+	}
+	return spellings
+}
+
+// inner is s without its first and last byte.
+func inner(s string) string { return s[1 : len(s)-1] }
+
+func reversed(b []byte) []byte {
+	b = bytes.Clone(b)
+	slices.Reverse(b)
+	return b
 }
