@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/url"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -184,60 +183,4 @@ func onlyDigits(s string) string {
 		}
 		return -1
 	}, s)
-}
-
-// TestReadingTakesMemoryInProportion: twice the input takes about twice the
-// memory, up to the limit, and nothing is done with what is beyond.
-func TestReadingTakesMemoryInProportion(t *testing.T) {
-	const slack = 2 << 10
-	parsers := map[string]struct {
-		limit int
-		parse func(text string)
-		worst map[string]string // units that fill an input
-	}{
-		"key URIs": {maxURI, func(text string) { parseKeyURI("otpauth://totp/x?" + text) }, map[string]string{
-			"parameters": "a&", "one parameter again": "a=b&", "escapes": "%41", "broken escapes": "%", "plus": "+", "slashes": "/", "bytes": "\xff",
-		}},
-		"phone numbers": {maxPhoneInput, func(text string) { parsePhone(text) }, map[string]string{
-			"digits": "1", "fillers": "( ", "wide": "１", "bytes": "\xff",
-		}},
-		"codes": {maxCode, func(text string) { parseCode(text) }, map[string]string{
-			"digits": "1 ", "letters": "a-", "wide": "１", "no-break spaces": "\u00a0", "bytes": "\xff",
-		}},
-		"backup codes": {maxCode, func(text string) { parseBackupCode(text) }, map[string]string{
-			"letters": "a-", "spelled": "oIl ", "bytes": "\xff",
-		}},
-	}
-	for name, p := range parsers {
-		for unit, text := range p.worst {
-			fill := func(n int) string { return strings.Repeat(text, n/len(text)) }
-			half, whole := allocated(func() { p.parse(fill(p.limit / 2)) }), allocated(func() { p.parse(fill(p.limit - 32)) })
-			if whole > 3*half+slack || whole > uint64(100*p.limit)+slack {
-				t.Errorf("%s of %s: %d bytes for half the limit, %d for all of it", name, unit, half, whole)
-			}
-		}
-	}
-	// Those that have a limit of their own; codes are measured by their callers.
-	long := strings.Repeat("1", 1<<20)
-	for name, parse := range map[string]func(){
-		"a key URI": func() { parseKeyURI(long) }, "a phone number": func() { parsePhone(long) },
-	} {
-		if n := allocated(parse); n > slack {
-			t.Errorf("%s of a megabyte takes %d bytes to refuse", name, n)
-		}
-	}
-}
-
-// allocated is how many bytes do takes, given back or not: the least of a few
-// runs, since the runtime takes some too.
-func allocated(do func()) (least uint64) {
-	least = 1 << 62
-	for range 5 {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		do()
-		runtime.ReadMemStats(&after)
-		least = min(least, after.TotalAlloc-before.TotalAlloc)
-	}
-	return least
 }
