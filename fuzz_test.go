@@ -153,10 +153,10 @@ type tokens struct{ login, stepUp, enrollment, proof string }
 
 // newTokens seals tokens of the epoch of a user's record.
 func newTokens(ring *seal.Ring, epoch record.Epoch, now time.Time) tokens {
-	make := func(kind token.Kind, action string) string {
+	issue := func(kind token.Kind, action string) string {
 		return token.Seal(ring, kind, token.Claims{UserID: "ada", Action: action, Issued: now, Expires: now.Add(time.Minute), Epoch: epoch})
 	}
-	return tokens{make(token.Challenge, mfa.ActionLogin), make(token.Challenge, "pay"), make(token.Enrollment, ""), make(token.Proof, "")}
+	return tokens{issue(token.Challenge, mfa.ActionLogin), issue(token.Challenge, "pay"), issue(token.Enrollment, ""), issue(token.Proof, "")}
 }
 
 // onRecords are the operations that look at a user's record, but for checks of

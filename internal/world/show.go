@@ -13,11 +13,18 @@ import (
 	"strings"
 )
 
-// Logged is how slog shows a value, as text and as JSON.
+// Logged is how slog shows a value, as text and as JSON, but for the time of the
+// log line: it is another each time, and its digits could be taken for a code.
 func Logged(key string, value any) string {
+	options := &slog.HandlerOptions{ReplaceAttr: func(groups []string, attr slog.Attr) slog.Attr {
+		if attr.Key == slog.TimeKey && len(groups) == 0 {
+			return slog.Attr{}
+		}
+		return attr
+	}}
 	var b bytes.Buffer
-	slog.New(slog.NewTextHandler(&b, nil)).Info("", key, value)
-	slog.New(slog.NewJSONHandler(&b, nil)).Info("", key, value)
+	slog.New(slog.NewTextHandler(&b, options)).Info("", key, value)
+	slog.New(slog.NewJSONHandler(&b, options)).Info("", key, value)
 	return b.String()
 }
 
