@@ -1,0 +1,104 @@
+package attack_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// sections are the sections of the catalogue with the number of their classes.
+var sections = []struct {
+	letter  string
+	classes int
+}{
+	{"A", 14}, // one-time use of codes
+	{"B", 18}, // guessing and throttling
+	{"C", 16}, // binding, challenges and tokens
+	{"D", 15}, // enrollment and life cycle
+	{"E", 7},  // policy
+	{"F", 9},  // input
+	{"G", 16}, // randomness, storage, store errors
+	{"H", 10}, // disclosure
+	{"I", 7},  // SMS
+}
+
+// inWebapp are the classes that no engine can show absent alone, since they
+// are about what the host does around it: the tests of examples/webapp show
+// them.
+var inWebapp = map[string]string{
+	"E05": "other ways in",
+	"E06": "password reset",
+	"H04": "what is told before the first factor",
+}
+
+// sharedWithWebapp have a test here for the engine's part and one in
+// examples/webapp for the host's.
+var sharedWithWebapp = map[string]string{
+	"B09": "one canonical user ID",
+	"C02": "challenges bound to the browser's session",
+	"D14": "sessions from before MFA was enabled",
+}
+
+// TestCatalogueIsComplete: every class has its test, and every test its class.
+func TestCatalogueIsComplete(t *testing.T) {
+	tests := testNames(t)
+	known := make(map[string]bool)
+	for _, section := range sections {
+		for i := range section.classes {
+			id := fmt.Sprintf("%s%02d", section.letter, i+1)
+			known[id] = true
+			var found []string
+			for _, name := range tests {
+				if strings.HasPrefix(name, "Test"+id) {
+					found = append(found, name)
+				}
+			}
+			switch _, elsewhere := inWebapp[id]; {
+			case len(found) == 0 && !elsewhere:
+				t.Errorf("%s has no test", id)
+			case len(found) > 1:
+				t.Errorf("%s has several tests: %v", id, found)
+			}
+		}
+	}
+	if len(known) != 112 {
+		t.Errorf("%d classes, want 112", len(known))
+	}
+	for _, list := range []map[string]string{inWebapp, sharedWithWebapp} {
+		for id := range list {
+			if !known[id] {
+				t.Errorf("%s is no class", id)
+			}
+		}
+	}
+	for _, name := range tests {
+		if class := strings.TrimPrefix(name, "Test"); len(class) >= 3 && '0' <= class[1] && class[1] <= '9' && !known[class[:3]] {
+			t.Errorf("%s tests no class", name)
+		}
+	}
+}
+
+// testNames are the test functions of this directory.
+func testNames(t *testing.T) (names []string) {
+	t.Helper()
+	paths, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, declaration := range file.Decls {
+			if function, ok := declaration.(*ast.FuncDecl); ok && strings.HasPrefix(function.Name.Name, "Test") {
+				names = append(names, function.Name.Name)
+			}
+		}
+	}
+	return names
+}
