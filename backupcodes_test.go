@@ -193,32 +193,20 @@ func TestAHundredthFailureThatIsNone(t *testing.T) {
 	world.WantErr(t, err, mfa.ErrFactorDisabled)
 }
 
-// A hookStore calls a function after each Save.
-type hookStore struct {
-	mfa.Store
-	saved func()
-}
-
-func (s *hookStore) Save(ctx context.Context, record mfa.Record) error {
-	err := s.Store.Save(ctx, record)
-	s.saved()
-	return err
-}
-
 // TestWaitingForAHashEndsWithTheContext: the caller goes away once the try is
 // paid for. The code is not spent.
 func TestWaitingForAHashEndsWithTheContext(t *testing.T) {
-	store := &hookStore{mfa.NewMemoryStore(), func() {}}
+	store := &world.HookStore{Store: mfa.NewMemoryStore()}
 	w := world.New(t, func(c *mfa.Config) { c.Store = store })
 	_, login := w.GiveTOTP("ada")
 	codes := w.GiveBackupCodes("ada", login.Proof)
 	for range 4 {
 		ctx, cancel := context.WithCancel(w.Ctx)
 		challenge := w.Begin("ada")
-		store.saved = cancel
+		store.Saved = cancel
 		_, err := w.VerifyLogin(ctx, challenge.Token, codes[0])
 		world.WantErr(t, err, context.Canceled)
-		store.saved = func() {}
+		store.Saved = nil
 	}
 	w.Login("ada", codes[0])
 }

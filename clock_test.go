@@ -71,12 +71,12 @@ func TestAnEnrollmentFromTheFutureIsRefused(t *testing.T) {
 
 // TestABackupCodeIsLate: the challenge expires while its hash waits.
 func TestABackupCodeIsLate(t *testing.T) {
-	store := &hookStore{mfa.NewMemoryStore(), func() {}}
+	store := &world.HookStore{Store: mfa.NewMemoryStore()}
 	w := world.New(t, func(c *mfa.Config) { c.Store = store })
 	_, login := w.GiveTOTP("ada")
 	codes := w.GiveBackupCodes("ada", login.Proof)
 	challenge := w.Begin("ada")
-	store.saved = func() { w.Clock.Set(challenge.ExpiresAt); store.saved = func() {} }
+	store.Saved = func() { w.Clock.Set(challenge.ExpiresAt); store.Saved = nil }
 	_, err := w.VerifyLogin(w.Ctx, challenge.Token, codes[0])
 	world.WantErr(t, err, mfa.ErrInvalidToken)
 	w.Login("ada", codes[0]) // which was not spent

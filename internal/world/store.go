@@ -212,3 +212,26 @@ func (s *SpyStore) Save(ctx context.Context, record mfa.Record) error {
 	s.Written.Write(record.Data)
 	return s.Store.Save(ctx, record)
 }
+
+// A HookStore calls a function after each Load, and after each Save that was
+// done: what happens in there happens between two steps of an operation.
+type HookStore struct {
+	mfa.Store
+	Loaded, Saved func() // nil: none
+}
+
+func (s *HookStore) Load(ctx context.Context, userID string) (mfa.Record, error) {
+	record, err := s.Store.Load(ctx, userID)
+	if s.Loaded != nil {
+		s.Loaded()
+	}
+	return record, err
+}
+
+func (s *HookStore) Save(ctx context.Context, record mfa.Record) error {
+	err := s.Store.Save(ctx, record)
+	if err == nil && s.Saved != nil {
+		s.Saved()
+	}
+	return err
+}
