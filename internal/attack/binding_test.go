@@ -106,59 +106,78 @@ func parameters(method *ast.FuncDecl) (names []string) {
 	return names
 }
 
-// issued is one token of every kind that there is, of ada and of bob, who has
-// no factor.
+// issued is one token of every kind: of ada, and for the enrollment of bob, who
+// has no factor.
 type issued struct {
 	w      *world.World
 	app    world.App
 	tokens map[string]string
 }
 
+// kinds of tokens.
+var kinds = []string{"login", "transfer", mfa.ActionManage, "enrollment", "proof", "device"}
+
 func issueAll(t *testing.T) issued {
 	t.Helper()
-	required := false
+	required := true
 	w := world.New(t, requiredWhen(&required))
 	app, login := w.GiveTOTP("ada")
+	world.OK(t, w.ImportSMS(w.Ctx, "ada", world.Phone))
 	device, err := w.TrustDevice(w.Ctx, "ada", login.Proof)
 	world.OK(t, err)
-	tokens := map[string]string{"proof": login.Proof, "device": device.Token}
+	tokens := map[string]string{"proof": login.Proof, "device": device.Token, "enrollment": w.MustEnroll("bob").Token}
 	for _, d := range doors {
 		tokens[d.name] = d.open(w, "ada")
 	}
-	required = true
-	tokens["enrollment"] = w.MustEnroll("bob").Token
 	return issued{w, app, tokens}
 }
 
-// uses are all that a token can be given to. Each gives an error unless it was
-// taken.
-func (i issued) uses() map[string]func(token string) error {
-	w := i.w
-	uses := map[string]func(token string) error{
-		"enrollment": func(token string) error { _, err := w.EnrollmentUser(w.Ctx, token); return err },
-		"device":     func(token string) error { return w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(token)) },
-		"proof": func(token string) error {
-			_, err := w.EnrollTOTP(w.Ctx, "ada", "a", mfa.WithProof(token))
-			return err
-		},
-		"proof, to trust a device": func(token string) error { _, err := w.TrustDevice(w.Ctx, "ada", token); return err },
-		"proof, to remove":         func(token string) error { return w.Unenroll(w.Ctx, "ada", mfa.MethodSMS, mfa.WithProof(token)) },
-		"login, to send a message": func(token string) error { _, err := w.SendCode(w.Ctx, token); return err },
-		"login, as another's action": func(token string) error {
-			_, err := w.VerifyStepUp(w.Ctx, token, mfa.ActionLogin, i.app.Shows())
-			return err
-		},
+// use gives a token to what takes that kind. It is nil where it was taken.
+func (i issued) use(kind, token string) (err error) {
+	switch kind {
+	case "enrollment":
+		_, err = i.w.EnrollmentUser(i.w.Ctx, token)
+		return err
+	case "proof":
+		_, err = i.w.TrustDevice(i.w.Ctx, "ada", token)
+		return err
+	case "device":
+		return i.w.BeginLogin(i.w.Ctx, "ada", mfa.WithTrustedDevice(token))
 	}
 	for _, d := range doors {
-		uses[d.name] = func(token string) error { _, err := d.enter(w.Ctx, w.Engine, token, i.app.Shows()); return err }
+		if d.name == kind {
+			_, err = d.enter(i.w.Ctx, i.w.Engine, token, i.app.Shows())
+		}
 	}
-	return uses
+	return err
 }
 
 // C03: a token of one kind passes as one of another: a pending login as a session
 // (GHSA-5m69-7h2p-6qfw, CVE-2026-32246).
 func TestC03TokenOfAnotherKind(t *testing.T) {
 	i := issueAll(t)
+	w := i.w
+	type use struct {
+		name string
+		take []string // the kinds that it takes
+		do   func(token string) error
+	}
+	uses := []use{
+		{"SendCode", []string{"login", "transfer", mfa.ActionManage}, func(token string) error { _, err := w.SendCode(w.Ctx, token); return err }},
+		{"EnrollTOTP", []string{"proof"}, func(token string) error { return changes["EnrollTOTP"](w, "ada", mfa.WithProof(token)) }},
+		{"GenerateBackupCodes", []string{"proof"}, func(token string) error { return changes["GenerateBackupCodes"](w, "ada", mfa.WithProof(token)) }},
+		{"VerifyStepUp for a login", nil, func(token string) error {
+			_, err := w.VerifyStepUp(w.Ctx, token, mfa.ActionLogin, i.app.Shows())
+			return err
+		}},
+		{"VerifyStepUp for an enrollment", nil, func(token string) error {
+			_, err := w.VerifyStepUp(w.Ctx, token, mfa.ActionEnroll, i.app.Shows())
+			return err
+		}},
+	}
+	for _, kind := range kinds {
+		uses = append(uses, use{kind, []string{kind}, func(token string) error { return i.use(kind, token) }})
+	}
 	// Nothing else takes a token.
 	if got, want := methodsWith(t, "token"), []string{"EnrollmentUser", "SendCode", "VerifyLogin", "VerifyStepUp"}; !slices.Equal(got, want) {
 		t.Errorf("methods that take a token: %v, want %v", got, want)
@@ -166,32 +185,28 @@ func TestC03TokenOfAnotherKind(t *testing.T) {
 	if got, want := methodsWith(t, "proof"), []string{"TrustDevice"}; !slices.Equal(got, want) {
 		t.Errorf("methods that take a proof: %v, want %v", got, want)
 	}
-	i.w.GiveBackupCodes("ada", i.tokens["proof"])
-	for used, use := range i.uses() {
+	const prefix = len("mfa_tmp_")
+	for _, use := range uses {
 		for made, token := range i.tokens {
-			kind, _, _ := strings.Cut(used, ",")
-			if made == kind || kind == "login" && strings.Contains(used, "message") {
+			if slices.Contains(use.take, made) {
 				continue
 			}
-			if err := use(token); err == nil {
-				t.Errorf("a token for %s serves for %s", made, used)
+			if err := use.do(token); err == nil {
+				t.Errorf("a token for %s serves for %s", made, use.name)
 			}
-			// Nor does its first part make it another kind.
-			for _, other := range i.tokens {
-				disguised := other[:len("mfa_tmp_")] + token[len("mfa_tmp_"):]
-				if disguised == token {
-					continue
-				}
-				if err := use(disguised); err == nil {
-					t.Errorf("a token for %s in disguise serves for %s", made, used)
+			for _, other := range i.tokens { // nor does its first part make it another kind
+				if err := use.do(other[:prefix] + token[prefix:]); err == nil {
+					t.Errorf("a token for %s in disguise serves for %s", made, use.name)
 				}
 			}
 		}
 	}
-	for _, kind := range []string{"enrollment", "device", "proof", "login", "transfer", mfa.ActionManage} { // and each serves for its own
-		i.w.Clock.Advance(step)
-		if err := i.uses()[kind](i.tokens[kind]); err != nil {
-			t.Errorf("%s: %v", kind, err)
+	for _, use := range uses { // and each serves for its own
+		for _, kind := range use.take {
+			if err := use.do(i.tokens[kind]); err != nil {
+				t.Errorf("%s, given a token for %s: %v", use.name, kind, err)
+			}
+			w.Clock.Advance(step)
 		}
 	}
 	// Success is a type of its own, which no challenge is or holds.
@@ -205,7 +220,7 @@ func TestC03TokenOfAnotherKind(t *testing.T) {
 
 // C04: a challenge works again after it was answered.
 func TestC04ChallengeTwice(t *testing.T) {
-	kinds := []string{"app", "message", "backup code"}
+	answers := []string{"app", "message", "backup code"}
 	prepare := func(t *testing.T) (w *world.World, token string, codes map[string]string, later func() map[string]string) {
 		w = world.New(t)
 		ada := full(w, "ada", world.Phone)
@@ -216,7 +231,7 @@ func TestC04ChallengeTwice(t *testing.T) {
 			return map[string]string{"app": ada.Shows(), "message": codes["message"], "backup code": ada.codes[1]}
 		}
 	}
-	for _, first := range kinds {
+	for _, first := range answers {
 		t.Run(first, func(t *testing.T) {
 			w, token, codes, later := prepare(t)
 			_, err := w.VerifyLogin(w.Ctx, token, codes[first])
@@ -224,7 +239,7 @@ func TestC04ChallengeTwice(t *testing.T) {
 			fresh := later()
 			before := stored(w, "ada").Version
 			for _, engine := range []*mfa.Engine{w.Engine, w.Another()} {
-				for _, second := range kinds {
+				for _, second := range answers {
 					_, err := engine.VerifyLogin(w.Ctx, token, fresh[second])
 					world.WantErr(t, err, mfa.ErrInvalidToken)
 				}
@@ -242,7 +257,7 @@ func TestC04ChallengeTwice(t *testing.T) {
 		w, token, codes, _ := prepare(t)
 		w.Told()
 		world.WantOne(t, w.Race(racers, func(engine *mfa.Engine, i int) error {
-			_, err := engine.VerifyLogin(w.Ctx, token, codes[kinds[i%3]])
+			_, err := engine.VerifyLogin(w.Ctx, token, codes[answers[i%3]])
 			return err
 		}), mfa.ErrInvalidToken, mfa.ErrInvalidCode)
 		if told := count(w, mfa.EventVerified); told != 1 {
@@ -339,9 +354,9 @@ func TestC05Expiry(t *testing.T) {
 				start = start.Add(-time.Minute) // GiveTOTP lets one pass
 			}
 			i.w.Clock.Set(start.Add(ttl - 1))
-			world.OK(t, i.uses()[kind](i.tokens[kind]))
+			world.OK(t, i.use(kind, i.tokens[kind]))
 			i.w.Clock.Advance(1)
-			if err := i.uses()[kind](i.tokens[kind]); err == nil {
+			if err := i.use(kind, i.tokens[kind]); err == nil {
 				t.Errorf("%s: lives on after %v", kind, ttl)
 			}
 		}
@@ -459,12 +474,10 @@ func TestC07Forgery(t *testing.T) {
 	world.OK(t, err)
 
 	i := issueAll(t)
-	uses := i.uses()
-	kinds := []string{"enrollment", "device", "proof", "login", "transfer", mfa.ActionManage}
 	for _, kind := range kinds {
 		refuse := func(forged, how string) {
 			t.Helper()
-			err := uses[kind](forged)
+			err := i.use(kind, forged)
 			if challenged := errors.As(err, new(*mfa.ChallengeError)); err == nil || !errors.Is(err, mfa.ErrInvalidToken) && !challenged {
 				t.Fatalf("%s, %s: %v", kind, how, err)
 			}
@@ -502,7 +515,7 @@ func TestC07Forgery(t *testing.T) {
 	}
 	for _, kind := range kinds { // and all of them are still good
 		i.w.Clock.Advance(step)
-		if err := uses[kind](i.tokens[kind]); err != nil {
+		if err := i.use(kind, i.tokens[kind]); err != nil {
 			t.Errorf("%s: %v", kind, err)
 		}
 	}
@@ -793,7 +806,6 @@ func TestC12RememberedDevice(t *testing.T) {
 		}
 		_, err := i.w.TrustDevice(i.w.Ctx, "bob", i.tokens["proof"])
 		world.WantErr(t, err, mfa.ErrInvalidToken)
-		world.OK(t, i.uses()["transfer"](i.tokens["transfer"]))
 	})
 	t.Run("on another user", func(t *testing.T) {
 		w := world.New(t)
@@ -831,13 +843,16 @@ func TestC12RememberedDevice(t *testing.T) {
 		})
 	}
 	t.Run("no way to change factors", func(t *testing.T) {
-		i := issueAll(t)
-		world.OK(t, i.uses()["proof"](i.tokens["proof"]))
-		for _, use := range []string{"proof", "proof, to trust a device"} {
-			if i.uses()[use](i.tokens["device"]) == nil {
-				t.Errorf("a device serves as %s", use)
-			}
+		w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
+		ada := full(w, "ada", world.Phone)
+		device := trust(w, "ada", ada.proof)
+		for name := range changes {
+			wantUnproved(t, w, name, map[string]string{"a trusted device": device})
 		}
+		if !passes(w, "ada", device) {
+			t.Error("a trusted device is not")
+		}
+		world.OK(t, changes["EnrollTOTP"](w, "ada", mfa.WithProof(ada.proof)))
 	})
 }
 

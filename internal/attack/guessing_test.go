@@ -420,21 +420,19 @@ func TestB09OtherNameForTheSameUser(t *testing.T) {
 	t.Run("one count for a user", func(t *testing.T) {
 		w := world.New(t)
 		app, _ := w.GiveTOTP("ada")
-		ctx := context.WithValue(w.Ctx, struct{}{}, "another address")
 		code := app.Wrong()
 		for i, attempt := range []struct {
 			engine *mfa.Engine
 			door   door
-			ctx    context.Context
 			code   string
 		}{
-			{w.Engine, doors[0], w.Ctx, code},
-			{w.Another(), doors[1], w.Ctx, code[:3] + " " + code[3:]},
-			{w.Another(func(c *mfa.Config) { c.Issuer = "Other" }), doors[2], ctx, code + "\n"},
-			{w.Another(func(c *mfa.Config) { c.TOTP.Strict = true }), doors[0], ctx, "1"},
-			{w.Engine, doors[0], w.Ctx, "\t" + code},
+			{w.Engine, doors[0], code},
+			{w.Another(), doors[1], code[:3] + " " + code[3:]},
+			{w.Another(func(c *mfa.Config) { c.Issuer = "Other" }), doors[2], code + "\n"},
+			{w.Another(func(c *mfa.Config) { c.TOTP.Strict = true }), doors[0], "1"},
+			{w.Engine, doors[0], "\t" + code},
 		} {
-			_, err := attempt.door.enter(attempt.ctx, attempt.engine, attempt.door.open(w, "ada"), attempt.code)
+			_, err := attempt.door.enter(w.Ctx, attempt.engine, attempt.door.open(w, "ada"), attempt.code)
 			if !isInvalidCode(err) {
 				t.Errorf("guess %d: %v", i, err)
 			}
@@ -817,11 +815,11 @@ func TestB15LockoutOfTheOwner(t *testing.T) {
 	app, login := w.GiveTOTP("ada")
 	codes := w.GiveBackupCodes("ada", login.Proof)
 	b, _ := w.GiveTOTP("bob")
-	good, expired := w.Begin("ada").Token, w.Begin("ada").Token
+	expired := w.Begin("ada").Token
 	w.Clock.Advance(5 * time.Minute)
 	_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, app.Wrong()) // what it takes to be counted
 	world.WantTries(t, err, 4)
-	good = w.Begin("ada").Token
+	good := w.Begin("ada").Token
 	foreign := world.Challenged(t, func() error {
 		other := w.Another(func(c *mfa.Config) { c.Keys = [][]byte{world.Key(9)}; c.Store = mfa.NewMemoryStore() })
 		world.OK(t, other.ImportSMS(w.Ctx, "ada", world.Phone))
