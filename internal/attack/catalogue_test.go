@@ -5,7 +5,9 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -53,7 +55,7 @@ func TestCatalogueIsComplete(t *testing.T) {
 			known[id] = true
 			var found []string
 			for _, name := range tests {
-				if strings.HasPrefix(name, "Test"+id) {
+				if classOf(name) == id {
 					found = append(found, name)
 				}
 			}
@@ -76,10 +78,38 @@ func TestCatalogueIsComplete(t *testing.T) {
 		}
 	}
 	for _, name := range tests {
-		if class := strings.TrimPrefix(name, "Test"); len(class) >= 3 && '0' <= class[1] && class[1] <= '9' && !known[class[:3]] {
+		if class := classOf(name); class != "" && !known[class] {
 			t.Errorf("%s tests no class", name)
 		}
 	}
+}
+
+// TestCatalogueIsWrittenDown: a reader finds every test, and every mutation.
+func TestCatalogueIsWrittenDown(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(moduleRoot, "docs", "security-tests.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range testNames(t) {
+		if classOf(name) != "" && !strings.Contains(string(text), "`"+name+"`") {
+			t.Errorf("%s is not in docs/security-tests.md", name)
+		}
+	}
+	for _, m := range mutations {
+		if !strings.Contains(string(text), "| "+m.name+" |") {
+			t.Errorf("the mutation %q is not in docs/security-tests.md", m.name)
+		}
+	}
+}
+
+var className = regexp.MustCompile(`^Test([A-Z][0-9]{2})`)
+
+// classOf is the ID in the name of a test; "" where there is none.
+func classOf(test string) string {
+	if match := className.FindStringSubmatch(test); match != nil {
+		return match[1]
+	}
+	return ""
 }
 
 // testNames are the test functions of this directory.

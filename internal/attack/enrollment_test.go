@@ -396,7 +396,7 @@ func TestD07ClientGivesTheKey(t *testing.T) {
 }
 
 // D08: a factor is removed by whoever has the password, or a login half done
-// (CVE-2026-3429, GHSA-mw9v-j7v7-vh97).
+// (CVE-2026-3429).
 func TestD08RemovedUnproved(t *testing.T) {
 	for name, method := range map[string]mfa.Method{"Unenroll": mfa.MethodTOTP, "Unenroll the backup codes": mfa.MethodBackupCode} {
 		t.Run(name, func(t *testing.T) {
@@ -587,6 +587,7 @@ func TestD11BackupCodesAnew(t *testing.T) {
 	const makers = 16
 	var mu sync.Mutex
 	var sets []string
+	before := stored(w, "ada").Version
 	for _, err := range w.Race(makers, func(engine *mfa.Engine, _ int) error {
 		codes, err := engine.GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(proof))
 		mu.Lock()
@@ -598,6 +599,9 @@ func TestD11BackupCodesAnew(t *testing.T) {
 	}
 	if left := w.StatusOf("ada").BackupCodesLeft; left != 1 || len(sets) != makers {
 		t.Errorf("%d codes left of %d made, want one", left, len(sets))
+	}
+	if saves := stored(w, "ada").Version - before; saves != makers {
+		t.Errorf("%d of %d sets were saved", saves, makers)
 	}
 	works := 0
 	for _, code := range sets {
