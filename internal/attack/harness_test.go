@@ -77,6 +77,24 @@ func begin(w *world.World, user string, n int) []string {
 	return tokens
 }
 
+// inside runs attempts one inside the other: each begins when the one before it
+// has loaded the record for the loads-th time, so that all have read the same.
+// It is for what hashes between its Loads, which would spread a race.
+func inside(store *world.HookStore, attempts, loads int, attempt func(i int)) {
+	begun, loaded := 0, 0
+	begin := func() {
+		begun++
+		attempt(begun - 1)
+	}
+	store.Loaded = func() {
+		if loaded++; loaded == loads*begun && begun < attempts {
+			begin()
+		}
+	}
+	begin()
+	store.Loaded = nil
+}
+
 // count is how many events of a type were told since it was asked last.
 func count(w *world.World, want mfa.EventType) (n int) {
 	for _, told := range w.Told() {
