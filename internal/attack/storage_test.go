@@ -1,0 +1,627 @@
+package attack_test
+
+import (
+	"bytes"
+
+	"crypto/hmac"
+	"crypto/md5"
+	"crypto/rand"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+
+	"net/url"
+	"os"
+	"os/exec"
+	"regexp"
+
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/cryptotest"
+	"time"
+	"unicode/utf16"
+
+	"golang.org/x/crypto/argon2"
+
+	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/record"
+	"github.com/protekt/mfa/internal/seal"
+	tokens "github.com/protekt/mfa/internal/token"
+	"github.com/protekt/mfa/internal/world"
+)
+
+// G01: codes from a generator that can be predicted, or that starts anew for
+// each.
+func TestG01CodesAreRandom(t *testing.T) {
+	for _, file := range engineSource(t) {
+		for _, spec := range file.Imports {
+			if name, _ := strconv.Unquote(spec.Path.Value); strings.HasPrefix(name, "math/rand") {
+				t.Errorf("%s imports %s", file.name, name)
+			}
+		}
+	}
+
+	// All chance is crypto/rand's: with that repeated, everything is.
+	chosen := func(seed uint64) []string {
+		w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
+		cryptotest.SetGlobalRandom(t, seed)
+		enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "ada")
+		world.OK(t, err)
+		login, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, w.Scan(enrollment.URI).Shows())
+		world.OK(t, err)
+		w.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
+		codes := w.GiveBackupCodes("ada", login.Proof)
+		challenge := w.Begin("ada")
+		return []string{enrollment.Secret, w.Outbox.Code(world.Phone), codes[0], challenge.Token, login.Proof, w.SentCode(challenge.Token), string(stored(w, "ada").Data)}
+	}
+	first, again, other := chosen(1), chosen(1), chosen(2)
+	for i := range first {
+		if first[i] != again[i] {
+			t.Errorf("value %d has another source of chance than crypto/rand: %q, %q", i, first[i], again[i])
+		}
+		if first[i] == other[i] {
+			t.Errorf("value %d is %q, whatever crypto/rand gives", i, first[i])
+		}
+	}
+
+	// Of 10,000 sent at once as many pairs are equal as of a million should be:
+	// 50, give or take.
+	w := world.New(t)
+	const users, workers = 10_000, 8
+	var done sync.WaitGroup
+	for worker := range workers {
+		done.Go(func() {
+			for i := worker; i < users; i += workers {
+				if _, err := w.EnrollSMS(w.Ctx, fmt.Sprint("user", i), world.Phone); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	done.Wait()
+	seen, pairs := make(map[string]int), 0
+	for _, message := range w.Outbox.Messages() {
+		pairs += seen[message.Code]
+		seen[message.Code]++
+	}
+	if len(w.Outbox.Messages()) != users || pairs < 10 || pairs > 120 {
+		t.Errorf("%d messages have %d pairs of equal codes, want about 50", len(w.Outbox.Messages()), pairs)
+	}
+}
+
+// G02: digits by the remainder of a random byte, some of them likelier.
+func TestG02CodesAreEven(t *testing.T) {
+	// What is a million or more is drawn again, not folded.
+	for _, test := range []struct {
+		drawn uint32
+		code  string
+	}{
+		{0, "000000"}, {1, "000001"}, {7, "000007"}, {65_535, "065535"}, {65_536, "065536"}, {999_998, "999998"}, {999_999, "999999"},
+		{1_000_000, "500000"}, {1_000_001, "500000"}, {1_048_575, "500000"},
+	} {
+		w := world.New(t)
+		scriptCodes(t, test.drawn, 500_000)
+		_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone)
+		world.OK(t, err)
+		if got := w.Outbox.Code(world.Phone); got != test.code {
+			t.Errorf("the draw of %d became %s, want %s", test.drawn, got, test.code)
+		}
+	}
+
+	// And over 40,000 of them no digit is likelier in any place, nor in all.
+	rand.Reader = chance
+	cryptotest.SetGlobalRandom(t, 7)
+	w := world.New(t, func(c *mfa.Config) { c.OnEvent = nil })
+	const n = 40_000
+	for i := range n {
+		if _, err := w.EnrollSMS(w.Ctx, strconv.Itoa(i), world.Phone); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var places [7][10]int // the last is for all
+	for _, message := range w.Outbox.Messages() {
+		if len(message.Code) != 6 {
+			t.Fatalf("a code of %d digits", len(message.Code))
+		}
+		for place, digit := range message.Code {
+			places[place][digit-'0']++
+			places[6][digit-'0']++
+		}
+	}
+	for place, counts := range places {
+		total, chi := 0, 0.0
+		for _, count := range counts {
+			total += count
+		}
+		for _, count := range counts {
+			d := float64(count) - float64(total)/10
+			chi += d * d / (float64(total) / 10)
+		}
+		if chi > 45 { // p < 1e-6 with nine degrees of freedom
+			t.Errorf("place %d: chi square %.1f, counts %v", place, chi, counts)
+		}
+	}
+}
+
+// deadChance names the operation that a child of TestG03 tries without chance.
+const deadChance = "MFA_ATTACK_DEAD_CHANCE"
+
+// errNoChance is that of a source of chance that fails.
+var errNoChance = errors.New("no chance")
+
+// failing gives no bytes.
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, errNoChance }
+
+// stingy gives one byte at a time.
+type stingy struct{ io.Reader }
+
+func (s stingy) Read(b []byte) (int, error) { return s.Reader.Read(b[:min(1, len(b))]) }
+
+// G03: the same codes for everybody, or codes of nothing where chance fails.
+func TestG03ChanceIsNotShared(t *testing.T) {
+	needChance := map[string]func(w *world.World, ada person) error{
+		"EnrollTOTP": func(w *world.World, _ person) error { _, err := w.EnrollTOTP(w.Ctx, "bob", "bob"); return err },
+		"EnrollSMS":  func(w *world.World, _ person) error { _, err := w.EnrollSMS(w.Ctx, "bob", world.Phone2); return err },
+		"BeginLogin": func(w *world.World, _ person) error { return w.BeginLogin(w.Ctx, "ada") },
+		"SendCode":   func(w *world.World, ada person) error { _, err := w.SendCode(w.Ctx, ada.codes[0]); return err },
+		"GenerateBackupCodes": func(w *world.World, ada person) error {
+			_, err := w.GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(ada.proof))
+			return err
+		},
+	}
+	setUp := func(t *testing.T) (*world.World, person) {
+		w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
+		_, login := w.GiveTOTP("ada")
+		login = w.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
+		return w, person{proof: login.Proof, codes: []string{w.Begin("ada").Token}}
+	}
+
+	// A child whose chance fails dies before it stores or sends anything:
+	// crypto/rand ends the process.
+	if name := os.Getenv(deadChance); name != "" {
+		w, ada := setUp(t)
+		store := &world.SpyStore{Store: w.Store}
+		sent := len(w.Outbox.Messages())
+		w.Engine = w.Another(func(c *mfa.Config) { c.Store = store })
+		rand.Reader = failing{}
+		err := func() (err error) {
+			defer func() {
+				if recovered := recover(); recovered != nil {
+					err = fmt.Errorf("panic: %v", recovered)
+				}
+			}()
+			return needChance[name](w, ada)
+		}()
+		fmt.Printf("it lived: %v, saved %d, sent %d\n", err, len(store.IDs), len(w.Outbox.Messages())-sent)
+		os.Exit(3)
+	}
+	for name := range needChance {
+		child := exec.Command(os.Args[0], "-test.run=^TestG03", "-test.timeout=60s")
+		child.Env = append(os.Environ(), deadChance+"="+name)
+		out, err := child.CombinedOutput()
+		var exit *exec.ExitError
+		switch {
+		case !errors.As(err, &exit):
+			t.Errorf("%s without chance: %v, %s", name, err, out)
+		case bytes.Contains(out, []byte("it lived")): // a panic, which a host may catch
+			if !bytes.Contains(out, []byte("it lived: panic: "+errNoChance.Error()+", saved 0, sent 0")) {
+				t.Errorf("%s without chance: %s", name, out)
+			}
+		case !bytes.Contains(out, []byte("crypto/rand")):
+			t.Errorf("%s without chance: %s", name, out)
+		}
+	}
+
+	// Chance that comes in small pieces is waited for.
+	rand.Reader = stingy{chance}
+	t.Cleanup(func() { rand.Reader = chance })
+	w, _ := setUp(t)
+	for range 20 {
+		enrollment, err := w.EnrollTOTP(w.Ctx, "bob", "bob")
+		world.OK(t, err)
+		secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(enrollment.Secret)
+		world.OK(t, err)
+		if bytes.HasSuffix(secret, make([]byte, 4)) || bytes.HasPrefix(secret, make([]byte, 4)) {
+			t.Errorf("a secret with nothing in it: %x", secret)
+		}
+	}
+	rand.Reader = chance
+
+	// Users and engines share nothing.
+	seen := make(map[string]string)
+	fresh := func(what, value string) {
+		t.Helper()
+		if had, ok := seen[value]; ok {
+			t.Errorf("%s is that of %s", what, had)
+		}
+		seen[value] = what
+	}
+	w = world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 2 })
+	for i, engine := range []*mfa.Engine{w.Engine, w.Another(), w.Another(), w.Another()} {
+		w.Engine = engine
+		user := fmt.Sprint("user", i)
+		enrollment, err := w.EnrollTOTP(w.Ctx, user, user)
+		world.OK(t, err)
+		login, err := w.VerifyEnrollment(w.Ctx, user, mfa.MethodTOTP, w.Scan(enrollment.URI).Shows())
+		world.OK(t, err)
+		fresh("a secret", enrollment.Secret)
+		for _, code := range w.GiveBackupCodes(user, login.Proof) {
+			fresh("a backup code", code)
+		}
+		fresh("a salt", string(decoded(w, user).BackupCodes.Salt[:]))
+		for range 2_000 {
+			token := w.Begin(user).Token
+			claims, ok := tokens.Open(ring(t), tokens.Challenge, token)
+			if !ok {
+				t.Fatal("a token does not open")
+			}
+			fresh("a challenge", string(claims.ID[:]))
+			body, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(token, "mfa_tmp_"))
+			world.OK(t, err)
+			fresh("the nonce of a token", string(body[5:29]))
+			world.OK(t, w.ForgetDevices(w.Ctx, user))
+			fresh("the nonce of a record", string(stored(w, user).Data[5:29]))
+		}
+	}
+}
+
+// G04 (CVE-2024-8796): an app's secret of too few bits.
+func TestG04SecretsAreLong(t *testing.T) {
+	for algorithm, bits := range map[mfa.Algorithm]int{"": 160, mfa.SHA1: 160, mfa.SHA256: 256, mfa.SHA512: 512} {
+		w := world.New(t, func(c *mfa.Config) { c.TOTP.Algorithm = algorithm })
+		var all []byte
+		for range 8 {
+			enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "ada")
+			world.OK(t, err)
+			uri, err := url.Parse(enrollment.URI)
+			world.OK(t, err)
+			secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(uri.Query().Get("secret"))
+			if err != nil || 8*len(secret) != bits || uri.Query().Get("secret") != enrollment.Secret {
+				t.Errorf("%q: %d bits, want %d; %v", algorithm, 8*len(secret), bits, err)
+			}
+			all = append(all, secret...)
+		}
+		// Every byte of it is random: all values occur in no fewer than half the
+		// places that they should.
+		different := make(map[byte]bool)
+		for _, b := range all {
+			different[b] = true
+		}
+		if len(different) < min(len(all)/2, 100) || bytes.Contains(all, make([]byte, 4)) {
+			t.Errorf("%q: %d values in %d bytes", algorithm, len(different), len(all))
+		}
+	}
+	// No setting makes it shorter, and a shorter one of another system is not
+	// adopted: 80 bits at least.
+	w := world.New(t)
+	world.OK(t, w.ImportTOTP(w.Ctx, "ada", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP"))
+	for _, secret := range []string{"", "AA", "JBSWY3DP", "JBSWY3DPEHPK3"} {
+		world.WantErr(t, w.ImportTOTP(w.Ctx, "ada", "otpauth://totp/x?secret="+secret), mfa.ErrInvalidInput)
+	}
+}
+
+// spellings are the forms in which a secret may lie about: those of
+// world.Spellings, backwards, and as UTF-16.
+func spellings(secret string) [][]byte {
+	forms := world.Spellings(secret)
+	backwards := []byte(secret)
+	slices.Reverse(backwards)
+	forms = append(forms, backwards, []byte(hex.EncodeToString([]byte(strings.ReplaceAll(secret, "-", "")))))
+	var little, big []byte
+	for _, unit := range utf16.Encode([]rune(secret)) {
+		little = binary.LittleEndian.AppendUint16(little, unit)
+		big = binary.BigEndian.AppendUint16(big, unit)
+	}
+	return append(forms, little, big)
+}
+
+// spelled is the form in which a secret lies in there; nil if it does not.
+func spelled(in []byte, secret string) []byte {
+	for _, form := range spellings(secret) {
+		if bytes.Contains(in, form) {
+			return form
+		}
+	}
+	return nil
+}
+
+// fastHashes are the starts of all that a hash without a key, or with one that
+// is no secret, makes of a secret and what is known beside it.
+func fastHashes(secret string, known ...string) (starts [][]byte) {
+	add := func(sum []byte) {
+		starts = append(starts, sum[:8], []byte(hex.EncodeToString(sum)[:16]), []byte(base64.StdEncoding.EncodeToString(sum)[:10]))
+	}
+	for _, newHash := range []func() hash.Hash{md5.New, sha1.New, sha256.New, sha256.New224, sha512.New, sha512.New384, sha512.New512_256} {
+		sum := func(text string) {
+			h := newHash()
+			io.WriteString(h, text)
+			add(h.Sum(nil))
+		}
+		sum(secret)
+		for _, k := range known {
+			for _, between := range []string{"", ":", "|", "\x00", "-", "."} {
+				sum(k + between + secret)
+				sum(secret + between + k)
+			}
+			mac := hmac.New(newHash, []byte(k))
+			io.WriteString(mac, secret)
+			add(mac.Sum(nil))
+		}
+	}
+	return starts
+}
+
+// hashed tells whether a fast hash of the secret lies in there.
+func hashed(in []byte, secret string, known ...string) bool {
+	return slices.ContainsFunc(fastHashes(secret, known...), func(start []byte) bool { return bytes.Contains(in, start) })
+}
+
+// G05: backup codes of few bits under a fast hash, or under one salt for all.
+func TestG05BackupCodesAreHashedSlowly(t *testing.T) {
+	w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 15 })
+	_, login := w.GiveTOTP("ada")
+	codes := w.GiveBackupCodes("ada", login.Proof)
+	ada := decoded(w, "ada").BackupCodes
+	// What OWASP asks of Argon2id at least.
+	if ada.Cost.Memory < 19<<10 || ada.Cost.Time < 2 || ada.Cost.Threads != 1 || len(ada.Hashes) != 15 {
+		t.Errorf("%d hashes of cost %+v", len(ada.Hashes), ada.Cost)
+	}
+	symbols := make(map[rune]bool)
+	for _, code := range codes {
+		if !regexp.MustCompile(`^[0-9a-hjkmnp-tv-z]{4}-[0-9a-hjkmnp-tv-z]{4}$`).MatchString(code) {
+			t.Errorf("%q is not of eight symbols, five bits each", code)
+		}
+		for _, symbol := range strings.ReplaceAll(code, "-", "") {
+			symbols[symbol] = true
+		}
+	}
+	if len(symbols) < 24 { // of 32: 120 random ones miss nine with less than one chance in a million
+		t.Errorf("%d symbols in use", len(symbols))
+	}
+	plain := opened(w, "ada")
+	code := strings.ReplaceAll(codes[0], "-", "")
+	sum := argon2.IDKey([]byte(code), ada.Salt[:], ada.Cost.Time, ada.Cost.Memory, ada.Cost.Threads, 16)
+	if !bytes.Contains(plain, sum) {
+		t.Error("what is stored is not Argon2id of the code")
+	}
+	for _, spelling := range []string{codes[0], code, strings.ToUpper(code)} {
+		if hashed(plain, spelling, "ada", string(ada.Salt[:])) {
+			t.Errorf("a fast hash of %s is stored", spelling)
+		}
+	}
+
+	// The same code of two users, and of two sets of one, is stored as
+	// different bytes.
+	w = world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
+	same, seen := "", make(map[record.BackupHash]bool)
+	for _, user := range []string{"ada", "bob", "bob"} {
+		world.OK(t, w.Reset(w.Ctx, user))
+		_, login := w.GiveTOTP(user)
+		script(t, 8, []byte("the same"))
+		codes := w.GiveBackupCodes(user, login.Proof)
+		if same == "" {
+			same = codes[0]
+		}
+		hash := decoded(w, user).BackupCodes.Hashes[0]
+		if codes[0] != same || seen[hash] {
+			t.Errorf("%s has %s like %s before, stored as the same bytes: %v", user, codes[0], same, seen[hash])
+		}
+		seen[hash] = true
+		w.Login(user, same)
+	}
+}
+
+// G06: backup codes that whoever reads the database can use.
+func TestG06BackupCodesAreNotReadable(t *testing.T) {
+	spy := &world.SpyStore{Store: mfa.NewMemoryStore()}
+	w := world.New(t, func(c *mfa.Config) { c.Store = spy })
+	ada := full(w, "ada", world.Phone)
+	w.Login("ada", ada.codes[1])
+	plain := opened(w, "ada")
+	if spelled(plain, world.Phone) == nil { // the number, which is under the seal alone
+		t.Error("the search finds nothing")
+	}
+	for _, code := range ada.codes {
+		if form := spelled(spy.Written.Bytes(), code); form != nil {
+			t.Errorf("%s is in the store as %q", code, form)
+		}
+		if form := spelled(plain, code); form != nil { // with the key too
+			t.Errorf("%s is under the seal as %q", code, form)
+		}
+	}
+	w.Login("ada", ada.codes[0])
+}
+
+// G07 (CVE-2025-11794): secrets of apps that whoever reads the database can
+// use.
+func TestG07SecretsAreSealed(t *testing.T) {
+	spy := &world.SpyStore{Store: mfa.NewMemoryStore()}
+	w := world.New(t, func(c *mfa.Config) { c.Store = spy })
+	pending, err := w.EnrollTOTP(w.Ctx, "ada", "ada")
+	world.OK(t, err)
+	wantSealed := func(what, secret string) {
+		t.Helper()
+		if spelled(opened(w, "ada"), secret) == nil {
+			t.Errorf("%s: the search finds nothing", what)
+		}
+		if form := spelled(spy.Written.Bytes(), secret); form != nil {
+			t.Errorf("%s is in the store as %x", what, form)
+		}
+	}
+	wantSealed("a pending secret", pending.Secret)
+	app := w.Scan(pending.URI)
+	login, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, app.Shows())
+	world.OK(t, err)
+	wantSealed("a secret", pending.Secret)
+	_, err = w.EnrollSMS(w.Ctx, "ada", world.Phone, mfa.WithProof(login.Proof))
+	world.OK(t, err)
+	wantSealed("a pending number", world.Phone)
+
+	// The same secret twice is not the same bytes, not even as long a run of
+	// them as a block.
+	world.OK(t, w.ImportTOTP(w.Ctx, "bob", importedURI))
+	world.OK(t, w.ImportTOTP(w.Ctx, "eve", importedURI))
+	first := stored(w, "bob").Data[5:]
+	world.OK(t, w.ImportTOTP(w.Ctx, "bob", importedURI))
+	for name, other := range map[string][]byte{"another user's": stored(w, "eve").Data[5:], "the same user's": stored(w, "bob").Data[5:]} {
+		for i := range len(first) - 16 {
+			if bytes.Contains(other, first[i:i+16]) {
+				t.Errorf("%s record has the same bytes as the first at %d", name, i)
+			}
+		}
+	}
+
+	// Another key reads nothing, which is an error and not another secret.
+	other := w.Another(func(c *mfa.Config) { c.Keys = [][]byte{world.Key(100)} })
+	w.Clock.Advance(time.Minute)
+	if err := other.BeginLogin(w.Ctx, "ada"); mfa.ErrorCode(err) != "internal" {
+		t.Errorf("with another key: %v", err)
+	}
+	w.Login("ada", app.Shows())
+}
+
+// G08: sealed bytes that open elsewhere: under another user, in another slot,
+// at another time.
+func TestG08CiphertextMoved(t *testing.T) {
+	store, numbers := world.NewFaultStore(), world.NewFaultStore()
+	w := world.New(t, func(c *mfa.Config) { c.Store, c.SMSCodes.Numbers = store, numbers })
+	_, err := w.EnrollTOTP(w.Ctx, "ada", "ada")
+	world.OK(t, err)
+	pending := store.Records["ada"]
+	world.OK(t, w.Reset(w.Ctx, "ada"))
+	ada := full(w, "ada", world.Phone)
+	older := store.Records["ada"]
+	bob := full(w, "bob", world.Phone2)
+	w.Login("ada", ada.Shows())
+	w.Clock.Advance(time.Minute)
+	token := w.Begin("ada").Token
+	now, bobs := store.Records["ada"], store.Records["bob"]
+	raw := func(token string) []byte {
+		body, err := base64.RawURLEncoding.DecodeString(token[len("mfa_tmp_"):])
+		world.OK(t, err)
+		return body
+	}
+	moved := map[string]mfa.Record{
+		"another user's record":                   {UserID: "ada", Version: bobs.Version, Data: bobs.Data},
+		"another user's record under our version": {UserID: "ada", Version: now.Version, Data: bobs.Data},
+		"an older record under our version":       {UserID: "ada", Version: now.Version, Data: older.Data},
+		"a record with a pending app in it":       {UserID: "ada", Version: now.Version, Data: pending.Data},
+		"our record under an older version":       {UserID: "ada", Version: now.Version - 1, Data: now.Data},
+		"our record under a newer version":        {UserID: "ada", Version: now.Version + 1, Data: now.Data},
+		"our record under version 0":              {UserID: "ada", Version: 0, Data: now.Data},
+		"our record under version -1":             {UserID: "ada", Version: -1, Data: now.Data},
+		"a challenge":                             {UserID: "ada", Version: now.Version, Data: raw(token)},
+		"a proof":                                 {UserID: "ada", Version: now.Version, Data: raw(ada.proof)},
+		"nothing":                                 {UserID: "ada", Version: now.Version},
+		"more than there was":                     {UserID: "ada", Version: now.Version, Data: append(slices.Clone(now.Data), 0)},
+	}
+	for _, number := range numbers.Records {
+		moved["a number's record"] = mfa.Record{UserID: "ada", Version: number.Version, Data: number.Data}
+	}
+	for cut := 1; cut < min(len(now.Data), len(bobs.Data)); cut++ {
+		moved[fmt.Sprintf("another's from byte %d on", cut)] = mfa.Record{UserID: "ada", Version: now.Version, Data: append(slices.Clone(now.Data[:cut]), bobs.Data[cut:]...)}
+		moved[fmt.Sprintf("ours up to byte %d", cut)] = mfa.Record{UserID: "ada", Version: now.Version, Data: now.Data[:cut]}
+	}
+	for bit := range 8 * len(now.Data) {
+		flipped := slices.Clone(now.Data)
+		flipped[bit/8] ^= 1 << (bit % 8)
+		moved[fmt.Sprintf("bit %d flipped", bit)] = mfa.Record{UserID: "ada", Version: now.Version, Data: flipped}
+	}
+	w.Login("bob", bob.Shows()) // who is not concerned
+	for name, row := range moved {
+		store.Records["ada"] = row
+		for _, code := range []string{ada.Shows(), bob.Shows()} {
+			if login, err := w.VerifyLogin(w.Ctx, token, code); login != nil || mfa.ErrorCode(err) != "internal" {
+				t.Errorf("%s: a login gives %+v, %v", name, login, err)
+			}
+		}
+		if err := w.BeginLogin(w.Ctx, "ada"); mfa.ErrorCode(err) != "internal" || errors.Is(err, mfa.ErrNoRecord) {
+			t.Errorf("%s: BeginLogin gives %v", name, err)
+		}
+	}
+
+	// Sealed bytes of the store are no token of any kind.
+	store.Records["ada"] = now
+	for _, prefix := range []string{"mfa_tmp_", "mfa_enr_", "mfa_prf_", "mfa_dev_"} {
+		forged := prefix + base64.RawURLEncoding.EncodeToString(now.Data)
+		_, err := w.VerifyLogin(w.Ctx, forged, ada.Shows())
+		world.WantErr(t, err, mfa.ErrInvalidToken)
+		_, err = w.EnrollmentUser(w.Ctx, forged)
+		world.WantErr(t, err, mfa.ErrInvalidToken)
+		_, err = w.TrustDevice(w.Ctx, "ada", forged)
+		world.WantErr(t, err, mfa.ErrInvalidToken)
+		w.Begin("ada", mfa.WithTrustedDevice(forged))
+	}
+
+	_, err = w.VerifyLogin(w.Ctx, token, ada.Shows()) // the record itself
+	world.OK(t, err)
+	// The documented limit: a whole row, put back with its version, is the past.
+	store.Records["ada"] = now
+	_, err = w.VerifyLogin(w.Ctx, token, ada.Shows())
+	world.OK(t, err)
+}
+
+// G09: codes by SMS that whoever reads the database can find out, by trying a
+// million.
+func TestG09SentCodesAreKeyed(t *testing.T) {
+	spy := &world.SpyStore{Store: mfa.NewMemoryStore()}
+	w := world.New(t, func(c *mfa.Config) { c.Store = spy })
+	_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone)
+	world.OK(t, err)
+	check := func(what, code string, tag seal.Tag, known ...string) {
+		t.Helper()
+		plain := opened(w, "ada")
+		if !bytes.Contains(plain, tag.Sum[:]) {
+			t.Errorf("%s: the search does not find the keyed hash", what)
+		}
+		known = append(known, "ada", world.Phone, world.Phone[1:], mfa.ActionLogin, mfa.ActionEnroll, w.Config.Issuer)
+		for where, bytes := range map[string][]byte{"store": spy.Written.Bytes(), "record": plain} {
+			if form := spelled(bytes, code); form != nil {
+				t.Errorf("%s is in the %s as %q", what, where, form)
+			}
+			if hashed(bytes, code, known...) {
+				t.Errorf("%s is in the %s under a hash without a key", what, where)
+			}
+		}
+	}
+	code := w.Outbox.Code(world.Phone)
+	check("an enrollment's code", code, ring(t).MAC("sms enrollment", "ada", world.Phone, code))
+	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, code)
+	world.OK(t, err)
+	w.Clock.Advance(time.Minute)
+	token := w.Begin("ada").Token
+	code = w.SentCode(token)
+	claims, _ := tokens.Open(ring(t), tokens.Challenge, token)
+	id := string(claims.ID[:])
+	check("a login's code", code, ring(t).MAC("sms challenge", "ada", id, code), token, id, hex.EncodeToString(claims.ID[:]))
+
+	// With another key, or for another challenge or user, the hash is another.
+	other, err := seal.New([][]byte{world.Key(100)})
+	world.OK(t, err)
+	tag := ring(t).MAC("sms challenge", "ada", id, code)
+	for name, different := range map[string]seal.Tag{
+		"key":       other.MAC("sms challenge", "ada", id, code),
+		"challenge": ring(t).MAC("sms challenge", "ada", "01234567", code),
+		"user":      ring(t).MAC("sms challenge", "bob", id, code),
+		"purpose":   ring(t).MAC("sms enrollment", "ada", id, code),
+	} {
+		if different.Sum == tag.Sum {
+			t.Errorf("with another %s it is the same", name)
+		}
+	}
+	_, err = w.VerifyLogin(w.Ctx, token, code)
+	world.OK(t, err)
+}
