@@ -15,6 +15,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/token"
+	"go/types"
 	"hash"
 	"io"
 
@@ -624,4 +627,110 @@ func TestG09SentCodesAreKeyed(t *testing.T) {
 	}
 	_, err = w.VerifyLogin(w.Ctx, token, code)
 	world.OK(t, err)
+}
+
+// public are comparisons that name what may be a secret, and why they may end
+// at the first difference.
+var public = map[string]string{
+	"internal/seal/seal.go: bytes.Equal(k, make([]byte, KeySize))":              "the host's own keys, when an engine is made",
+	"internal/seal/seal.go: bytes.Equal(k, keys[j])":                            "the host's own keys, when an engine is made",
+	"internal/seal/seal.go: ring.keys[i].id == ring.keys[j].id":                 "names of keys, which every sealed byte string shows",
+	"internal/seal/seal.go: bytes.Equal(r.keys[i].id[:], id)":                   "names of keys",
+	"internal/seal/seal.go: bytes.Equal(sealed[1:1 + idSize], r.keys[0].id[:])": "names of keys",
+	"internal/seal/seal.go: r.keys[i].id == tag.Key":                            "names of keys",
+	"internal/record/sms.go: u.PendingSMS.Code == code":                         "keyed hashes that the engine made both of; nobody else sees or chooses one",
+	"internal/record/sms.go: c.Code.Tag == code":                                "keyed hashes that the engine made both of",
+	"internal/record/totp.go: had.Key.Period == key.Period":                     "seconds",
+	"internal/record/user.go: f.Method == MethodBackupCode":                     "names of methods",
+	"challenge.go: f.Method == record.MethodBackupCode":                         "names of methods",
+	"backupcodes.go: slices.Contains(codes, code)":                              "a set that is being drawn",
+	"mfa.go: bytes.Equal(seal.Plaintext(buffer), u.encoded)":                    "the record before and after, which no guess is part of",
+	"totp.go: base32NoPadding.EncodeToString(secret) != text":                   "what the caller gave, twice",
+	"totp.go: code.At(x, y) == color.Black":                                     "a picture",
+}
+
+// G10: comparisons that end at the first difference, or loops that end at the
+// first match.
+func TestG10ComparisonsTakeConstantTime(t *testing.T) {
+	files := engineSource(t)
+	secret := regexp.MustCompile(`(?i)(secret|tag|sum|mac|hash|hashes|symbols|letters|digits|given|guess|code|codes|token|proof|device|key|keys|^k|plaintext|encoded)$`)
+	named := func(e ast.Expr) (found bool) {
+		ast.Inspect(e, func(n ast.Node) bool {
+			ident, ok := n.(*ast.Ident)
+			found = found || ok && secret.MatchString(ident.Name)
+			return !found
+		})
+		return found
+	}
+	trivial := func(e ast.Expr) bool { // "", nil, a number, a byte, a length
+		switch text := types.ExprString(e); e := e.(type) {
+		case *ast.BasicLit:
+			return e.Kind != token.STRING || text == `""`
+		case *ast.Ident:
+			return text == "nil"
+		default:
+			return strings.HasPrefix(text, "len(")
+		}
+	}
+	early := []string{"bytes.Equal", "bytes.Compare", "bytes.HasPrefix", "slices.Equal", "slices.Compare", "slices.Contains", "slices.Index", "slices.ContainsFunc",
+		"strings.EqualFold", "strings.Compare", "strings.HasPrefix", "strings.HasSuffix", "reflect.DeepEqual"}
+	found := make(map[string]bool)
+	for _, file := range files {
+		ast.Inspect(file.File, func(n ast.Node) bool {
+			suspect := false
+			switch n := n.(type) {
+			case *ast.BinaryExpr:
+				suspect = (n.Op == token.EQL || n.Op == token.NEQ) && !trivial(n.X) && !trivial(n.Y) && (named(n.X) || named(n.Y))
+			case *ast.CallExpr:
+				suspect = slices.Contains(early, types.ExprString(n.Fun)) && slices.ContainsFunc(n.Args, named)
+			}
+			if suspect {
+				name := file.name + ": " + types.ExprString(n.(ast.Expr))
+				found[name] = true
+				if public[name] == "" {
+					t.Errorf("%s compares %s", file.at(n), types.ExprString(n.(ast.Expr)))
+				}
+			}
+			return true
+		})
+	}
+	for name := range public {
+		if !found[name] {
+			t.Errorf("nothing compares as in %s", name)
+		}
+	}
+
+	// What a guess meets is compared in constant time, with every candidate.
+	for _, meets := range []struct{ file, function, compares string }{
+		{"internal/totp/totp.go", "Match", "subtle.ConstantTimeCompare"},
+		{"internal/record/backupcodes.go", "spend", "subtle.ConstantTimeCompare"},
+		{"internal/seal/seal.go", "Verify", "hmac.Equal"},
+	} {
+		body := function(t, files, meets.file, meets.function)
+		if !slices.Contains(calls(body), meets.compares) {
+			t.Errorf("%s does not use %s", meets.function, meets.compares)
+		}
+		if meets.function == "Verify" {
+			continue // one tag names one key
+		}
+		ast.Inspect(body, func(n ast.Node) bool {
+			var loop *ast.BlockStmt
+			switch n := n.(type) {
+			case *ast.ForStmt:
+				loop = n.Body
+			case *ast.RangeStmt:
+				loop = n.Body
+			default:
+				return true
+			}
+			ast.Inspect(loop, func(n ast.Node) bool {
+				switch n.(type) {
+				case *ast.BranchStmt, *ast.ReturnStmt, *ast.IfStmt, *ast.SwitchStmt:
+					t.Errorf("the loop in %s may end early, or do less for some", meets.function)
+				}
+				return true
+			})
+			return false
+		})
+	}
 }

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"crypto/subtle"
 	"slices"
 	"time"
 
@@ -88,7 +89,7 @@ func (u *User) confirmTOTP(guess Guess, now time.Time) bool {
 // its spent steps.
 func (u *User) ImportTOTP(key totp.Key, now time.Time) {
 	factor := TOTP{Factor: newFactor(MethodTOTP, now), Key: key}
-	if had := u.TOTP; had != nil && slices.Equal(had.Key.Secret, key.Secret) && had.Key.Period == key.Period {
+	if had := u.TOTP; had != nil && subtle.ConstantTimeCompare(had.Key.Secret, key.Secret) == 1 && had.Key.Period == key.Period {
 		factor.Spent = had.Spent
 	}
 	u.setTOTP(&factor)
