@@ -127,7 +127,7 @@ func TestF01NothingIsNoCode(t *testing.T) {
 
 	t.Run("tokens", func(t *testing.T) {
 		w := world.New(t)
-		ada := full(w, "ada", world.Phone)
+		ada := given(w, "ada", world.Phone)
 		w.Login("ada", ada.Shows())
 		for _, nothing := range append(nothings, "mfa_tmp_", "mfa_enr_", "mfa_prf_", "mfa_dev_") {
 			_, err := w.VerifyLogin(w.Ctx, nothing, "")
@@ -450,7 +450,7 @@ func allocated(do func()) uint64 {
 // F06 (CVE-2018-1000809): a long input, or a backup code, buys work.
 func TestF06BoundedWork(t *testing.T) {
 	w := world.New(t)
-	ada := full(w, "ada", world.Phone)
+	ada := given(w, "ada", world.Phone)
 	_, err := w.EnrollTOTP(w.Ctx, "bob", "bob")
 	world.OK(t, err)
 	token := w.Begin("ada").Token

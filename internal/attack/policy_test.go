@@ -304,7 +304,7 @@ func TestE05OneValueCompletesALogin(t *testing.T) {
 	// A door that gives no code gets no Login, one for something else says so,
 	// and whose it is comes from the token.
 	w := world.New(t)
-	ada, bob := full(w, "ada", world.Phone), full(w, "bob", world.Phone2)
+	ada, bob := given(w, "ada", world.Phone), given(w, "bob", world.Phone2)
 	for _, door := range doors {
 		w.Clock.Advance(time.Minute)
 		login, err := door.enter(w.Ctx, w.Engine, door.open(w, "bob"), bob.Shows())
@@ -344,7 +344,7 @@ func TestE05OneValueCompletesALogin(t *testing.T) {
 func TestE06PasswordResetLeavesMFA(t *testing.T) {
 	for _, required := range []bool{false, true} {
 		w := world.New(t, requiredWhen(&required))
-		ada := full(w, "ada", world.Phone)
+		ada := given(w, "ada", world.Phone)
 		device, err := w.TrustDevice(w.Ctx, "ada", ada.proof)
 		world.OK(t, err)
 		world.OK(t, w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device.Token)))
@@ -409,7 +409,7 @@ func TestE07UnknownNamesAreRefused(t *testing.T) {
 	}
 
 	w := world.New(t)
-	ada := full(w, "ada", world.Phone)
+	ada := given(w, "ada", world.Phone)
 	for _, method := range []mfa.Method{"", "-1", "99", "TOTP", "totp ", "fax", mfa.MethodBackupCode} {
 		_, err := w.VerifyEnrollment(w.Ctx, "ada", method, ada.Shows())
 		world.WantErr(t, err, mfa.ErrMethodUnavailable)

@@ -25,6 +25,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime"
 
 	"slices"
 	"strconv"
@@ -531,6 +532,9 @@ func TestG08CiphertextMoved(t *testing.T) {
 		"nothing":                                 {UserID: "ada", Version: now.Version},
 		"more than there was":                     {UserID: "ada", Version: now.Version, Data: append(slices.Clone(now.Data), 0)},
 	}
+	if len(numbers.Records) != 2 {
+		t.Errorf("%d numbers are counted, want 2", len(numbers.Records))
+	}
 	for _, number := range numbers.Records {
 		moved["a number's record"] = mfa.Record{UserID: "ada", Version: number.Version, Data: number.Data}
 	}
@@ -732,5 +736,514 @@ func TestG10ComparisonsTakeConstantTime(t *testing.T) {
 			})
 			return false
 		})
+	}
+}
+
+// answers are what opens a challenge of a full user, by factor.
+var answers = map[mfa.Method]func(w *world.World, user person, token string) (right, wrong string){
+	mfa.MethodTOTP: func(_ *world.World, user person, _ string) (right, wrong string) { return user.Shows(), user.Wrong() },
+	mfa.MethodSMS: func(w *world.World, _ person, token string) (right, wrong string) {
+		code := w.SentCode(token)
+		return code, wrongSMS(code)
+	},
+	mfa.MethodBackupCode: func(_ *world.World, user person, _ string) (right, wrong string) { return user.codes[0], "aaaa-aaaa" },
+}
+
+// G11: the store says that somebody else was faster, or fails, and the answer
+// is a success all the same.
+func TestG11SaveDecides(t *testing.T) {
+	for method, answer := range answers {
+		t.Run(string(method), func(t *testing.T) {
+			store := world.NewFaultStore()
+			w := world.New(t, func(c *mfa.Config) { c.Store = store })
+			ada := given(w, "ada", world.Phone)
+			token := w.Begin("ada").Token
+			code, _ := answer(w, ada, token)
+			before := store.Snapshot()
+			attempt := func(at int, fault world.Fault) (calls int, err error) {
+				store.Arm(before, at, fault)
+				_, err = w.VerifyLogin(w.Ctx, token, code)
+				store.At = 0
+				return store.Calls, err
+			}
+			calls, err := attempt(0, "")
+			world.OK(t, err)
+			for at := 1; at <= calls; at++ {
+				// A conflict is tried again from the start, and works.
+				if _, err := attempt(at, world.Conflicts); err != nil {
+					t.Errorf("call %d conflicts once: %v", at, err)
+				}
+				// For ever, it is tried as often as is written, and no more.
+				n, err := attempt(at, world.EverTooLate)
+				world.WantErr(t, err, mfa.ErrConflict)
+				if n > 2*100+4 {
+					t.Errorf("call %d conflicts for ever: %d calls", at, n)
+				}
+				// Where the answer of the store is lost, that of the engine is no
+				// success; the code may be spent, and is never good for two.
+				for _, fault := range []world.Fault{world.Fails, world.FailsLate} {
+					if _, err := attempt(at, fault); !errors.Is(err, world.ErrStore) {
+						t.Errorf("call %d %s: %v", at, fault, err)
+					}
+					successes := 0
+					for _, again := range []string{token, w.Begin("ada").Token} {
+						if _, err := w.VerifyLogin(w.Ctx, again, code); err == nil {
+							successes++
+						}
+					}
+					done := fault == world.FailsLate && at == calls
+					if successes > 1 || done && successes > 0 {
+						t.Errorf("call %d %s: the code is good for %d more", at, fault, successes)
+					}
+				}
+			}
+
+			// Who was faster may have used the code: then there is nothing left to
+			// accept.
+			store.Arm(before, 0, "")
+			fast := w.Another()
+			hook := &world.HookStore{Store: store}
+			slow := w.Another(func(c *mfa.Config) { c.Store = hook })
+			hook.Loaded = func() {
+				hook.Loaded = nil
+				if _, err := fast.VerifyLogin(w.Ctx, token, code); err != nil {
+					t.Errorf("the faster one: %v", err)
+				}
+			}
+			_, err = slow.VerifyLogin(w.Ctx, token, code)
+			world.WantErr(t, err, mfa.ErrInvalidToken)
+
+			// And at one moment, one of many.
+			store.Arm(before, 0, "")
+			world.WantOne(t, w.Race(racers, func(engine *mfa.Engine, _ int) error {
+				_, err := engine.VerifyLogin(w.Ctx, token, code)
+				return err
+			}), mfa.ErrInvalidToken, mfa.ErrInvalidCode)
+		})
+	}
+}
+
+// G12: an error of the store is read as "no MFA", "no match" or "no failures".
+func TestG12FaultsFailClosed(t *testing.T) {
+	required := true
+	type flow struct {
+		name    string
+		prepare func(w *world.World) func() error
+	}
+	verify := func(method mfa.Method, right bool) flow {
+		return flow{fmt.Sprintf("a login by %s, right: %v", method, right), func(w *world.World) func() error {
+			ada := given(w, "ada", world.Phone)
+			token := w.Begin("ada").Token
+			code, wrong := answers[method](w, ada, token)
+			if !right {
+				code = wrong
+			}
+			return func() error { _, err := w.VerifyLogin(w.Ctx, token, code); return err }
+		}}
+	}
+	flows := []flow{
+		{"BeginLogin without a factor", func(w *world.World) func() error {
+			return func() error { return w.BeginLogin(w.Ctx, "ada") }
+		}},
+		{"BeginLogin", func(w *world.World) func() error {
+			given(w, "ada", world.Phone)
+			return func() error { return w.BeginLogin(w.Ctx, "ada") }
+		}},
+		{"BeginLogin on a trusted device", func(w *world.World) func() error {
+			device, err := w.TrustDevice(w.Ctx, "ada", given(w, "ada", world.Phone).proof)
+			world.OK(w.T, err)
+			return func() error { return w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device.Token)) }
+		}},
+		{"EnrollmentUser", func(w *world.World) func() error {
+			token := w.MustEnroll("ada").Token
+			return func() error { _, err := w.EnrollmentUser(w.Ctx, token); return err }
+		}},
+		{"SendCode", func(w *world.World) func() error {
+			given(w, "ada", world.Phone)
+			token := w.Begin("ada").Token
+			return func() error { _, err := w.SendCode(w.Ctx, token); return err }
+		}},
+		{"EnrollSMS", func(w *world.World) func() error {
+			return func() error { _, err := w.EnrollSMS(w.Ctx, "ada", world.Phone); return err }
+		}},
+		{"VerifyEnrollment", func(w *world.World) func() error {
+			_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone)
+			world.OK(w.T, err)
+			return func() error {
+				_, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, w.Outbox.Code(world.Phone))
+				return err
+			}
+		}},
+		{"Unenroll", func(w *world.World) func() error {
+			ada := given(w, "ada", world.Phone)
+			engine := w.Another(func(c *mfa.Config) { c.Required = nil })
+			return func() error { return engine.Unenroll(w.Ctx, "ada", mfa.MethodTOTP, mfa.WithProof(ada.proof)) }
+		}},
+		{"GenerateBackupCodes", func(w *world.World) func() error {
+			ada := given(w, "ada", world.Phone)
+			return func() error {
+				_, err := w.GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(ada.proof))
+				return err
+			}
+		}},
+		{"PasswordChanged", func(w *world.World) func() error {
+			given(w, "ada", world.Phone)
+			return func() error { return w.PasswordChanged(w.Ctx, "ada") }
+		}},
+		verify(mfa.MethodTOTP, true), verify(mfa.MethodSMS, true), verify(mfa.MethodBackupCode, true),
+		verify(mfa.MethodTOTP, false), verify(mfa.MethodSMS, false), verify(mfa.MethodBackupCode, false),
+	}
+	// said is what a call says: nil, or which error.
+	said := func(err error) string { return mfa.ErrorCode(err) }
+	failures := func(w *world.World) (n int) {
+		if record, err := w.Store.Load(w.Ctx, "ada"); err == nil && record.Version > 0 {
+			for _, f := range decoded(w, "ada").Factors() {
+				n += len(f.Lane.Recent)
+			}
+		}
+		return n
+	}
+	wrongCodes := make(map[string]string) // what right and wrong ones give under each fault
+	for _, flow := range flows {
+		t.Run(flow.name, func(t *testing.T) {
+			store := world.NewFaultStore()
+			w := world.New(t, requiredWhen(&required), func(c *mfa.Config) { c.Store = store; c.BackupCodes.Count = 1 })
+			do := flow.prepare(w)
+			before := store.Snapshot()
+			store.Arm(before, 0, "")
+			clean := said(do()) // what it says without a fault
+			calls := store.Calls
+			store.Arm(before, 0, "")
+			charged, login := failures(w), said(w.BeginLogin(w.Ctx, "ada"))
+			if calls == 0 {
+				t.Fatal("it does not ask the store")
+			}
+			for at := 1; at <= calls; at++ {
+				for _, fault := range []world.Fault{world.Fails, world.FailsLate, world.Cancelled, world.EverTooLate} {
+					store.Arm(before, at, fault)
+					sent := len(w.Outbox.Messages())
+					err := do()
+					met := store.Met
+					store.At = 0
+					name := fmt.Sprintf("call %d %s", at, fault)
+					switch {
+					case !met: // a Load has no conflicts, and no Save followed it
+						if said(err) != clean {
+							t.Errorf("%s: %v, want %s", name, err, clean)
+						}
+						continue
+					case err == nil:
+						t.Errorf("%s: success", name)
+					case said(err) != "internal" && said(err) != "conflict":
+						t.Errorf("%s: %v", name, err)
+					}
+					// No message went out for a code that nobody has kept.
+					if n := len(w.Outbox.Messages()) - sent; n != 0 {
+						t.Errorf("%s: %d messages", name, n)
+					}
+					// The user is no less protected, and has no tries won.
+					if got := said(w.BeginLogin(w.Ctx, "ada")); got != login && !(clean == "" && flow.name == "VerifyEnrollment" && got == "mfa_required") {
+						t.Errorf("%s: then a login says %q, not %q", name, got, login)
+					}
+					if n := failures(w); n < charged || n > charged+2 {
+						t.Errorf("%s: %d failures became %d", name, charged, n)
+					}
+					// Right codes and wrong ones give the same.
+					if kind, right, found := strings.Cut(flow.name, ", right: "); found {
+						if had, ok := wrongCodes[kind+name]; ok && had != err.Error() {
+							t.Errorf("%s: a right code gives %q, a wrong one (right: %s) %v", name, had, right, err)
+						}
+						wrongCodes[kind+name] = err.Error()
+					}
+				}
+			}
+		})
+	}
+}
+
+// G13: an old copy of the record is read, and what it allows is granted.
+func TestG13StaleReads(t *testing.T) {
+	for method, answer := range answers {
+		t.Run(string(method), func(t *testing.T) {
+			store := world.NewFaultStore()
+			w := world.New(t, func(c *mfa.Config) { c.Store = store })
+			ada := given(w, "ada", world.Phone)
+			token, second := w.Begin("ada").Token, w.Begin("ada").Token
+			code, wrong := answer(w, ada, token)
+			old := store.Records["ada"]
+			_, err := w.VerifyLogin(w.Ctx, token, code)
+			world.OK(t, err)
+			now := store.Records["ada"]
+
+			// With its own version it cannot be saved over what is there now, so
+			// that neither a right nor a wrong code is judged by it.
+			stale := w.Another(func(c *mfa.Config) { c.Store = world.StaleStore{Store: store, Old: old} })
+			for _, try := range []struct{ token, code string }{{token, code}, {second, code}, {token, wrong}, {second, wrong}} {
+				if _, err := stale.VerifyLogin(w.Ctx, try.token, try.code); !errors.Is(err, mfa.ErrConflict) {
+					t.Errorf("%v: %v", try, err)
+				}
+			}
+			// With the version of today it does not open.
+			old.Version = now.Version
+			mixed := w.Another(func(c *mfa.Config) { c.Store = world.StaleStore{Store: store, Old: old} })
+			if _, err := mixed.VerifyLogin(w.Ctx, token, code); mfa.ErrorCode(err) != "internal" {
+				t.Errorf("under today's version: %v", err)
+			}
+			if got := store.Records["ada"]; got.Version != now.Version || !bytes.Equal(got.Data, now.Data) {
+				t.Error("something was saved")
+			}
+		})
+	}
+
+	// What is to be sent by an old record is not.
+	store := world.NewFaultStore()
+	w := world.New(t, func(c *mfa.Config) { c.Store = store })
+	ada := given(w, "ada", world.Phone)
+	token, old := w.Begin("ada").Token, store.Records["ada"]
+	w.SentCode(token)
+	w.Clock.Advance(time.Minute)
+	w.SentCode(token)
+	sent := len(w.Outbox.Messages())
+	stale := w.Another(func(c *mfa.Config) { c.Store = world.StaleStore{Store: store, Old: old} })
+	_, err := stale.SendCode(w.Ctx, token)
+	world.WantErr(t, err, mfa.ErrConflict)
+	_, err = stale.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(ada.proof))
+	world.WantErr(t, err, mfa.ErrConflict)
+	if n := len(w.Outbox.Messages()) - sent; n != 0 {
+		t.Errorf("%d messages", n)
+	}
+}
+
+// constants are the package-level variables of the engine, none of which
+// anything changes.
+var constants = map[string]string{
+	"methods": "names", "labels": "names", "errorCodes": "names",
+	"backupCost": "a setting", "OneTimeCodes": "a setting", "BackupCodes": "a setting",
+	"base32NoPadding": "an encoding", "encoding": "an encoding",
+	"Challenge": "a kind of token", "Enrollment": "a kind of token", "Proof": "a kind of token", "Device": "a kind of token",
+}
+
+// G14 (CVE-2026-48154): state in the process that is shared without a lock, so
+// that two requests at once end it.
+func TestG14NoSharedState(t *testing.T) {
+	for _, file := range engineSource(t) {
+		variables := file.variables()
+		for _, name := range variables {
+			if constants[name] == "" && !strings.HasPrefix(name, "Err") {
+				t.Errorf("%s has the package-level variable %s", file.name, name)
+			}
+		}
+		for _, name := range file.assigned() {
+			if slices.Contains(variables, name) {
+				t.Errorf("%s changes %s", file.name, name)
+			}
+		}
+		ast.Inspect(file.File, func(n ast.Node) bool {
+			if _, ok := n.(*ast.GoStmt); ok {
+				t.Errorf("%s starts a goroutine", file.at(n))
+			}
+			return true
+		})
+	}
+
+	// All methods from a hundred goroutines on one engine; go test -race looks
+	// on.
+	const users, goroutines, rounds = 5, 100, 3
+	w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
+	var apps [users]world.App
+	var proofs, devices [users]string
+	for i := range users {
+		var login *mfa.Login
+		apps[i], login = w.GiveTOTP(fmt.Sprint("user", i))
+		device, err := w.TrustDevice(w.Ctx, fmt.Sprint("user", i), login.Proof)
+		world.OK(t, err)
+		proofs[i], devices[i] = login.Proof, device.Token
+	}
+	before := runtime.NumGoroutine()
+	var done sync.WaitGroup
+	for g := range goroutines {
+		done.Go(func() {
+			for round := range rounds {
+				i := (g + round) % users
+				user, proof := fmt.Sprint("user", i), mfa.WithProof(proofs[i])
+				var challenge *mfa.ChallengeError
+				if errors.As(w.BeginLogin(w.Ctx, user), &challenge) {
+					w.SendCode(w.Ctx, challenge.Token)
+					w.VerifyLogin(w.Ctx, challenge.Token, apps[i].Shows())
+					w.VerifyLogin(w.Ctx, challenge.Token, "uuuu-uuuu")
+				}
+				w.BeginLogin(w.Ctx, user, mfa.WithTrustedDevice(devices[i]))
+				if stepUp, err := w.BeginStepUp(w.Ctx, user, "x"); err == nil {
+					w.VerifyStepUp(w.Ctx, stepUp.Token, "x", apps[i].Wrong())
+				}
+				w.Status(w.Ctx, user)
+				w.TrustDevice(w.Ctx, user, proofs[i])
+				w.EnrollmentUser(w.Ctx, proofs[i])
+				w.EnrollSMS(w.Ctx, user, world.Phone, proof)
+				w.VerifyEnrollment(w.Ctx, user, mfa.MethodSMS, w.Outbox.Code(world.Phone))
+				w.Clock.Advance(time.Second)
+				switch g {
+				case 0:
+					w.ForgetDevices(w.Ctx, user)
+				case 1:
+					w.Unlock(w.Ctx, user)
+				case 2:
+					w.EnrollTOTP(w.Ctx, user, "a", proof)
+				case 3:
+					w.Unenroll(w.Ctx, user, mfa.MethodSMS, proof)
+				case 4:
+					w.GenerateBackupCodes(w.Ctx, user, proof)
+				case 5:
+					w.Reseal(w.Ctx, user)
+				case 6:
+					w.PasswordChanged(w.Ctx, user)
+				case 7:
+					w.ImportSMS(w.Ctx, user, world.Phone2)
+				case 8:
+					w.ImportTOTP(w.Ctx, fmt.Sprint("other", round), importedURI)
+				case 9:
+					w.Reset(w.Ctx, fmt.Sprint("other", round))
+					w.DeleteUser(w.Ctx, fmt.Sprint("other", round))
+				}
+			}
+		})
+	}
+	done.Wait()
+	for range 10_000 { // those that have just said that they are done
+		if runtime.NumGoroutine() <= before {
+			break
+		}
+		runtime.Gosched()
+	}
+	if n := runtime.NumGoroutine(); n > before {
+		t.Errorf("%d goroutines are left of %d", n, before)
+	}
+	for i := range users {
+		w.Begin(fmt.Sprint("user", i)) // every one is still asked
+	}
+}
+
+// heap is what is in use, after a collection.
+func heap() uint64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
+
+// G15: what is begun and never finished piles up.
+func TestG15AbandonedLoginsCostNothing(t *testing.T) {
+	required := true
+	counting := &world.CountingStore{Store: mfa.NewMemoryStore()}
+	w := world.New(t, requiredWhen(&required), func(c *mfa.Config) { c.Store, c.OnEvent = counting, nil })
+	world.OK(t, w.ImportTOTP(w.Ctx, "ada", importedURI))
+	counting.Saves = 0
+	before := heap()
+	for i := range 100_000 {
+		var challenge *mfa.ChallengeError
+		var enrollment *mfa.EnrollmentError
+		if err := w.BeginLogin(w.Ctx, "ada"); !errors.As(err, &challenge) {
+			t.Fatal(err)
+		}
+		if err := w.BeginLogin(w.Ctx, fmt.Sprint("user", i)); !errors.As(err, &enrollment) {
+			t.Fatal(err)
+		}
+	}
+	if after := heap(); after > before+1<<20 || counting.Saves != 0 {
+		t.Errorf("200,000 logins begun: the heap grew from %d to %d bytes, %d records were saved", before, after, counting.Saves)
+	}
+
+	// What must be remembered of challenges is bounded. The oldest go, and the
+	// counts stay.
+	w = world.New(t)
+	ada := given(w, "ada", world.Phone)
+	for range 3 {
+		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, ada.Wrong())
+		world.WantErr(t, err, mfa.ErrInvalidCode)
+	}
+	tamper(w, "ada", func(u *record.User) { u.BackupCodes = nil }) // letters are charged to the challenge alone
+	_, err := w.EnrollTOTP(w.Ctx, "ada", "ada", mfa.WithProof(ada.proof))
+	world.OK(t, err)
+	oldest := w.Begin("ada").Token
+	_, err = w.VerifyLogin(w.Ctx, oldest, "zz")
+	world.WantTries(t, err, 4)
+	_, err = w.VerifyLogin(w.Ctx, oldest, "zz")
+	world.WantTries(t, err, 3)
+	largest := 0
+	for range 500 {
+		w.Clock.Advance(time.Millisecond)
+		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, "zz")
+		world.WantTries(t, err, 4)
+		largest = max(largest, len(stored(w, "ada").Data))
+		if n := len(decoded(w, "ada").Challenges); n > record.MaxChallenges {
+			t.Fatalf("%d challenges are remembered", n)
+		}
+	}
+	if largest > 2<<10 {
+		t.Errorf("a record of %d bytes", largest)
+	}
+	_, err = w.VerifyLogin(w.Ctx, oldest, ada.Shows()) // forgotten is dead, not new
+	world.WantErr(t, err, mfa.ErrInvalidToken)
+	for range 2 { // the fourth and the fifth
+		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, ada.Wrong())
+		world.WantErr(t, err, mfa.ErrInvalidCode)
+	}
+	_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, ada.Wrong())
+	world.WantThrottled(t, err, time.Second)
+}
+
+// G16: a key that is not there is made up, or a lost one is read past.
+func TestG16KeysAreTheHosts(t *testing.T) {
+	good := world.New(t).Config
+	for name, keys := range map[string][][]byte{
+		"none": nil, "an empty list": {}, "an empty key": {{}}, "a nil key": {nil}, "31 bytes": {make([]byte, 31)}, "33 bytes": {make([]byte, 33)},
+		"zeros": {make([]byte, 32)}, "zeros behind a good one": {world.Key(1), make([]byte, 32)}, "one twice": {world.Key(1), world.Key(1)},
+	} {
+		config := good
+		config.Keys = keys
+		if engine, err := mfa.New(config); engine != nil || !errors.Is(err, mfa.ErrInvalidInput) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+
+	w := world.New(t)
+	old, next := world.Key(1), world.Key(100)
+	with := func(keys ...[]byte) *mfa.Engine { return w.Another(func(c *mfa.Config) { c.Keys = keys }) }
+	app, login := w.GiveTOTP("ada")
+	codes := w.GiveBackupCodes("ada", login.Proof)
+	token := w.Begin("ada").Token
+	named := stored(w, "ada").Data[1:5]
+
+	// Without the key there is an error, for every call, and no way in.
+	lost := with(next)
+	for name, call := range map[string]func() error{
+		"BeginLogin":      func() error { return lost.BeginLogin(w.Ctx, "ada") },
+		"Status":          func() error { _, err := lost.Status(w.Ctx, "ada"); return err },
+		"Reset":           func() error { return lost.Reset(w.Ctx, "ada") },
+		"Reseal":          func() error { return lost.Reseal(w.Ctx, "ada") },
+		"Unlock":          func() error { return lost.Unlock(w.Ctx, "ada") },
+		"PasswordChanged": func() error { return lost.PasswordChanged(w.Ctx, "ada") },
+		"ImportTOTP":      func() error { return lost.ImportTOTP(w.Ctx, "ada", importedURI) },
+		"EnrollTOTP":      func() error { _, err := lost.EnrollTOTP(w.Ctx, "ada", "ada"); return err },
+	} {
+		if err := call(); mfa.ErrorCode(err) != "internal" || !errors.Is(err, seal.ErrOpen) {
+			t.Errorf("%s without the key: %v", name, err)
+		}
+	}
+	_, err := lost.VerifyLogin(w.Ctx, token, app.Shows())
+	world.WantErr(t, err, mfa.ErrInvalidToken)
+
+	// An old key still opens, and what is written is under the new one.
+	moved := with(next, old)
+	_, err = moved.VerifyLogin(w.Ctx, token, app.Shows())
+	world.OK(t, err)
+	if bytes.Equal(stored(w, "ada").Data[1:5], named) {
+		t.Error("it was written under the old key")
+	}
+	// Which is all that is needed from then on, backup codes and all.
+	_, err = lost.VerifyLogin(w.Ctx, world.Challenged(t, lost.BeginLogin(w.Ctx, "ada")).Token, codes[0])
+	world.OK(t, err)
+	if err := w.BeginLogin(w.Ctx, "ada"); mfa.ErrorCode(err) != "internal" {
+		t.Errorf("with the old key alone: %v", err)
 	}
 }
