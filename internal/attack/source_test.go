@@ -150,3 +150,17 @@ func (f sourceFile) assigned() (names []string) {
 	slices.Sort(names)
 	return slices.Compact(names)
 }
+
+// exportedTypes are the names of a file's exported types.
+func (f sourceFile) exportedTypes() (names []string) {
+	for _, declaration := range f.Decls {
+		if group, ok := declaration.(*ast.GenDecl); ok && group.Tok == token.TYPE {
+			for _, spec := range group.Specs {
+				if name := spec.(*ast.TypeSpec).Name.Name; ast.IsExported(name) {
+					names = append(names, name)
+				}
+			}
+		}
+	}
+	return names
+}
