@@ -84,7 +84,9 @@ func TestE02RequiredMeansEnrollment(t *testing.T) {
 		},
 		"wrong codes for what is pending": func(w *world.World) string {
 			enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "ada")
-			world.OK(t, err)
+			if err != nil {
+				w.T.Fatal(err)
+			}
 			for range 6 {
 				w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, w.Scan(enrollment.URI).Wrong())
 			}
@@ -157,7 +159,9 @@ func TestE03RequiredHasAWayIn(t *testing.T) {
 	for name, enroll := range map[string]func(w *world.World, user string) (code string, method mfa.Method){
 		"app": func(w *world.World, user string) (string, mfa.Method) {
 			enrollment, err := w.EnrollTOTP(w.Ctx, user, user)
-			world.OK(t, err)
+			if err != nil {
+				w.T.Fatal(err)
+			}
 			return w.Scan(enrollment.URI).Shows(), mfa.MethodTOTP
 		},
 		"phone": func(w *world.World, user string) (string, mfa.Method) {
@@ -172,7 +176,9 @@ func TestE03RequiredHasAWayIn(t *testing.T) {
 				w.VerifyEnrollment(w.Ctx, user, mfa.MethodSMS, wrongSMS(w.Outbox.Code(world.Phone)))
 			}
 			enrollment, err := w.EnrollTOTP(w.Ctx, user, user)
-			world.OK(t, err)
+			if err != nil {
+				w.T.Fatal(err)
+			}
 			return w.Scan(enrollment.URI).Shows(), mfa.MethodTOTP
 		},
 	} {
