@@ -714,7 +714,7 @@ func TestF08NoMagicCode(t *testing.T) {
 	world.OK(t, err)
 }
 
-// F09 (GHSA-j679-vp39-qwqq): the verifier takes every code, or computes others
+// F09: the verifier takes every code, or computes others
 // than the standard's.
 func TestF09CodesAreThoseOfTheStandard(t *testing.T) {
 	const seed = "1234567890123456789012345678901234567890123456789012345678901234"
