@@ -299,10 +299,13 @@ var mutations = []mutation{
 	},
 }
 
+// allMutations are those of sections A to D and of E to I.
+func allMutations() []mutation { return slices.Concat(mutations, moreMutations) }
+
 // TestMutations: the table has not rotted.
 func TestMutations(t *testing.T) {
 	tests := testNames(t)
-	for _, m := range mutations {
+	for _, m := range allMutations() {
 		text, err := os.ReadFile(filepath.Join(moduleRoot, filepath.FromSlash(m.file)))
 		if err != nil {
 			t.Errorf("%s: %v", m.name, err)
@@ -327,14 +330,14 @@ func TestMutationsAreCaught(t *testing.T) {
 		t.Skip("takes minutes: set MFA_TEST_MUTATIONS=1")
 	}
 	var all []string
-	for _, m := range mutations {
+	for _, m := range allMutations() {
 		all = append(all, m.catchers()...)
 	}
 	slices.Sort(all)
 	if out, err := runTests(t, slices.Compact(all), ""); err != nil {
 		t.Fatalf("without a mutation: %v\n%s", err, out)
 	}
-	for _, m := range mutations {
+	for _, m := range allMutations() {
 		t.Run(m.name, func(t *testing.T) {
 			out, err := runTests(t, m.catchers(), m.overlay(t))
 			if err == nil || strings.Contains(out, "[build failed]") {
