@@ -237,9 +237,6 @@ func (e *Engine) SendCode(ctx context.Context, token string) (*SMSDelivery, erro
 			return c, ErrFactorDisabled
 		}
 		phone = u.SMS.Phone
-		if err := u.throttled(u.SMS.RetryAt(), MethodSMS, claims.Action); err != nil {
-			return c, err
-		}
 		return c, u.throttled(u.SendFor(c), MethodSMS, claims.Action)
 	}
 	err = e.update(ctx, claims.UserID, func(u *user) error {

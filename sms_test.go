@@ -239,12 +239,41 @@ func TestNoMessageWithoutUse(t *testing.T) {
 	}
 	_, err = w.SendCode(w.Ctx, challenge.Token) // it has ended
 	world.WantErr(t, err, mfa.ErrInvalidToken)
-	w.Clock.Advance(500 * time.Millisecond)
 	sent := len(w.Outbox.Messages())
-	_, err = w.SendCode(w.Ctx, w.Begin("ada").Token) // and the factor is delayed
-	world.WantThrottled(t, err, 500*time.Millisecond)
+	_, err = w.SendCode(w.Ctx, w.Begin("ada").Token)
+	world.WantThrottled(t, err, 30*time.Second)
 	if n := len(w.Outbox.Messages()); n != sent {
 		t.Errorf("%d messages went out", n-sent)
+	}
+}
+
+// TestTheWaitForAMessageIsTheTrueOne, be it for the last message or for wrong
+// codes: once it is over, a message goes.
+func TestTheWaitForAMessageIsTheTrueOne(t *testing.T) {
+	w := world.New(t)
+	w.GiveSMS("ada", world.Phone)
+	for _, want := range []time.Duration{
+		30 * time.Second, // between two messages; the five wrong codes make it one second
+		32 * time.Second, // for ten wrong codes
+	} {
+		token := w.Begin("ada").Token
+		w.SentCode(token)
+		for range 5 {
+			if retryAt := w.Factor("ada", mfa.MethodSMS).RetryAt; !retryAt.IsZero() {
+				w.Clock.Set(retryAt)
+			}
+			_, err := w.VerifyLogin(w.Ctx, token, "00000")
+			world.WantErr(t, err, mfa.ErrInvalidCode)
+		}
+		token = w.Begin("ada").Token
+		_, err := w.SendCode(w.Ctx, token)
+		world.WantThrottled(t, err, want)
+		w.Clock.Advance(want - 1)
+		_, err = w.SendCode(w.Ctx, token)
+		world.WantThrottled(t, err, 1)
+		w.Clock.Advance(1)
+		w.SentCode(token)
+		w.Clock.Advance(30 * time.Second)
 	}
 }
 

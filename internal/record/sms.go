@@ -69,9 +69,10 @@ func (u *User) setSMS(factor *SMS) {
 }
 
 // SendFor is when a message may be sent for a challenge: zero for at once. Not
-// before the challenge ends, once it has had its share.
+// before wrong codes no longer delay the factor; and not before the challenge
+// ends, once it has had its share.
 func (u *User) SendFor(c Challenge) time.Time {
-	next := u.Sent.NextAt()
+	next := latest(u.Sent.NextAt(), u.SMS.RetryAt())
 	if c.Sends >= PerChallenge {
 		next = latest(next, c.Expires)
 	}
