@@ -22,7 +22,8 @@ type PendingTOTP struct {
 }
 
 // Spent are the last accepted time steps, ascending, at most maxSpent. The last
-// one decides; the others are there for Unlock.
+// one decides; the others are there for Unlock. Fewer than maxSpent are all that
+// there ever were.
 type Spent []int64
 
 const maxSpent = 4
@@ -38,14 +39,17 @@ func (s *Spent) add(step int64) {
 	*s = (*s)[max(0, len(*s)-maxSpent):]
 }
 
-// forgetAfter drops the steps after limit. Where none of those it knows is
-// left, an earlier one may have been accepted that it does not know, up to
-// limit.
+// forgetAfter drops the steps after limit. Where that leaves none of maxSpent,
+// an earlier one may have been accepted that it does not know, up to limit; and
+// what is left of them stays as many, since there may be others before.
 func (s *Spent) forgetAfter(limit int64) {
 	full := len(*s) == maxSpent
 	kept := slices.DeleteFunc(slices.Clone(*s), func(step int64) bool { return step > limit })
 	if len(kept) == 0 && full {
 		kept = Spent{limit}
+	}
+	for full && len(kept) < maxSpent {
+		kept = slices.Insert(kept, 0, kept[0])
 	}
 	*s = kept
 }

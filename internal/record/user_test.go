@@ -235,6 +235,28 @@ func TestSpentStepsAheadAreForgotten(t *testing.T) {
 	}
 }
 
+// TestSpentStepsAreForgottenTwice: what the first time left unknown is unknown
+// the second time too.
+func TestSpentStepsAreForgottenTwice(t *testing.T) {
+	for _, ahead := range [][]int64{{5000, 5001, 5002, 5003}, {200, 201, 5000, 5001}} {
+		var s Spent
+		for _, step := range append([]int64{90}, ahead...) {
+			s.add(step)
+		}
+		s.forgetAfter(1000)
+		s.forgetAfter(100)
+		if !s.covers(90) || !s.covers(100) || s.covers(101) {
+			t.Errorf("%v: left with %v, want step 101 to be the first free one", ahead, s)
+		}
+		for step := range int64(maxSpent) {
+			s.add(101 + step)
+		}
+		if s.covers(101 + maxSpent) {
+			t.Errorf("%v: later steps are lost", ahead)
+		}
+	}
+}
+
 func TestMessagesAreCounted(t *testing.T) {
 	var s Sent
 	now := start
