@@ -1,0 +1,158 @@
+package model
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/protekt/mfa"
+)
+
+// counts says how often something happened.
+type counts map[string]int
+
+const mostStates = "states possible at once"
+
+// add counts a call, as it was seen and as what it was among the possible.
+func (c counts) add(call Call, got Outcome, before, after int) {
+	if call.Op != look {
+		c["operations"]++
+		c[call.Op]++
+		if strings.HasPrefix(got.Result, "ok") {
+			c[call.Op+" ok"]++
+		}
+		if got.Result != "" {
+			c["answered "+strings.FieldsFunc(got.Result, func(r rune) bool { return r == ' ' || r == ',' || r == ':' })[0]]++
+		}
+	}
+	if strings.HasPrefix(got.Result, "ok") || got.Result == "delivery_failed" {
+		if call.Fault != "" {
+			c["all the same, store "+string(call.Fault)]++
+		}
+	} else if call.Fault != "" {
+		c["failed, store "+string(call.Fault)]++
+	}
+	if call.Cancelled {
+		c["cancelled"]++
+	}
+	if after > 1 {
+		c["in doubt"]++
+	}
+	c[mostStates] = max(c[mostStates], after)
+	if before > 1 && after == 1 {
+		c["resolved"]++
+	}
+	for _, told := range strings.Fields(got.Told) {
+		what := strings.Split(told, ":")
+		c["told "+what[0]]++
+		if what[0] == string(mfa.EventVerified) {
+			c["let in by "+what[1]]++
+		}
+	}
+}
+
+// TestRandomHistories: random calls of all operations, by several users, on
+// several engines, by a clock that jumps and with a store, a sender and a policy
+// that fail, are answered as the model says, and leave the user as it says.
+func TestRandomHistories(t *testing.T) {
+	setFlag(t, "rapid.steps", "100")
+	if os.Getenv("MFA_TEST_LONG") != "" {
+		setFlag(t, "rapid.checks", "1500")
+	}
+	var mu sync.Mutex
+	total := make(counts)
+	t.Run("", func(t *testing.T) {
+		for _, p := range profiles {
+			t.Run(p.name, func(t *testing.T) {
+				t.Parallel()
+				rapid.Check(t, func(t *rapid.T) {
+					h := newHistory(t, drawSetting(t))
+					t.Repeat(map[string]func(*rapid.T){"step": func(t *rapid.T) {
+						h.t = t
+						h.run(p.draw(t))
+					}})
+					mu.Lock()
+					defer mu.Unlock()
+					for what, n := range h.counts {
+						if what == mostStates {
+							total[what] = max(total[what], n)
+						} else {
+							total[what] += n
+						}
+					}
+					total["operations of "+p.name] += h.counts["operations"]
+				})
+			})
+		}
+	})
+	if !t.Failed() {
+		total.check(t)
+	}
+}
+
+// operationsAtLeast is how many calls the test makes, the Status after each not
+// counted.
+const operationsAtLeast = 200_000
+
+// check sees to it that nothing was tested in vain.
+func (c counts) check(t *testing.T) {
+	var lines []string
+	for what, n := range c {
+		lines = append(lines, fmt.Sprintf("%8d %s", n, what))
+	}
+	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[9:], b[9:]) })
+	t.Log("\n" + strings.Join(lines, "\n"))
+	part := 1
+	if testing.Short() {
+		part = 25 // a fifth of the histories, a fifth as long
+	}
+	atLeast := func(n int, whats ...string) {
+		t.Helper()
+		for _, what := range whats {
+			if c[what] < max(1, n/part) {
+				t.Errorf("%q happened %d times, want %d", what, c[what], max(1, n/part))
+			}
+		}
+	}
+	atLeast(operationsAtLeast, "operations")
+	for _, op := range operations {
+		atLeast(100, op, op+" ok")
+	}
+	atLeast(100, "answered mfa_required", "answered mfa_enrollment_required", "answered mfa_enforced", "answered invalid_code",
+		"answered invalid_token", "answered not_enrolled", "answered no_pending_enrollment", "answered method_unavailable", "answered invalid_phone",
+		"answered invalid_request", "answered delivery_failed", "answered factor_disabled", "answered too_many_attempts", "answered internal",
+		"cancelled", "in doubt")
+	atLeast(5, "answered conflict", "resolved", "challenges of too many died", "told factor_disabled",
+		"failed, store fails", "failed, store fails after it is done", "failed, store is cancelled", "failed, store conflicts for ever", "all the same, store conflicts once")
+	for _, told := range []mfa.EventType{
+		mfa.EventEnrollmentStarted, mfa.EventEnrolled, mfa.EventUnenrolled, mfa.EventBackupCodesGenerated, mfa.EventChallenged, mfa.EventCodeSent,
+		mfa.EventDeliveryFailed, mfa.EventVerified, mfa.EventRefused, mfa.EventReplayed, mfa.EventThrottled, mfa.EventReset, mfa.EventUnlocked,
+		mfa.EventPasswordChanged, mfa.EventDeviceTrusted, mfa.EventDeviceAccepted, mfa.EventDevicesForgotten,
+	} {
+		atLeast(100, "told "+string(told))
+	}
+	for _, method := range kinds {
+		atLeast(50, "let in by "+method)
+	}
+}
+
+// setFlag sets a flag that the command line has not.
+func setFlag(t *testing.T, name, value string) {
+	t.Helper()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == name })
+	if given {
+		return
+	}
+	old := flag.Lookup(name).Value.String()
+	if err := flag.Set(name, value); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { flag.Set(name, old) })
+}

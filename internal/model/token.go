@@ -1,0 +1,128 @@
+package model
+
+import (
+	"slices"
+	"time"
+)
+
+const (
+	challengeToken  = "mfa_tmp_"
+	enrollmentToken = "mfa_enr_"
+	proofToken      = "mfa_prf_"
+	deviceToken     = "mfa_dev_"
+)
+
+// A token is one that was made, with what is to be remembered about it.
+type token struct {
+	serial  int
+	kind    string
+	action  string // of a challenge
+	issued  time.Time
+	expires time.Time
+	epoch   int
+	over    bool // the clock has shown a time when it was over
+	behind  bool // it was made by a clock that had gone back
+
+	// Of a challenge:
+	failures    int
+	sends       int
+	used        bool
+	gone        bool // since there were too many
+	doubtful    bool // it may be
+	code        string
+	codeExpires time.Time
+}
+
+func (t token) remembered() bool { return t.failures > 0 || t.sends > 0 || t.used }
+
+func (t token) triesLeft() int { return maxTries - t.failures }
+
+const (
+	maxRemembered = 32
+	maxTokens     = 96 // that the model keeps
+)
+
+// issue makes a token. Of too many, one goes that the tests use no more: the
+// oldest, but rather one that the record need not remember.
+func (u *User) issue(t token) {
+	t.behind = t.issued.Before(u.latest)
+	u.tokens = append(u.tokens, t)
+	if len(u.tokens) > maxTokens {
+		old := u.tokens[:maxTokens/2]
+		at := max(0, slices.IndexFunc(old, func(t token) bool { return !t.remembered() }))
+		u.tokens = slices.Delete(u.tokens, at, at+1)
+	}
+}
+
+// find gives the place of a token of that kind; -1 if there is none.
+func (u User) find(kind string, serial int) int {
+	return slices.IndexFunc(u.tokens, func(t token) bool { return t.kind == kind && t.serial == serial })
+}
+
+// alive tells whether a token is good: both where that is open.
+func (u User) alive(kind string, serial int, now time.Time) []bool {
+	i := u.find(kind, serial)
+	if i < 0 {
+		return []bool{false}
+	}
+	t := u.tokens[i]
+	epoch := u.epoch
+	if kind == deviceToken {
+		epoch = u.devices
+	}
+	switch {
+	case !now.Before(t.expires), t.epoch != epoch, t.used, t.gone, t.failures >= maxTries:
+		return []bool{false}
+	case t.over, t.doubtful, t.issued.After(now):
+		return []bool{true, false}
+	}
+	return []bool{true}
+}
+
+// remember makes a challenge one of those that the record must know. It knows
+// 32: beyond, the oldest of the others dies, and with it those that were issued
+// before and need not be remembered. What is over is forgotten: that ends no
+// other, unless the clock has gone back, when that is left open.
+func (u *User) remember(serial int, now time.Time) {
+	i := u.find(challengeToken, serial)
+	u.tokens[i].over, u.tokens[i].doubtful = false, false
+	var others []token // those that are remembered, by time of making
+	var last time.Time
+	forgets, sure := false, true
+	for j, t := range u.tokens {
+		if t.kind != challengeToken || t.gone || t.epoch != u.epoch {
+			continue
+		}
+		sure = sure && !t.behind && !t.issued.Before(last)
+		last = t.issued
+		switch {
+		case j == i || !t.remembered():
+		case !now.Before(t.expires):
+			forgets = true
+		default:
+			sure = sure && !t.over && !t.doubtful
+			others = append(others, t)
+		}
+	}
+	if !forgets && len(others) < maxRemembered {
+		return
+	}
+	var oldest token
+	alone := false // with its time
+	if len(others) >= maxRemembered {
+		oldest = others[0]
+		alone = others[1].issued.After(oldest.issued)
+	}
+	for j := range u.tokens {
+		t := &u.tokens[j]
+		switch {
+		case t.kind != challengeToken || j == i:
+		case !sure && oldest.serial > 0, forgets && t.behind && !t.remembered():
+			t.doubtful = true
+		case t.issued.Before(oldest.issued), t.serial == oldest.serial && alone:
+			t.gone = true
+		case t.issued.Equal(oldest.issued):
+			t.doubtful = true
+		}
+	}
+}
