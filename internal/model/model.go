@@ -122,6 +122,9 @@ func done(u User, result, told string) []Result {
 func (r Rules) Play(u User, c Call) (begin User, results []Result) {
 	begin = u.clone()
 	begin.see(c.At)
+	if c.NewCode == "" {
+		c.NewCode = "lost" // with the answer, if there was one
+	}
 	results = r.play(begin, c)
 	switch {
 	case c.Cancelled:
