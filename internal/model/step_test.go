@@ -162,7 +162,7 @@ var operations = []string{
 	"EnrollTOTP", "GenerateBackupCodes",
 }
 
-var scenes = []string{"log in", "enroll app", "enroll phone", "step up", "trust", "must enroll", "change", "backup codes", "hammer", "flood", "policy", "sender", "allow"}
+var scenes = []string{"log in", "enroll app", "enroll phone", "begin two", "step up", "trust", "must enroll", "change", "backup codes", "hammer", "flood", "policy", "sender", "allow"}
 
 var everything = append(append([]string{}, scenes...), operations...)
 
@@ -170,7 +170,7 @@ var common = map[string]int{
 	"BeginLogin": 10, "VerifyLogin": 16, "SendCode": 8, "Status": 3, "VerifyEnrollment": 8, "EnrollSMS": 4, "BeginStepUp": 6, "VerifyStepUp": 10,
 	"TrustDevice": 5, "ForgetDevices": 3, "EnrollmentUser": 6, "Unenroll": 6, "ImportTOTP": 3, "ImportSMS": 3, "Reset": 2, "Unlock": 3,
 	"PasswordChanged": 2, "Reseal": 3, "DeleteUser": 2, "EnrollTOTP": 2, "GenerateBackupCodes": 1,
-	"log in": 30, "enroll app": 3, "enroll phone": 6, "step up": 10, "trust": 6, "must enroll": 5, "change": 10, "hammer": 5, "flood": 1, "policy": 6, "sender": 4, "allow": 3,
+	"log in": 30, "enroll app": 3, "enroll phone": 6, "begin two": 2, "step up": 10, "trust": 6, "must enroll": 5, "change": 10, "hammer": 5, "flood": 1, "policy": 6, "sender": 4, "allow": 3,
 }
 
 // with changes some of the common weights.
@@ -279,6 +279,17 @@ func (h *history) run(s step) {
 		s.method = 1
 		s.code = lastMessage
 		h.one(s, p, "VerifyEnrollment")
+	case "begin two":
+		if s.by%2 == 0 {
+			h.one(s, p, "Reset")
+		}
+		h.one(s, p, "EnrollTOTP")
+		h.one(s, p, "EnrollSMS")
+		for i := range 2 {
+			s.method = (s.by/2 + i) % 2
+			s.code = []codeChoice{appPending, lastMessage}[s.method]
+			h.one(s, p, "VerifyEnrollment")
+		}
 	case "trust":
 		h.one(s, p, "TrustDevice")
 		h.one(s, p, "BeginLogin")
@@ -308,6 +319,10 @@ func (h *history) run(s step) {
 			s.token, s.code = right, misspelled
 			h.one(s, p, "VerifyLogin")
 			h.now = h.now.Add(time.Duration(s.by%4) * time.Second)
+		}
+		s.token = older
+		for _, s.pick = range []int{s.times - 1, s.times / 2} { // back
+			h.one(s, p, "VerifyLogin")
 		}
 	default:
 		h.one(s, p, s.op)
