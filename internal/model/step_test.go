@@ -357,6 +357,9 @@ func (h *history) prove(s step, p *person) {
 
 // hammer guesses, as soon as it may again.
 func (h *history) hammer(s step, p *person) {
+	if s.by == 0 { // until the factor is disabled
+		s.times, s.code = 3*s.times, wrongDigits
+	}
 	for range s.times {
 		s.token, s.pick = none, 0
 		h.one(s, p, "BeginLogin")
