@@ -11,7 +11,8 @@
 //
 //   - whether what was over by the clock, or is dated in its future, lives again
 //     when the clock goes back, and what Unlock does about it then;
-//   - which challenges die of too many when the clock went back between them;
+//   - which challenges die of too many, or with one that is over and forgotten,
+//     when the clock went back between them;
 //   - whether letters are a wrong code to a pending factor, or none;
 //   - which of two refusals comes first where both are due;
 //   - by how many minutes a failure outlasts its thirty days;
