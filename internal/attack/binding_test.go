@@ -497,7 +497,9 @@ func TestC07Forgery(t *testing.T) {
 		for _, tail := range []string{"A", "=", "==", "\n", "\r\n", " ", "\x00", token, body} {
 			refuse(token+tail, fmt.Sprintf("with %q", tail))
 		}
-		refuse(prefix+base64.StdEncoding.EncodeToString(sealed), "in another alphabet")
+		if other := base64.StdEncoding.EncodeToString(sealed); other != body { // as nearly always
+			refuse(prefix+other, "in another alphabet")
+		}
 		refuse(strings.ToUpper(prefix)+body, "in capitals")
 		refuse("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ.", "as a JWT without an algorithm")
 		refuse(prefix+base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{0}, len(sealed))), "all zero")

@@ -1109,11 +1109,9 @@ func TestG14NoSharedState(t *testing.T) {
 		})
 	}
 	done.Wait()
-	for range 10_000 { // those that have just said that they are done
-		if runtime.NumGoroutine() <= before {
-			break
-		}
-		runtime.Gosched()
+	over := time.Now().Add(10 * time.Second) // those that have just said that they are done
+	for runtime.NumGoroutine() > before && time.Now().Before(over) {
+		time.Sleep(time.Millisecond)
 	}
 	if n := runtime.NumGoroutine(); n > before {
 		t.Errorf("%d goroutines are left of %d", n, before)
