@@ -85,8 +85,8 @@ func TestCatalogueIsWrittenDown(t *testing.T) {
 		}
 	}
 	for _, m := range allMutations() {
-		if !strings.Contains(string(text), "| "+m.name+" |") {
-			t.Errorf("the mutation %q is not in docs/security-tests.md", m.name)
+		if !strings.Contains(string(text), "| "+m.Name+" |") {
+			t.Errorf("the mutation %q is not in docs/security-tests.md", m.Name)
 		}
 	}
 }

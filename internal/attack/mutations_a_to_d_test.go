@@ -1,0 +1,392 @@
+package attack_test
+
+import "github.com/protekt/mfa/internal/mutation"
+
+// mutationsAToD are flaws of codes, guessing, binding and enrollment.
+var mutationsAToD = []flaw{
+	{
+		mutation.Mutation{
+			Name: "spent codes are not looked at",
+			File: "internal/record/totp.go", Old: "if t.Spent.covers(step) {", New: "if t.Spent.covers(step) && now.IsZero() {",
+		},
+		"TestA01SameCodeTwice|TestA04SameCodeConcurrently",
+	},
+	{
+		mutation.Mutation{
+			Name: "the current step is spent, not the one of the code",
+			File: "internal/record/totp.go", Old: "t.Spent.add(step)", New: "t.Spent.add(current)",
+		},
+		"TestA02CodeOfANeighbourStep",
+	},
+	{
+		mutation.Mutation{
+			Name: "characters without width are dropped from codes",
+			File: "sms.go", Old: "return unicode.IsSpace(r) ||", New: "return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) ||",
+		},
+		"TestA03OtherSpellings",
+	},
+	{
+		mutation.Mutation{
+			Name: "a conflict is taken for a save",
+			File: "mfa.go", Old: "		if !errors.Is(err, ErrConflict) {\n			return err\n		}\n", New: "		if errors.Is(err, ErrConflict) {\n			return verdict\n		}\n		return err\n",
+		},
+		"TestA04SameCodeConcurrently|TestA11BackupCodeConcurrently|TestA12MessageTwice|TestB08ParallelGuesses|TestC04ChallengeTwice|TestC14EnrollmentTwice|TestD06ConfirmsAnother|TestD11BackupCodesAnew",
+	},
+	{
+		mutation.Mutation{
+			Name: "the last spent step is compared, not all before it",
+			File: "internal/record/totp.go", Old: "step <= s[len(s)-1]", New: "step == s[len(s)-1]",
+		},
+		"TestA02CodeOfANeighbourStep|TestA05MemoryGoesBack",
+	},
+	{
+		mutation.Mutation{
+			Name: "the code that confirmed is not spent",
+			File: "internal/record/totp.go", Old: "	u.PendingTOTP = nil\n", New: "	u.PendingTOTP, factor.Spent = nil, nil\n",
+		},
+		"TestA06CodeOfAnotherPurpose",
+	},
+	{
+		mutation.Mutation{
+			Name: "importing a key forgets what was spent of it",
+			File: "internal/record/totp.go", Old: "factor.Spent = had.Spent", New: "factor.Spent = nil",
+		},
+		"TestA07SecondWayToVerify",
+	},
+	{
+		mutation.Mutation{
+			Name: "the earlier of two equal steps is spent",
+			File: "internal/totp/totp.go", Old: "		found = subtle.", New: "		if found > 0 {\n			continue\n		}\n		found = subtle.",
+		},
+		"TestA08EqualCodesOfNeighbours",
+	},
+	{
+		mutation.Mutation{
+			Name: "spent steps are forgotten after five minutes",
+			File: "internal/record/totp.go", Old: "step <= s[len(s)-1]", New: "step <= s[len(s)-1] && step > s[len(s)-1]-10",
+		},
+		"TestA09ClockGoesBack",
+	},
+	{
+		mutation.Mutation{
+			Name: "a backup code is not deleted",
+			File: "internal/record/backupcodes.go", Old: "b.Hashes = slices.Delete(", New: "_ = slices.Delete(",
+		},
+		"TestA03OtherSpellings|TestA10BackupCodeTwice|TestA11BackupCodeConcurrently",
+	},
+	{
+		mutation.Mutation{
+			Name: "one wrong code ends a challenge",
+			File: "internal/record/challenge.go", Old: "c.Failures++", New: "c.Failures = MaxTries",
+		},
+		"TestA13OneWrongTryVoidsTheCode",
+	},
+	{
+		mutation.Mutation{
+			Name: "failures are not counted to the factor",
+			File: "internal/record/challenge.go", Old: "f.Lane.Charge(now)", New: "_ = f",
+		},
+		"TestB01UnlimitedGuesses|TestB02NewChallenges|TestB09OtherNameForTheSameUser|TestB14CountIsEvicted|TestB16SameCodeForManyUsers",
+	},
+	{
+		mutation.Mutation{
+			Name: "failures are not remembered of the challenge",
+			File: "internal/record/challenge.go", Old: "	c.Failures++\n	u.remember(c, now)\n", New: "	c.Failures++\n",
+		},
+		"TestA13OneWrongTryVoidsTheCode|TestB03WrongCodeBeginsAnew",
+	},
+	{
+		mutation.Mutation{
+			Name: "a new message clears the counts",
+			File: "internal/record/sms.go", Old: "	c.Sends++\n", New: "	c.Sends++\n	c.Failures = 0\n	u.SMS.Lane.Succeed()\n",
+		},
+		"TestB04AnotherMessage",
+	},
+	{
+		mutation.Mutation{
+			Name: "a new password clears the counts",
+			File: "mfa.go", Old: "			u.DropPending()\n", New: "			u.DropPending()\n			u.Unlock(u.now)\n",
+		},
+		"TestB01UnlimitedGuesses|TestB05CountIsClearedEarly",
+	},
+	{
+		mutation.Mutation{
+			Name: "success with one factor clears the counts of all",
+			File: "internal/record/challenge.go", Old: "	f.Lane.Succeed()\n", New: "	for _, each := range u.Factors() {\n		each.Lane.Succeed()\n	}\n",
+		},
+		"TestB05CountIsClearedEarly|TestB06OtherSuccess",
+	},
+	{
+		mutation.Mutation{
+			Name: "a delayed factor is judged all the same",
+			File: "internal/record/challenge.go", Old: "case now.Before(retryAt):", New: "case now.Before(retryAt) && u.Epoch == Epoch{}:",
+		},
+		"TestB01UnlimitedGuesses|TestB06OtherSuccess|TestB12DelayDoesNotGrow",
+	},
+	{
+		mutation.Mutation{
+			Name: "what ends in an error is not saved",
+			File: "mfa.go", Old: "		verdict := change(u)\n", New: "		verdict := change(u)\n		if verdict != nil {\n			return verdict\n		}\n",
+		},
+		"TestB01UnlimitedGuesses|TestB07CountIsNotStored",
+	},
+	{
+		mutation.Mutation{
+			Name: "wrong codes for a pending factor are not counted",
+			File: "internal/record/enrollment.go", Old: "	p.Failures++\n", New: "",
+		},
+		"TestB10OnlyLoginsAreLimited",
+	},
+	{
+		mutation.Mutation{
+			Name: "what is no backup code is not counted",
+			File: "internal/record/challenge.go", Old: "	open, blocked := u.open(u.backup(), now)\n	if blocked != nil {\n		return *blocked\n	}\n	return u.refuse(c, open, now)\n", New: "	_, blocked := u.open(u.backup(), now)\n	if blocked != nil {\n		return *blocked\n	}\n	return u.refuse(c, nil, now)\n",
+		},
+		"TestB11FactorNotCounted",
+	},
+	{
+		mutation.Mutation{
+			Name: "delays do not grow",
+			File: "internal/throttle/throttle.go", Old: "delay *= 2", New: "delay += 0",
+		},
+		"TestB12DelayDoesNotGrow",
+	},
+	{
+		mutation.Mutation{
+			Name: "success clears the count of 30 days too",
+			File: "internal/throttle/throttle.go", Old: "	l.LastFailure = time.Time{}\n", New: "	l.LastFailure, l.Recent = time.Time{}, nil\n",
+		},
+		"TestB12DelayDoesNotGrow",
+	},
+	{
+		mutation.Mutation{
+			Name: "a setting below zero means without limit",
+			File: "config.go", Old: "outside(c.ChallengeTTL, 10*time.Minute)", New: "c.ChallengeTTL > 10*time.Minute",
+		},
+		"TestB13LimitsAreOff",
+	},
+	{
+		mutation.Mutation{
+			Name: "codes of five steps are right",
+			File: "totp.go", Old: "Reach: 1,", New: "Reach: 2,",
+		},
+		"TestA14CodeAfterRecovery|TestB17WideWindow",
+	},
+	{
+		mutation.Mutation{
+			Name: "a store that is down is a wrong code",
+			File: "mfa.go", Old: `return nil, fmt.Errorf("mfa: loading the user's record: %w", err)`, New: "return nil, ErrInvalidCode",
+		},
+		"TestB18OutageIsCounted|TestC16ResultNotLookedAt",
+	},
+	{
+		mutation.Mutation{
+			Name: "a store that is down is a user without MFA",
+			File: "mfa.go", Old: "if errors.Is(err, ErrNoRecord) {", New: "if err != nil {",
+		},
+		"TestB18OutageIsCounted|TestC16ResultNotLookedAt",
+	},
+	{
+		mutation.Mutation{
+			Name: "an answer to another action is a wrong code",
+			File: "challenge.go", Old: "		return nil, ErrInvalidToken\n	}\n	ticket := ", New: "		code = \"0\"\n	}\n	ticket := ",
+		},
+		"TestB15LockoutOfTheOwner|TestC08AmbiguousTokens",
+	},
+	{
+		mutation.Mutation{
+			Name: "all users have the same key",
+			File: "totp.go", Old: "	rand.Read(secret)\n", New: "	_ = rand.Reader\n",
+		},
+		"TestC01CodeOfAnotherUser|TestD01UnconfirmedReplaces|TestD06ConfirmsAnother",
+	},
+	{
+		mutation.Mutation{
+			Name: "all challenges have the same ID",
+			File: "challenge.go", Old: "	rand.Read(claims.ID[:])\n", New: "	_ = rand.Reader\n",
+		},
+		"TestA02CodeOfANeighbourStep|TestC15OtherLoginsOfTheUser",
+	},
+	{
+		mutation.Mutation{
+			Name: "any proof proves",
+			File: "challenge.go", Old: "return err == nil && claims.UserID == u.id && claims.Epoch == u.Epoch", New: "return err == nil && claims.UserID != \"\"",
+		},
+		"TestC02ChallengeOfAnotherUser|TestC06SurvivesAChange|TestC13FactorOfAnotherUser|TestD03ReplacingUnproved|TestD08RemovedUnproved",
+	},
+	{
+		mutation.Mutation{
+			Name: "challenges and proofs share a key",
+			File: "internal/token/token.go", Old: `Kind{"mfa_prf_", seal.Proof}`, New: `Kind{"mfa_prf_", seal.Challenge}`,
+		},
+		"TestC03TokenOfAnotherKind",
+	},
+	{
+		mutation.Mutation{
+			Name: "the action of a challenge is not compared",
+			File: "challenge.go", Old: "if claims.Action != action {", New: "if claims.Action == \"\" {",
+		},
+		"TestC03TokenOfAnotherKind|TestC08AmbiguousTokens",
+	},
+	{
+		mutation.Mutation{
+			Name: "a challenge is not marked as used",
+			File: "internal/record/challenge.go", Old: "c.Used = true", New: "c.Used = false",
+		},
+		"TestC04ChallengeTwice",
+	},
+	{
+		mutation.Mutation{
+			Name: "tokens do not expire",
+			File: "challenge.go", Old: "!now.Before(claims.Expires) || ", New: "",
+		},
+		"TestC05Expiry|TestD03ReplacingUnproved",
+	},
+	{
+		mutation.Mutation{
+			Name: "the epoch is never renewed",
+			File: "internal/record/user.go", Old: "	u.Epoch = newEpoch()\n", New: "",
+		},
+		"TestC06SurvivesAChange|TestD08RemovedUnproved",
+	},
+	{
+		mutation.Mutation{
+			Name: "a key of zeros will do",
+			File: "internal/seal/seal.go", Old: "if bytes.Equal(k, make([]byte, KeySize)) {", New: "if bytes.Equal(k, nil) {",
+		},
+		"TestC07Forgery",
+	},
+	{
+		mutation.Mutation{
+			Name: "line breaks in tokens are skipped",
+			File: "internal/token/token.go", Old: ` || strings.Contains(body, "\n") || strings.Contains(body, "\r")`, New: "",
+		},
+		"TestC07Forgery",
+	},
+	{
+		mutation.Mutation{
+			Name: "a token can be read in two ways",
+			File: "internal/token/token.go", Old: "	c.UserID = string(r.String(maxUserID))\n	c.Action = string(r.String(maxAction))\n", New: "	joined := string(r.String(maxUserID)) + string(r.String(maxAction))\n	c.UserID, c.Action = joined[:1], joined[1:]\n",
+		},
+		"TestC08AmbiguousTokens",
+	},
+	{
+		mutation.Mutation{
+			Name: "the first byte of a code is looked at, whether there is one or not",
+			File: "challenge.go", Old: "	digits, letters := parseCode(code)\n", New: "	digits, letters := parseCode(code)\n	if code[0] == '#' {\n		digits = code[1:]\n	}\n",
+		},
+		"TestC09MalformedAndOutOfOrder",
+	},
+	{
+		mutation.Mutation{
+			Name: "nonces are not drawn",
+			File: "internal/seal/seal.go", Old: "	rand.Read(nonce)\n", New: "	_ = rand.Reader\n",
+		},
+		"TestC10PredictableChallenges",
+	},
+	{
+		mutation.Mutation{
+			Name: "a disabled factor is judged all the same",
+			File: "internal/record/challenge.go", Old: "case f.Lane.Closed(now):", New: "case f.Lane.Closed(now) && u.Epoch == Epoch{}:",
+		},
+		"TestB11FactorNotCounted|TestC11FactorNotAllowed",
+	},
+	{
+		mutation.Mutation{
+			Name: "a trusted device is never forgotten",
+			File: "challenge.go", Old: "return err == nil && claims.UserID == u.id && claims.Epoch == u.Devices", New: "return err == nil && claims.UserID == u.id",
+		},
+		"TestC12RememberedDevice|TestD15Leftovers",
+	},
+	{
+		mutation.Mutation{
+			Name: "a policy that is down requires nothing",
+			File: "mfa.go", Old: `return false, fmt.Errorf("mfa: asking whether MFA is required: %w", err)`, New: "return false, nil",
+		},
+		"TestC16ResultNotLookedAt",
+	},
+	{
+		mutation.Mutation{
+			Name: "beginning an enrollment removes the factor",
+			File: "internal/record/totp.go", Old: "	u.PendingTOTP = &PendingTOTP{\n", New: "	u.TOTP = nil\n	u.PendingTOTP = &PendingTOTP{\n",
+		},
+		"TestD01UnconfirmedReplaces|TestD02InheritsConfirmed|TestD09SecondWayToRemove",
+	},
+	{
+		mutation.Mutation{
+			Name: "a key that is not confirmed is written down as a factor",
+			File: "mfa.go", Old: "	if u.TOTP != nil {\n		confirmed", New: "	if u.TOTP != nil || u.PendingTOTP != nil {\n		confirmed",
+		},
+		"TestD05UnconfirmedCounts|TestD13StaleFlag",
+	},
+	{
+		mutation.Mutation{
+			Name: "an app is enrolled without a proof",
+			File: "totp.go", Old: "		if err := e.mayChange(u, opts); err != nil {\n			return err\n		}\n", New: "",
+		},
+		"TestC12RememberedDevice|TestC13FactorOfAnotherUser|TestC15OtherLoginsOfTheUser|TestD03ReplacingUnproved|TestD04EnrollInsteadOfAnswer",
+	},
+	{
+		mutation.Mutation{
+			Name: "an enrollment's token lives on when there is a factor",
+			File: "challenge.go", Old: "if u.Enrolled() || claims.Epoch != u.Epoch {", New: "if u.id == \"\" {",
+		},
+		"TestC06SurvivesAChange|TestC14EnrollmentTwice|TestD04EnrollInsteadOfAnswer|TestD14EnabledDuringALogin",
+	},
+	{
+		mutation.Mutation{
+			Name: "a pending app counts as a factor",
+			File: "internal/record/user.go", Old: "return u.TOTP != nil || u.SMS != nil", New: "return u.TOTP != nil || u.SMS != nil || u.PendingTOTP != nil",
+		},
+		"TestD05UnconfirmedCounts",
+	},
+	{
+		mutation.Mutation{
+			Name: "what was begun without a proof stays",
+			File: "internal/record/enrollment.go", Old: "p != nil && !p.Proven {", New: "p != nil && !p.Proven && u.TOTP == nil && u.SMS == nil {",
+		},
+		"TestD03ReplacingUnproved",
+	},
+	{
+		mutation.Mutation{
+			Name: "factors are removed without a proof",
+			File: "mfa.go", Old: "		if err := e.mayChange(u, opts); err != nil {\n			return err\n		}\n", New: "",
+		},
+		"TestD03ReplacingUnproved|TestD08RemovedUnproved",
+	},
+	{
+		mutation.Mutation{
+			Name: "factors are removed although they are required",
+			File: "mfa.go", Old: "	if required {\n		return ErrEnforced\n	}\n", New: "	_ = required\n",
+		},
+		"TestD09SecondWayToRemove",
+	},
+	{
+		mutation.Mutation{
+			Name: "backup codes outlive the last factor",
+			File: "internal/record/user.go", Old: "	if !u.Enrolled() {\n		u.BackupCodes = nil\n	}\n", New: "",
+		},
+		"TestD10BackupCodesWithoutMFA",
+	},
+	{
+		mutation.Mutation{
+			Name: "backup codes are made without a proof",
+			File: "backupcodes.go", Old: "		return e.mayChange(u, opts)\n", New: "		return nil\n",
+		},
+		"TestD03ReplacingUnproved|TestD11BackupCodesAnew",
+	},
+	{
+		mutation.Mutation{
+			Name: "an event tells the key",
+			File: "totp.go", Old: "u.event(EventEnrollmentStarted, MethodTOTP, ActionEnroll, nil)", New: "u.event(EventEnrollmentStarted, MethodTOTP, ActionEnroll, fmt.Errorf(\"begun: %s\", uri))",
+		},
+		"TestD12ShownAgain",
+	},
+	{
+		mutation.Mutation{
+			Name: "what is pending outlives the factor that proved it",
+			File: "internal/record/user.go", Old: "	u.DropPending() // begun under a proof that ends here\n", New: "",
+		},
+		"TestD15Leftovers",
+	},
+}
