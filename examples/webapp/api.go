@@ -1,0 +1,336 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/protekt/mfa"
+)
+
+// apiRoutes are for single-page and mobile clients. They know no cookie: a
+// client shows its access token, or while it enrolls the token of the
+// mfa_enrollment_required answer, as Authorization: Bearer.
+func (s *server) apiRoutes(mux *http.ServeMux) {
+	route := func(pattern string, handle apiFunc) { mux.HandleFunc(pattern, s.api(handle)) }
+	route("POST /auth/login", s.apiLogin)
+	route("POST /auth/mfa/verify", s.apiVerifyLogin)
+	route("POST /auth/mfa/send", s.apiSendCode)
+	route("POST /auth/refresh", s.apiRefresh)
+	route("POST /auth/logout", s.apiLogout)
+	route("POST /mfa/enroll", s.apiEnroll)
+	route("POST /mfa/verify", s.apiVerify)
+	route("POST /mfa/backup-codes", s.apiBackupCodes)
+	route("POST /mfa/unenroll", s.apiUnenroll)
+	route("POST /mfa/step-up", s.apiStepUp)
+	route("GET /mfa/status", s.apiStatus)
+}
+
+// An apiFunc gives the body of a success.
+type apiFunc func(w http.ResponseWriter, r *http.Request) (any, error)
+
+func (s *server) api(handle apiFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		body, err := handle(w, r)
+		if err != nil {
+			s.writeError(w, r, err)
+			return
+		}
+		s.writeJSON(w, r, http.StatusOK, body)
+	}
+}
+
+// decode reads one JSON object, and nothing after it.
+func decode[T any](r *http.Request) (body T, err error) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return body, errNotJSON
+	}
+	decoder := json.NewDecoder(r.Body)
+	if err = decoder.Decode(&body); err == nil {
+		if _, err = decoder.Token(); err == io.EOF {
+			return body, nil
+		}
+	}
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return body, errTooLarge
+	}
+	return body, errJSON
+}
+
+// apiLogin answers with tokens, or with what must come first: a challenge or
+// enrollment, whose errors are made to be the body.
+func (s *server) apiLogin(_ http.ResponseWriter, r *http.Request) (any, error) {
+	body, err := decode[struct {
+		Email    string `json:"email"`
+		Password string `json:"password"`
+		Device   string `json:"device_token"`
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	u, err := s.signIn(r, body.Email, body.Password, body.Device)
+	var challenge *mfa.ChallengeError
+	var enrollment *mfa.EnrollmentError
+	switch {
+	case err == nil:
+		return s.grants.begin(r.Context(), u.ID, u.Generation, "")
+	case errors.As(err, &challenge):
+		return challenge, s.grants.pend(r.Context(), challenge.Token, u.Generation)
+	case errors.As(err, &enrollment):
+		return enrollment, s.grants.pend(r.Context(), enrollment.Token, u.Generation)
+	}
+	return nil, err
+}
+
+// apiVerifyLogin answers the challenge.
+func (s *server) apiVerifyLogin(_ http.ResponseWriter, r *http.Request) (any, error) {
+	body, err := decode[struct {
+		Token string `json:"mfa_token"`
+		Code  string `json:"code"`
+		Trust bool   `json:"trust_device"`
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	generation, err := s.grants.pended(r.Context(), body.Token)
+	if err != nil {
+		return nil, err
+	}
+	login, err := s.engine.VerifyLogin(r.Context(), body.Token, body.Code)
+	if err != nil {
+		return nil, err
+	}
+	granted, err := s.grants.begin(r.Context(), login.UserID, generation, login.Proof)
+	if err != nil || !body.Trust {
+		return granted, err
+	}
+	device, err := s.engine.TrustDevice(r.Context(), login.UserID, login.Proof)
+	if err != nil {
+		return nil, err
+	}
+	granted.Device = device.Token
+	return granted, nil
+}
+
+func (s *server) apiSendCode(_ http.ResponseWriter, r *http.Request) (any, error) {
+	body, err := decode[struct {
+		Token string `json:"mfa_token"`
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	return s.engine.SendCode(r.Context(), body.Token)
+}
+
+func (s *server) apiRefresh(_ http.ResponseWriter, r *http.Request) (any, error) {
+	body, err := decode[struct {
+		Refresh string `json:"refresh_token"`
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	fresh, g, err := s.grants.refresh(r.Context(), body.Refresh)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.userOf(r.Context(), g); err != nil {
+		return nil, errors.Join(err, s.grants.end(r.Context(), g.ID))
+	}
+	return fresh, nil
+}
+
+func (s *server) apiLogout(_ http.ResponseWriter, r *http.Request) (any, error) {
+	client, err := s.client(r)
+	if err != nil {
+		return nil, err
+	}
+	return struct{}{}, s.grants.end(r.Context(), client.ID)
+}
+
+// A client is who calls the API.
+type client struct {
+	grant
+	User user
+}
+
+// client gives the client whose access token the request shows.
+func (s *server) client(r *http.Request) (client, error) {
+	g, err := s.grants.open(r.Context(), bearer(r))
+	if err != nil {
+		return client{}, err
+	}
+	u, err := s.userOf(r.Context(), g)
+	return client{g, u}, err
+}
+
+// userOf gives a grant's user, unless the grant is over.
+func (s *server) userOf(ctx context.Context, g grant) (user, error) {
+	u, err := s.users.byID(ctx, g.UserID)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && u.Generation != g.Generation {
+		return user{}, errUnsigned
+	}
+	return u, err
+}
+
+// enroller gives the client that may enroll: one that is signed in, or one that
+// must enroll before it is. The latter has no grant yet.
+func (s *server) enroller(r *http.Request) (client, error) {
+	token := bearer(r)
+	if !strings.HasPrefix(token, "mfa_enr_") {
+		return s.client(r)
+	}
+	generation, err := s.grants.pended(r.Context(), token)
+	if err != nil {
+		return client{}, err
+	}
+	id, err := s.engine.EnrollmentUser(r.Context(), token)
+	if err != nil {
+		return client{}, err
+	}
+	g := grant{UserID: id, Generation: generation}
+	u, err := s.userOf(r.Context(), g)
+	return client{g, u}, err
+}
+
+func bearer(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return token
+}
+
+func (s *server) apiEnroll(_ http.ResponseWriter, r *http.Request) (any, error) {
+	client, err := s.enroller(r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := decode[struct {
+		Method mfa.Method `json:"method"`
+		Phone  string     `json:"phone"`
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	switch body.Method {
+	case mfa.MethodTOTP:
+		return s.engine.EnrollTOTP(r.Context(), client.UserID, client.User.Email, mfa.WithProof(client.Proof))
+	case mfa.MethodSMS:
+		return s.engine.EnrollSMS(r.Context(), client.UserID, body.Phone, mfa.WithProof(client.Proof))
+	}
+	return nil, mfa.ErrMethodUnavailable
+}
+
+// apiVerify confirms what was enrolled. The method may be left out where one
+// alone is pending; of two the authenticator app is meant. Who was not signed
+// in is now, and gets tokens.
+func (s *server) apiVerify(_ http.ResponseWriter, r *http.Request) (any, error) {
+	client, err := s.enroller(r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := decode[struct {
+		Method mfa.Method `json:"method"`
+		Code   string     `json:"code"`
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	login, err := s.verifyEnrollment(r.Context(), client.UserID, body.Method, body.Code)
+	if err != nil {
+		return nil, err
+	}
+	if client.Generation, err = s.users.endOthers(r.Context(), client.UserID, client.Generation); err != nil {
+		return nil, err
+	}
+	if client.ID == "" {
+		return s.grants.begin(r.Context(), client.UserID, client.Generation, login.Proof)
+	}
+	client.Proof = login.Proof
+	return login, s.grants.keep(r.Context(), client.grant)
+}
+
+func (s *server) verifyEnrollment(ctx context.Context, userID string, method mfa.Method, code string) (*mfa.Login, error) {
+	if method != "" {
+		return s.engine.VerifyEnrollment(ctx, userID, method, code)
+	}
+	login, err := s.engine.VerifyEnrollment(ctx, userID, mfa.MethodTOTP, code)
+	if errors.Is(err, mfa.ErrNoPendingEnrollment) {
+		return s.engine.VerifyEnrollment(ctx, userID, mfa.MethodSMS, code)
+	}
+	return login, err
+}
+
+func (s *server) apiBackupCodes(_ http.ResponseWriter, r *http.Request) (any, error) {
+	client, err := s.client(r)
+	if err != nil {
+		return nil, err
+	}
+	codes, err := s.engine.GenerateBackupCodes(r.Context(), client.UserID, mfa.WithProof(client.Proof))
+	if err != nil {
+		return nil, err
+	}
+	return map[string][]string{"backup_codes": codes}, nil
+}
+
+func (s *server) apiUnenroll(_ http.ResponseWriter, r *http.Request) (any, error) {
+	client, err := s.client(r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := decode[struct {
+		Method mfa.Method `json:"method"`
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.engine.Unenroll(r.Context(), client.UserID, body.Method, mfa.WithProof(client.Proof)); err != nil {
+		return nil, err
+	}
+	if client.Generation, err = s.users.endOthers(r.Context(), client.UserID, client.Generation); err != nil {
+		return nil, err
+	}
+	if err := s.grants.keep(r.Context(), client.grant); err != nil {
+		return nil, err
+	}
+	return s.engine.Status(r.Context(), client.UserID)
+}
+
+// apiStepUp answers the challenge of a 403 mfa_required. Its proof stays on the
+// server: what was refused may be tried again, for 15 minutes.
+func (s *server) apiStepUp(_ http.ResponseWriter, r *http.Request) (any, error) {
+	client, err := s.client(r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := decode[struct {
+		Token string `json:"mfa_token"`
+		Code  string `json:"code"`
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	login, err := s.engine.VerifyStepUp(r.Context(), body.Token, mfa.ActionManage, body.Code)
+	if err != nil {
+		return nil, err
+	}
+	if login.UserID != client.UserID {
+		return nil, mfa.ErrInvalidToken
+	}
+	client.Proof = login.Proof
+	return login, s.grants.keep(r.Context(), client.grant)
+}
+
+func (s *server) apiStatus(_ http.ResponseWriter, r *http.Request) (any, error) {
+	client, err := s.client(r)
+	if err != nil {
+		return nil, err
+	}
+	return s.engine.Status(r.Context(), client.UserID)
+}

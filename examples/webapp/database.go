@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+)
+
+// memory is the name of a database that is gone at the end.
+const memory = ":memory:"
+
+const schema = `
+CREATE TABLE IF NOT EXISTS users (
+	id         TEXT PRIMARY KEY,
+	email      TEXT NOT NULL UNIQUE,
+	password   TEXT NOT NULL,
+	created_at INTEGER NOT NULL,
+	is_admin   INTEGER NOT NULL,
+	generation INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE IF NOT EXISTS settings (
+	name  TEXT PRIMARY KEY,
+	value INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS sessions (
+	token   TEXT PRIMARY KEY,
+	data    BLOB,
+	expires INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS sessions_expires ON sessions (expires);
+CREATE TABLE IF NOT EXISTS grants (
+	id              TEXT PRIMARY KEY,
+	user_id         TEXT NOT NULL,
+	generation      INTEGER NOT NULL,
+	access_hash     BLOB NOT NULL,
+	access_expires  INTEGER NOT NULL,
+	refresh_hash    BLOB NOT NULL,
+	refresh_expires INTEGER NOT NULL,
+	proof           BLOB NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS grants_expires ON grants (refresh_expires);
+CREATE TABLE IF NOT EXISTS pending (
+	hash       BLOB PRIMARY KEY,
+	generation INTEGER NOT NULL,
+	expires    INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS resets (
+	hash    BLOB PRIMARY KEY,
+	user_id TEXT NOT NULL,
+	expires INTEGER NOT NULL
+) STRICT;`
+
+// openDatabase opens or makes the application's database.
+func openDatabase(ctx context.Context, path string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", dataSource(path))
+	if err != nil {
+		return nil, err
+	}
+	if path == memory {
+		db.SetMaxOpenConns(1) // each connection would have a database of its own
+	}
+	if _, err := db.ExecContext(ctx, schema); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("opening the database %s: %w", path, err)
+	}
+	return db, nil
+}
+
+func dataSource(path string) string {
+	if path == memory {
+		return path
+	}
+	options := url.Values{
+		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)"},
+		"_txlock": {"immediate"},
+	}
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: options.Encode()}).String()
+}

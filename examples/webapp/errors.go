@@ -1,0 +1,155 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/protekt/mfa"
+)
+
+// A refusal is an error of the application's own, made for the user.
+type refusal struct {
+	code    string
+	status  int
+	message string
+}
+
+func (e *refusal) Error() string { return e.message }
+
+var (
+	errCredentials = &refusal{"invalid_credentials", http.StatusUnauthorized, "The e-mail address or the password is wrong."}
+	errUnsigned    = &refusal{"unauthorized", http.StatusUnauthorized, "Sign in first."}
+	errForbidden   = &refusal{"forbidden", http.StatusForbidden, "Only an administrator may do that."}
+	errOrigin      = &refusal{"cross_origin", http.StatusForbidden, "This request came from another site."}
+	errEmail       = &refusal{"invalid_email", http.StatusUnprocessableEntity, "That is not an e-mail address that can be used here."}
+	errEmailTaken  = &refusal{"email_taken", http.StatusConflict, "There is an account with this address already."}
+	errPassword    = &refusal{"invalid_password", http.StatusUnprocessableEntity, "A password has 8 to 256 characters."}
+	errResetLink   = &refusal{"invalid_link", http.StatusUnprocessableEntity, "This link is not valid any more. Ask for a new one."}
+	errNoUser      = &refusal{"not_found", http.StatusNotFound, "There is no such user."}
+	errJSON        = &refusal{"invalid_request", http.StatusBadRequest, "The body is not one JSON object as expected."}
+	errNotJSON     = &refusal{"unsupported_media_type", http.StatusUnsupportedMediaType, "Send the body as application/json."}
+	errTooLarge    = &refusal{"too_large", http.StatusRequestEntityTooLarge, "The request is too large."}
+)
+
+// A problem is an error as it is told, on a page or in JSON.
+type problem struct {
+	Status     int    `json:"-"`
+	Code       string `json:"code"`
+	Message    string `json:"message"`
+	TriesLeft  *int   `json:"tries_left,omitempty"`
+	RetryAfter int    `json:"retry_after,omitempty"` // seconds
+
+	// Where a fresh proof is needed first: answer with this token.
+	Token   string       `json:"mfa_token,omitempty"`
+	Methods []mfa.Method `json:"available_methods,omitempty"`
+}
+
+// Tries are those left, for a page; 0 where that is not known.
+func (p problem) Tries() int {
+	if p.TriesLeft == nil {
+		return 0
+	}
+	return *p.TriesLeft
+}
+
+// answers are the statuses and texts for the codes of mfa.ErrorCode.
+var answers = map[string]struct {
+	status  int
+	message string
+}{
+	"mfa_required":            {http.StatusForbidden, "Confirm with a code first."},
+	"mfa_enrollment_required": {http.StatusForbidden, "Set up a second factor first."},
+	"mfa_enforced":            {http.StatusForbidden, "This project requires multi-factor authentication, so a factor cannot be removed. You can replace it."},
+	"invalid_code":            {http.StatusUnauthorized, "That code is not right. Please try again."},
+	"invalid_token":           {http.StatusUnauthorized, "That took too long, or was answered already. Please begin again."},
+	"not_enrolled":            {http.StatusNotFound, "There is no such factor on this account."},
+	"no_pending_enrollment":   {http.StatusConflict, "Nothing is waiting for a code any more. Please start the setup again."},
+	"method_unavailable":      {http.StatusUnprocessableEntity, "This method cannot be used here."},
+	"invalid_phone":           {http.StatusUnprocessableEntity, "That is not a phone number. Write it with the country code, like +234 801 234 5678."},
+	"invalid_user":            {http.StatusBadRequest, "That is not a user."},
+	"invalid_request":         {http.StatusBadRequest, "That request cannot be understood."},
+	"delivery_failed":         {http.StatusBadGateway, "The message could not be sent. Please try again, or use another method."},
+	"factor_disabled":         {http.StatusForbidden, "Too many wrong codes have disabled this factor. Use another one, or ask your administrator to unlock it."},
+	"too_many_attempts":       {http.StatusTooManyRequests, "Too many attempts. Please wait before you try again."},
+	"conflict":                {http.StatusConflict, "Somebody else changed this at the same time. Please try again."},
+	"internal":                {http.StatusServiceUnavailable, "Something is wrong on our side. Please try again."},
+}
+
+// explain says what an error is for the user. What is not known is told as a
+// fault of ours, without details: those are for the log.
+func explain(err error) problem {
+	var own *refusal
+	if errors.As(err, &own) {
+		return problem{Status: own.status, Code: own.code, Message: own.message}
+	}
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return explain(errTooLarge)
+	}
+	code := mfa.ErrorCode(err)
+	p := problem{Status: answers[code].status, Code: code, Message: answers[code].message}
+	var (
+		throttled mfa.ThrottledError
+		wrong     mfa.CodeError
+		challenge *mfa.ChallengeError
+	)
+	switch {
+	case errors.As(err, &throttled):
+		p.RetryAfter = max(1, seconds(throttled.RetryAfter))
+	case errors.As(err, &wrong):
+		p.TriesLeft = &wrong.TriesLeft
+	case errors.As(err, &challenge):
+		p.Token, p.Methods = challenge.Token, challenge.Methods
+	}
+	return p
+}
+
+// report logs a fault of ours and sets what the headers tell of an error.
+func (s *server) report(w http.ResponseWriter, r *http.Request, err error) problem {
+	p := explain(err)
+	if p.Status >= http.StatusInternalServerError {
+		s.log.ErrorContext(r.Context(), "request", "path", r.URL.Path, "error", err)
+	}
+	if p.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(p.RetryAfter))
+	}
+	return p
+}
+
+// showError shows a page again with what went wrong on it.
+func (s *server) showError(w http.ResponseWriter, r *http.Request, v *visit, page string, err error, data any) {
+	p := s.report(w, r, err)
+	s.render(w, r, v, page, p.Status, &p, data)
+}
+
+// fail is for what has no page of its own.
+func (s *server) fail(w http.ResponseWriter, r *http.Request, v *visit, err error) {
+	s.showError(w, r, v, "error", err, nil)
+}
+
+// writeError is an error as JSON.
+func (s *server) writeError(w http.ResponseWriter, r *http.Request, err error) {
+	p := s.report(w, r, err)
+	if p.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	s.writeJSON(w, r, p.Status, map[string]problem{"error": p})
+}
+
+func (s *server) writeJSON(w http.ResponseWriter, r *http.Request, status int, body any) {
+	data, err := json.Marshal(body)
+	if err != nil {
+		s.log.ErrorContext(r.Context(), "writing JSON", "error", err)
+		http.Error(w, "internal error", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	w.Write(data)
+}
+
+// crossOrigin answers requests that another site made the browser send.
+func (s *server) crossOrigin(w http.ResponseWriter, r *http.Request) {
+	s.writeError(w, r, errOrigin)
+}

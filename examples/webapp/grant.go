@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"database/sql"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/protekt/mfa"
+)
+
+const (
+	accessTTL  = 15 * time.Minute
+	refreshTTL = 30 * 24 * time.Hour
+)
+
+// grants are the sessions of API clients. Their tokens are random and opaque;
+// the database has hashes of them.
+type grants struct {
+	db     *sql.DB
+	now    func() time.Time
+	sealer *sealer
+}
+
+// A grant is one login of an API client. Refreshing replaces both of its
+// tokens.
+type grant struct {
+	ID         string
+	UserID     string
+	Generation int64 // of the user, as with a session
+	Proof      string
+
+	accessHash, refreshHash       []byte
+	accessExpires, refreshExpires int64
+}
+
+// tokens are what the client gets.
+type tokens struct {
+	Access    string `json:"access_token"`
+	Refresh   string `json:"refresh_token"`
+	Type      string `json:"token_type"`
+	ExpiresIn int    `json:"expires_in"` // seconds
+	Device    string `json:"device_token,omitempty"`
+}
+
+const grantProof = "grant proof"
+
+// pendingTTL is as long as any token of a login that is not complete lives.
+const pendingTTL = 15 * time.Minute
+
+// pend remembers the user's generation under the token of a login that is not
+// complete, as a browser's session does: what ends sessions ends it too.
+func (t *grants) pend(ctx context.Context, token string, generation int64) error {
+	if _, err := t.db.ExecContext(ctx, "DELETE FROM pending WHERE expires <= ?", t.now().Unix()); err != nil {
+		return err
+	}
+	_, err := t.db.ExecContext(ctx, "INSERT INTO pending (hash, generation, expires) VALUES (?, ?, ?)",
+		hashToken(token), generation, t.now().Add(pendingTTL).Unix())
+	return err
+}
+
+// pended gives that generation, or mfa.ErrInvalidToken.
+func (t *grants) pended(ctx context.Context, token string) (generation int64, err error) {
+	err = t.db.QueryRowContext(ctx, "SELECT generation FROM pending WHERE hash = ?", hashToken(token)).Scan(&generation)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, mfa.ErrInvalidToken
+	}
+	return generation, err
+}
+
+// begin makes a grant for a user who is in.
+func (t *grants) begin(ctx context.Context, userID string, generation int64, proof string) (tokens, error) {
+	if _, err := t.db.ExecContext(ctx, "DELETE FROM grants WHERE refresh_expires <= ?", t.now().Unix()); err != nil {
+		return tokens{}, err
+	}
+	id := rand.Text()
+	fresh := newTokens(id)
+	_, err := t.db.ExecContext(ctx, `INSERT INTO grants
+		(id, user_id, generation, access_hash, access_expires, refresh_hash, refresh_expires, proof) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		id, userID, generation, hashToken(fresh.Access), t.now().Add(accessTTL).Unix(),
+		hashToken(fresh.Refresh), t.now().Add(refreshTTL).Unix(), t.sealer.seal(grantProof+id, []byte(proof)))
+	return fresh, err
+}
+
+// newTokens begin with what they are and the grant's ID, so that one that was
+// replaced still tells which grant it was of.
+func newTokens(id string) tokens {
+	return tokens{
+		Access:    "at_" + id + "." + rand.Text(),
+		Refresh:   "rt_" + id + "." + rand.Text(),
+		Type:      "Bearer",
+		ExpiresIn: seconds(accessTTL),
+	}
+}
+
+func hashToken(token string) []byte {
+	hash := sha256.Sum256([]byte(token))
+	return hash[:]
+}
+
+// open gives the grant of an access token, or errUnsigned.
+func (t *grants) open(ctx context.Context, access string) (grant, error) {
+	g, err := t.load(ctx, access, "at_")
+	if err != nil {
+		return grant{}, err
+	}
+	if subtle.ConstantTimeCompare(hashToken(access), g.accessHash) != 1 || t.now().Unix() >= g.accessExpires {
+		return grant{}, errUnsigned
+	}
+	return g, nil
+}
+
+// load finds the grant that a token names. It does not look at its secret.
+func (t *grants) load(ctx context.Context, token, kind string) (g grant, err error) {
+	rest, ok := strings.CutPrefix(token, kind)
+	id, _, found := strings.Cut(rest, ".")
+	if !ok || !found {
+		return grant{}, errUnsigned
+	}
+	var proof []byte
+	err = t.db.QueryRowContext(ctx, `SELECT id, user_id, generation, access_hash, access_expires, refresh_hash, refresh_expires, proof
+		FROM grants WHERE id = ?`, id).Scan(&g.ID, &g.UserID, &g.Generation, &g.accessHash, &g.accessExpires, &g.refreshHash, &g.refreshExpires, &proof)
+	if errors.Is(err, sql.ErrNoRows) {
+		return grant{}, errUnsigned
+	}
+	if err != nil {
+		return grant{}, err
+	}
+	if proof, err = t.sealer.open(grantProof+g.ID, proof); err != nil {
+		return grant{}, errUnsigned
+	}
+	g.Proof = string(proof)
+	return g, nil
+}
+
+// refresh replaces both tokens. A refresh token that was replaced already is in
+// two hands: that ends the grant, for both.
+func (t *grants) refresh(ctx context.Context, refresh string) (tokens, grant, error) {
+	g, err := t.load(ctx, refresh, "rt_")
+	if err != nil {
+		return tokens{}, grant{}, err
+	}
+	fresh := newTokens(g.ID)
+	result, err := t.db.ExecContext(ctx, `UPDATE grants SET access_hash = ?, access_expires = ?, refresh_hash = ?, refresh_expires = ?
+		WHERE id = ? AND refresh_hash = ? AND refresh_expires > ?`,
+		hashToken(fresh.Access), t.now().Add(accessTTL).Unix(), hashToken(fresh.Refresh), t.now().Add(refreshTTL).Unix(),
+		g.ID, hashToken(refresh), t.now().Unix())
+	if err != nil {
+		return tokens{}, grant{}, err
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return tokens{}, grant{}, errors.Join(err, errUnsigned, t.end(ctx, g.ID))
+	}
+	return fresh, g, nil
+}
+
+// end is a log-out.
+func (t *grants) end(ctx context.Context, id string) error {
+	_, err := t.db.ExecContext(ctx, "DELETE FROM grants WHERE id = ?", id)
+	return err
+}
+
+// keep remembers a grant's generation and proof.
+func (t *grants) keep(ctx context.Context, g grant) error {
+	_, err := t.db.ExecContext(ctx, "UPDATE grants SET generation = ?, proof = ? WHERE id = ?",
+		g.Generation, t.sealer.seal(grantProof+g.ID, []byte(g.Proof)), g.ID)
+	return err
+}

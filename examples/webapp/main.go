@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	addr := flag.String("addr", "127.0.0.1:8080", "where to listen")
+	path := flag.String("db", "./mfa-demo.db", "the SQLite database; :memory: to forget all at the end")
+	secure := flag.Bool("secure", false, "mark cookies as Secure, behind a proxy that speaks TLS")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *addr, *path, *secure); err != nil {
+		fmt.Fprintln(os.Stderr, "webapp:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx is done.
+func run(ctx context.Context, addr, path string, secure bool) error {
+	key, from, err := loadKey(path)
+	if err != nil {
+		return err
+	}
+	db, err := openDatabase(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	app, err := newServer(config{DB: db, Key: key, Secure: secure, Log: slog.Default()})
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	fmt.Print(directions(listener.Addr().String(), path, from))
+	return serve(ctx, listener, app)
+}
+
+// serve answers until ctx is done, then finishes what was begun.
+func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    32 << 10,
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		return err
+	}
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// directions say where to click.
+func directions(addr, path, key string) string {
+	return fmt.Sprintf(`A web application with multi-factor authentication.
+
+  http://%[1]s/signup    make an account: the first one administrates the project
+  http://%[1]s/security  add an authenticator app, a phone, backup codes
+  http://%[1]s/project   require MFA of everybody, reset and unlock users
+  http://%[1]s/phone     messages and mail arrive here (a demonstration's phone)
+
+Database: %[2]s   Key: %[3]s
+Press Ctrl+C to stop.
+`, addr, path, key)
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/protekt/mfa"
+)
+
+//go:embed templates
+var templates embed.FS
+
+// pages are the templates, each within the layout, by name.
+type pages map[string]*template.Template
+
+const layout = "templates/layout.html"
+
+func parsePages() (pages, error) {
+	files, err := fs.Glob(templates, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	parsed := make(pages)
+	for _, file := range files {
+		if file == layout {
+			continue
+		}
+		name := strings.TrimSuffix(path.Base(file), ".html")
+		page, err := template.New(path.Base(layout)).Funcs(template.FuncMap{
+			"method": methodName,
+			"when":   when,
+			"stamp":  func(t time.Time) string { return t.Format(time.RFC3339) },
+			"wait":   wait,
+			"plural": plural,
+			"amr":    amrText,
+			"switch": switchName,
+		}).ParseFS(templates, layout, file)
+		if err != nil {
+			return nil, err
+		}
+		parsed[name] = page
+	}
+	return parsed, nil
+}
+
+// A view is what a template is given.
+type view struct {
+	Page    string
+	Issuer  string
+	Visit   *visit
+	Notice  string
+	Problem *problem
+	Data    any
+}
+
+// SignedIn tells whether to show the navigation.
+func (v view) SignedIn() bool { return v.Visit.State == signedIn }
+
+// Known tells whether there is anything to sign out of.
+func (v view) Known() bool { return v.Visit.State != anonymous }
+
+// show shows a page on which nothing went wrong.
+func (s *server) show(w http.ResponseWriter, r *http.Request, v *visit, page string, status int, data any) {
+	s.render(w, r, v, page, status, nil, data)
+}
+
+// render writes a page, and tells the session's notice once.
+func (s *server) render(w http.ResponseWriter, r *http.Request, v *visit, page string, status int, p *problem, data any) {
+	notice := v.Notice
+	if notice != "" {
+		v.Notice = ""
+		s.keep(r.Context(), v.session)
+	}
+	var b bytes.Buffer
+	err := s.pages[page].Execute(&b, view{Page: page, Issuer: issuer, Visit: v, Notice: notice, Problem: p, Data: data})
+	if err != nil {
+		s.log.ErrorContext(r.Context(), "rendering", "page", page, "error", err)
+		http.Error(w, "Something is wrong on our side.", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	b.WriteTo(w)
+}
+
+// methodName is how a method is called on a page and in a mail.
+func methodName(m mfa.Method) string {
+	switch m {
+	case mfa.MethodTOTP:
+		return "Authenticator app"
+	case mfa.MethodSMS:
+		return "Text message"
+	case mfa.MethodBackupCode:
+		return "Backup codes"
+	}
+	return "Unknown method"
+}
+
+// switchName is the end of an element's id: switch-totp, switch-sms,
+// switch-backup.
+func switchName(m mfa.Method) string {
+	if m == mfa.MethodBackupCode {
+		return "backup"
+	}
+	return string(m)
+}
+
+// when is a time as people read it.
+func when(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04 UTC") }
+
+// wait is a number of seconds as people say it.
+func wait(seconds int) string {
+	if seconds >= 60 {
+		minutes := (seconds + 59) / 60
+		return plural(minutes, "minute", "minutes")
+	}
+	return plural(seconds, "second", "seconds")
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// amrText says how somebody signed in.
+func amrText(amr []string) string {
+	words := map[string]string{
+		"pwd": "password",
+		"otp": "authenticator app",
+		"sms": "text message",
+		"mfa": "more than one factor",
+	}
+	var said []string
+	for _, value := range amr {
+		said = append(said, words[value])
+	}
+	return strings.Join(said, ", ")
+}

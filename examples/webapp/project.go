@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/protekt/mfa"
+)
+
+// admin lets administrators through, and nobody else.
+func (s *server) admin(next pageFunc) pageFunc {
+	return func(w http.ResponseWriter, r *http.Request, v *visit) {
+		if !v.User.Admin {
+			s.fail(w, r, v, errForbidden)
+			return
+		}
+		next(w, r, v)
+	}
+}
+
+// projectView is for the administrator.
+type projectView struct {
+	Required bool
+	Members  []member
+	Without  []member // those without MFA
+}
+
+// A member is a user and the factors that the store's records list.
+type member struct {
+	User    user
+	Methods []mfa.Method
+}
+
+const maxMembers = 100 // on the page
+
+func (s *server) projectPage(w http.ResponseWriter, r *http.Request, v *visit) {
+	view, err := s.project(r.Context())
+	if err != nil {
+		s.fail(w, r, v, err)
+		return
+	}
+	s.show(w, r, v, "project", http.StatusOK, view)
+}
+
+func (s *server) project(ctx context.Context) (view projectView, err error) {
+	if view.Required, err = s.settings.mfaRequired(ctx, ""); err != nil {
+		return view, err
+	}
+	list, err := s.users.list(ctx, maxMembers)
+	if err != nil {
+		return view, err
+	}
+	for _, u := range list {
+		record, err := s.store.Load(ctx, u.ID)
+		if err != nil && !errors.Is(err, mfa.ErrNoRecord) {
+			return view, err
+		}
+		m := member{u, record.Methods}
+		view.Members = append(view.Members, m)
+		if len(m.Methods) == 0 {
+			view.Without = append(view.Without, m)
+		}
+	}
+	return view, nil
+}
+
+// setRequired is projects.update(id, {mfaRequired: true}). Who has no factor
+// enrolls one at the next login.
+func (s *server) setRequired(w http.ResponseWriter, r *http.Request, v *visit) {
+	required := r.PostFormValue("required") == "true"
+	if err := s.settings.setMFARequired(r.Context(), required); err != nil {
+		s.fail(w, r, v, err)
+		return
+	}
+	notice := "MFA is optional now."
+	if required {
+		notice = "MFA is required now. Who has none sets it up at the next sign-in."
+	}
+	s.projectChanged(w, r, v, notice)
+}
+
+func (s *server) projectChanged(w http.ResponseWriter, r *http.Request, v *visit, notice string) {
+	v.Notice = notice
+	s.keep(r.Context(), v.session)
+	http.Redirect(w, r, "/project", http.StatusSeeOther)
+}
+
+// member gives the user that an administrator's form names.
+func (s *server) member(r *http.Request) (user, error) {
+	return s.users.find(r.Context(), r.PostFormValue("user"))
+}
+
+// resetUser lets a user who has lost all factors start again without MFA. Make
+// sure who asks: this is the way around every factor.
+func (s *server) resetUser(w http.ResponseWriter, r *http.Request, v *visit) {
+	u, err := s.member(r)
+	if err == nil {
+		err = s.engine.Reset(r.Context(), u.ID)
+	}
+	if err == nil && u.ID != v.UserID {
+		err = s.users.endSessions(r.Context(), u.ID)
+	}
+	if err != nil {
+		s.fail(w, r, v, err)
+		return
+	}
+	s.projectChanged(w, r, v, u.Email+" starts again without MFA.")
+}
+
+// unlockUser forgets a user's failures and enables disabled factors.
+func (s *server) unlockUser(w http.ResponseWriter, r *http.Request, v *visit) {
+	u, err := s.member(r)
+	if err == nil {
+		err = s.engine.Unlock(r.Context(), u.ID)
+	}
+	if err != nil {
+		s.fail(w, r, v, err)
+		return
+	}
+	s.projectChanged(w, r, v, u.Email+" is unlocked.")
+}

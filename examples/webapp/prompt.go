@@ -1,0 +1,181 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/protekt/mfa"
+)
+
+// A prompt is a challenge that the session remembers. Its token stays on the
+// server: nobody else's browser can answer it.
+type prompt struct {
+	Token     string
+	Methods   []mfa.Method
+	Phone     string // masked
+	ExpiresAt time.Time
+	Sent      *mfa.SMSDelivery // the last message, if any
+	Return    string           // where to go on afterwards, for a fresh proof
+}
+
+func newPrompt(c *mfa.Challenge, back string) *prompt {
+	return &prompt{Token: c.Token, Methods: c.Methods, Phone: c.Phone, ExpiresAt: c.ExpiresAt, Return: back}
+}
+
+// promptView is what the page shows of a prompt.
+type promptView struct {
+	Path   string // of this prompt
+	Login  bool   // else it is for a fresh proof
+	Method mfa.Method
+	Others []mfa.Method
+	Phone  string
+	Sent   bool
+	Resend int // seconds until another message may be sent
+}
+
+const (
+	loginPath   = "/login/mfa"
+	confirmPath = "/confirm"
+)
+
+// view shows the prompt for the method that the user chose.
+func (s *server) view(v *visit, path, chosen string) promptView {
+	method := mfa.Method(chosen)
+	if !slices.Contains(v.Prompt.Methods, method) {
+		method = v.Prompt.Methods[0]
+	}
+	view := promptView{
+		Path:   path,
+		Login:  path == loginPath,
+		Method: method,
+		Phone:  v.Prompt.Phone,
+		Sent:   v.Prompt.Sent != nil,
+	}
+	view.Others = slices.DeleteFunc(slices.Clone(v.Prompt.Methods), func(m mfa.Method) bool { return m == method })
+	if view.Sent {
+		view.Resend = seconds(v.Prompt.Sent.ResendAfter.Sub(s.now()))
+	}
+	return view
+}
+
+// promptAt shows the prompt, or what went wrong with the last answer.
+func (s *server) promptAt(w http.ResponseWriter, r *http.Request, v *visit, path string, err error) {
+	var wrong *mfa.CodeError
+	switch {
+	case v.Prompt == nil || !s.now().Before(v.Prompt.ExpiresAt), errors.Is(err, mfa.ErrInvalidToken):
+		s.promptOver(w, r, v, "That took too long, or was answered already.")
+	case errors.As(err, &wrong) && wrong.TriesLeft == 0:
+		s.promptOver(w, r, v, "Too many wrong codes.")
+	case err != nil:
+		s.showError(w, r, v, "prompt", err, s.view(v, path, r.FormValue("method")))
+	default:
+		s.show(w, r, v, "prompt", http.StatusOK, s.view(v, path, r.FormValue("method")))
+	}
+}
+
+// promptOver sends the user back to where the challenge began.
+func (s *server) promptOver(w http.ResponseWriter, r *http.Request, v *visit, why string) {
+	if v.State == passwordOnly {
+		s.stepTo(w, r, v, session{Notice: why + " Please sign in again."}, "/login")
+		return
+	}
+	back := "/security"
+	if v.Prompt != nil {
+		back, v.Prompt = v.Prompt.Return, nil
+		v.Notice = why + " Please try again."
+		s.keep(r.Context(), v.session)
+	}
+	http.Redirect(w, r, back, http.StatusSeeOther)
+}
+
+// sendCode sends a message for the prompt.
+func (s *server) sendCode(w http.ResponseWriter, r *http.Request, v *visit, path string) {
+	if v.Prompt == nil {
+		s.promptAt(w, r, v, path, nil)
+		return
+	}
+	sent, err := s.engine.SendCode(r.Context(), v.Prompt.Token)
+	if err != nil {
+		s.promptAt(w, r, v, path, err)
+		return
+	}
+	v.Prompt.Sent = sent
+	s.keep(r.Context(), v.session)
+	http.Redirect(w, r, path+"?method=sms", http.StatusSeeOther)
+}
+
+// loginPrompt is where the password leads.
+func (s *server) loginPrompt(w http.ResponseWriter, r *http.Request, v *visit) {
+	s.promptAt(w, r, v, loginPath, nil)
+}
+
+func (s *server) sendLoginCode(w http.ResponseWriter, r *http.Request, v *visit) {
+	s.sendCode(w, r, v, loginPath)
+}
+
+// answerLogin lets the user in whose code is right.
+func (s *server) answerLogin(w http.ResponseWriter, r *http.Request, v *visit) {
+	login, err := s.engine.VerifyLogin(r.Context(), v.Prompt.Token, r.PostFormValue("code"))
+	if err != nil {
+		s.promptAt(w, r, v, loginPath, err)
+		return
+	}
+	if r.PostFormValue("trust") != "" {
+		if err := s.trustDevice(w, r, login); err != nil {
+			s.log.ErrorContext(r.Context(), "trusting a device", "error", err) // the user is in all the same
+		}
+	}
+	s.enter(w, r, v, login, "/dashboard", backupCodeNotice(login))
+}
+
+// enter is the one way into the signed-in state with a second factor.
+func (s *server) enter(w http.ResponseWriter, r *http.Request, v *visit, login *mfa.Login, path, notice string) {
+	s.stepTo(w, r, v, session{
+		State:      signedIn,
+		UserID:     login.UserID,
+		Generation: v.Generation,
+		Proof:      login.Proof,
+		AMR:        append([]string{"pwd"}, login.AMR...),
+		Codes:      v.Codes,
+		Notice:     notice,
+	}, path)
+}
+
+// confirm asks for a fresh proof where the engine wants one, and comes back.
+func (s *server) confirm(w http.ResponseWriter, r *http.Request, v *visit, challenge *mfa.ChallengeError, back string) {
+	v.Prompt = newPrompt(&challenge.Challenge, back)
+	s.keep(r.Context(), v.session)
+	http.Redirect(w, r, confirmPath, http.StatusSeeOther)
+}
+
+func (s *server) confirmPrompt(w http.ResponseWriter, r *http.Request, v *visit) {
+	s.promptAt(w, r, v, confirmPath, nil)
+}
+
+func (s *server) sendConfirmCode(w http.ResponseWriter, r *http.Request, v *visit) {
+	s.sendCode(w, r, v, confirmPath)
+}
+
+// answerConfirm keeps the new proof, and goes back to where it was asked for.
+func (s *server) answerConfirm(w http.ResponseWriter, r *http.Request, v *visit) {
+	if v.Prompt == nil {
+		s.promptAt(w, r, v, confirmPath, nil)
+		return
+	}
+	login, err := s.engine.VerifyStepUp(r.Context(), v.Prompt.Token, mfa.ActionManage, r.PostFormValue("code"))
+	if err != nil {
+		s.promptAt(w, r, v, confirmPath, err)
+		return
+	}
+	s.enter(w, r, v, login, v.Prompt.Return, "Confirmed. You can change your factors for the next 15 minutes.")
+}
+
+// backupCodeNotice tells who used a backup code how many are left.
+func backupCodeNotice(login *mfa.Login) string {
+	if login.Method != mfa.MethodBackupCode {
+		return ""
+	}
+	return "You used a backup code. " + plural(login.BackupCodesLeft, "code is", "codes are") + " left."
+}

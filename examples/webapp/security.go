@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/protekt/mfa"
+)
+
+// securityView is what the user has, and what can be added.
+type securityView struct {
+	TOTP, SMS, Backup *mfa.Factor
+	CodesLeft         int
+	Required          bool
+}
+
+func (v securityView) Enrolled() bool { return v.TOTP != nil || v.SMS != nil }
+
+func newSecurityView(status *mfa.Status) securityView {
+	view := securityView{CodesLeft: status.BackupCodesLeft, Required: status.Required}
+	for _, factor := range status.Factors {
+		switch factor.Method {
+		case mfa.MethodTOTP:
+			view.TOTP = &factor
+		case mfa.MethodSMS:
+			view.SMS = &factor
+		case mfa.MethodBackupCode:
+			view.Backup = &factor
+		}
+	}
+	return view
+}
+
+func (s *server) securityPage(w http.ResponseWriter, r *http.Request, v *visit) {
+	s.securityAt(w, r, v, nil)
+}
+
+func (s *server) securityAt(w http.ResponseWriter, r *http.Request, v *visit, refused error) {
+	status, err := s.engine.Status(r.Context(), v.UserID)
+	if err != nil {
+		s.fail(w, r, v, err)
+		return
+	}
+	if refused != nil {
+		s.showError(w, r, v, "security", refused, newSecurityView(status))
+		return
+	}
+	s.show(w, r, v, "security", http.StatusOK, newSecurityView(status))
+}
+
+// removeFactor is mfa_enforced where the project requires MFA.
+func (s *server) removeFactor(w http.ResponseWriter, r *http.Request, v *visit) {
+	method := mfa.Method(r.PostFormValue("method"))
+	err := s.engine.Unenroll(r.Context(), v.UserID, method, mfa.WithProof(v.Proof))
+	var challenge *mfa.ChallengeError
+	switch {
+	case errors.As(err, &challenge):
+		s.confirm(w, r, v, challenge, "/security")
+	case err != nil:
+		s.securityAt(w, r, v, err)
+	default:
+		s.changed(w, r, v, methodName(method)+" is removed. Your other sessions were signed out.")
+	}
+}
+
+// changed ends the user's other sessions, and lets this one go on.
+func (s *server) changed(w http.ResponseWriter, r *http.Request, v *visit, notice string) {
+	generation, err := s.users.endOthers(r.Context(), v.UserID, v.Generation)
+	if err != nil {
+		s.fail(w, r, v, err)
+		return
+	}
+	v.Generation, v.Notice, v.Prompt, v.Setup = generation, notice, nil, nil
+	s.stepTo(w, r, v, v.session, "/security")
+}
+
+func (s *server) forgetDevices(w http.ResponseWriter, r *http.Request, v *visit) {
+	if err := s.engine.ForgetDevices(r.Context(), v.UserID); err != nil {
+		s.securityAt(w, r, v, err)
+		return
+	}
+	v.Notice = "Every device will be asked for a code again."
+	s.keep(r.Context(), v.session)
+	http.Redirect(w, r, "/security", http.StatusSeeOther)
+}
+
+// changePassword asks for the old one, and ends all sessions, this one too.
+func (s *server) changePassword(w http.ResponseWriter, r *http.Request, v *visit) {
+	_, err := s.rightPassword(r, v.User.Email, r.PostFormValue("current"))
+	if err == nil {
+		err = s.newPassword(r.Context(), v.UserID, r.PostFormValue("password"))
+	}
+	if err != nil {
+		s.securityAt(w, r, v, err)
+		return
+	}
+	s.stepTo(w, r, v, session{Notice: "Your password is changed. Please sign in with it."}, "/login")
+}

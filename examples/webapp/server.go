@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+
+	"github.com/protekt/mfa"
+)
+
+// issuer is the name in authenticator apps, messages and on the pages.
+const issuer = "Protekt"
+
+// A config is what a server is made of. Only DB and Key are required.
+type config struct {
+	DB     *sql.DB
+	Key    []byte           // 32 bytes
+	SMS    mfa.SMSSender    // nil: messages arrive on the page /phone
+	Now    func() time.Time // nil: time.Now
+	Secure bool             // cookies for TLS alone
+	Log    *slog.Logger     // nil: none
+}
+
+// A server is the application.
+type server struct {
+	engine   *mfa.Engine
+	store    mfa.Store
+	users    *users
+	settings *settings
+	grants   *grants
+	phone    *phone
+	limits   *limits
+	sessions *scs.SessionManager
+	pages    pages
+	now      func() time.Time
+	secure   bool
+	log      *slog.Logger
+	handler  http.Handler
+}
+
+func newServer(c config) (*server, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	sealer, err := newSealer(c.Key)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{
+		users:    &users{db: c.DB, now: c.Now, passwords: newPasswords()},
+		settings: &settings{c.DB},
+		grants:   &grants{db: c.DB, now: c.Now, sealer: sealer},
+		phone:    newPhone(c.Now),
+		limits:   newLimits(c.Now),
+		sessions: newSessions(c.DB, sealer, c.Secure),
+		now:      c.Now,
+		secure:   c.Secure,
+		log:      c.Log,
+	}
+	s.sessions.ErrorFunc = s.sessionFault
+	if c.SMS == nil {
+		c.SMS = s.phone
+	}
+	if s.store, err = newStore(c.DB); err != nil {
+		return nil, err
+	}
+	if s.engine, err = mfa.New(mfa.Config{
+		Issuer:   issuer,
+		Store:    s.store,
+		Keys:     [][]byte{c.Key},
+		SMS:      c.SMS,
+		Required: s.settings.mfaRequired,
+		OnEvent:  s.tell,
+		Now:      c.Now,
+	}); err != nil {
+		return nil, err
+	}
+	if s.pages, err = parsePages(); err != nil {
+		return nil, err
+	}
+	s.handler = s.routes()
+	return s, nil
+}
+
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+//go:embed static
+var static embed.FS
+
+// routes name, for each page, the states that may reach it.
+func (s *server) routes() http.Handler {
+	mux := http.NewServeMux()
+	page := func(pattern string, handle pageFunc, states ...state) {
+		mux.Handle(pattern, s.sessions.LoadAndSave(s.gate(handle, states)))
+	}
+	all := []state{anonymous, passwordOnly, enrolling, signedIn}
+
+	page("GET /{$}", s.home, all...)
+	page("POST /logout", s.logOut, all...)
+
+	page("GET /signup", s.signUpPage, anonymous)
+	page("POST /signup", s.signUp, anonymous)
+	page("GET /login", s.loginPage, anonymous)
+	page("POST /login", s.logIn, anonymous)
+	page("GET /forgot", s.forgotPage, anonymous)
+	page("POST /forgot", s.forgot, anonymous)
+	page("GET /reset", s.resetPage, anonymous)
+	page("POST /reset", s.reset, anonymous)
+
+	page("GET /login/mfa", s.loginPrompt, passwordOnly)
+	page("POST /login/mfa", s.answerLogin, passwordOnly)
+	page("POST /login/mfa/send", s.sendLoginCode, passwordOnly)
+
+	page("GET /enroll", s.enrollPage, enrolling, signedIn)
+	page("GET /enroll/totp", s.totpPage, enrolling, signedIn)
+	page("POST /enroll/totp", s.beginTOTP, enrolling, signedIn)
+	page("POST /enroll/totp/verify", s.verifyTOTP, enrolling, signedIn)
+	page("GET /enroll/sms", s.smsPage, enrolling, signedIn)
+	page("POST /enroll/sms", s.beginSMS, enrolling, signedIn)
+	page("POST /enroll/sms/verify", s.verifySMS, enrolling, signedIn)
+
+	page("GET /dashboard", s.dashboard, signedIn)
+	page("GET /security", s.securityPage, signedIn)
+	page("POST /security/remove", s.removeFactor, signedIn)
+	page("POST /security/forget-devices", s.forgetDevices, signedIn)
+	page("POST /security/password", s.changePassword, signedIn)
+	page("GET /confirm", s.confirmPrompt, signedIn)
+	page("POST /confirm", s.answerConfirm, signedIn)
+	page("POST /confirm/send", s.sendConfirmCode, signedIn)
+	page("GET /backup-codes", s.backupCodesPage, signedIn)
+	page("POST /backup-codes", s.generateBackupCodes, signedIn)
+	page("GET /backup-codes/download", s.downloadBackupCodes, signedIn)
+	page("POST /backup-codes/saved", s.savedBackupCodes, signedIn)
+
+	page("GET /project", s.admin(s.projectPage), signedIn)
+	page("POST /project/mfa-required", s.admin(s.setRequired), signedIn)
+	page("POST /project/reset", s.admin(s.resetUser), signedIn)
+	page("POST /project/unlock", s.admin(s.unlockUser), signedIn)
+
+	s.apiRoutes(mux)
+	mux.HandleFunc("GET /phone", s.phonePage)
+	mux.Handle("GET /static/", http.FileServerFS(static))
+	return s.protect(mux)
+}
+
+// maxBody bounds what a request may bring, in bytes.
+const maxBody = 16 << 10
+
+// policy lets a page load its own style, script and pictures, and nothing else.
+const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// protect is around everything.
+func (s *server) protect(next http.Handler) http.Handler {
+	csrf := http.NewCrossOriginProtection()
+	csrf.SetDenyHandler(http.HandlerFunc(s.crossOrigin))
+	next = csrf.Handler(http.MaxBytesHandler(next, maxBody))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cache-Control", "no-cache")
+		if s.secure {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// A visit is one request of a browser.
+type visit struct {
+	session
+	User user // of whom the password was right
+}
+
+type pageFunc func(w http.ResponseWriter, r *http.Request, v *visit)
+
+// gate lets those states in and sends the others where they belong.
+func (s *server) gate(next pageFunc, states []state) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		session, u, err := s.session(r.Context())
+		if err != nil {
+			s.fail(w, r, &visit{}, err)
+			return
+		}
+		if !slices.Contains(states, session.State) {
+			http.Redirect(w, r, session.State.home(), http.StatusSeeOther)
+			return
+		}
+		v := &visit{session, u}
+		if len(v.Codes) > 0 && !strings.HasPrefix(r.URL.Path, backupCodesPath) {
+			v.Codes = nil // shown once
+			s.keep(r.Context(), v.session)
+		}
+		next(w, r, v)
+	})
+}
+
+// sessionFault is told what goes wrong with loading and storing sessions.
+func (s *server) sessionFault(w http.ResponseWriter, r *http.Request, err error) {
+	s.log.ErrorContext(r.Context(), "session", "error", err)
+	if !errors.Is(err, errSessionOver) {
+		http.Error(w, "Something is wrong on our side. Please try again.", http.StatusServiceUnavailable)
+	}
+}
+
+// home is the front page.
+func (s *server) home(w http.ResponseWriter, r *http.Request, v *visit) {
+	if v.State != anonymous {
+		http.Redirect(w, r, v.State.home(), http.StatusSeeOther)
+		return
+	}
+	s.show(w, r, v, "home", http.StatusOK, nil)
+}
+
+// dashboard stands for the application that is behind the login.
+func (s *server) dashboard(w http.ResponseWriter, r *http.Request, v *visit) {
+	status, err := s.engine.Status(r.Context(), v.UserID)
+	if err != nil {
+		s.fail(w, r, v, err)
+		return
+	}
+	s.show(w, r, v, "dashboard", http.StatusOK, status)
+}
+
+// tell writes the engine's events to the log, and mails the user those that
+// a thief could be behind.
+func (s *server) tell(ctx context.Context, event mfa.Event) {
+	s.log.InfoContext(ctx, "mfa", "event", event)
+	text := mailText(event)
+	if text == "" {
+		return
+	}
+	u, err := s.users.byID(ctx, event.UserID)
+	if err != nil {
+		s.log.ErrorContext(ctx, "mail", "error", err)
+		return
+	}
+	s.phone.mail(u.Email, text)
+}
+
+func mailText(event mfa.Event) string {
+	switch {
+	case event.Type == mfa.EventEnrolled:
+		return "A second factor was added to your account: " + methodName(event.Method) + "."
+	case event.Type == mfa.EventUnenrolled:
+		return "A second factor was removed from your account: " + methodName(event.Method) + "."
+	case event.Type == mfa.EventFactorDisabled:
+		return "Too many wrong codes have disabled a second factor: " + methodName(event.Method) + "."
+	case event.Type == mfa.EventVerified && event.Method == mfa.MethodBackupCode:
+		return "A backup code was used to sign in or to change your factors."
+	}
+	return ""
+}
+
+
+// seconds is a wait in whole seconds, never too short.
+func seconds(d time.Duration) int { return max(0, int((d+time.Second-1)/time.Second)) }
+
+

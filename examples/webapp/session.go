@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/gob"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+	"github.com/alexedwards/scs/v2/memstore"
+
+	"github.com/protekt/mfa"
+)
+
+// A state is how far a browser has come.
+type state string
+
+const (
+	anonymous    state = ""
+	passwordOnly state = "password_only" // must answer a challenge: the prompt, and nothing else
+	enrolling    state = "enrolling"     // must enroll first: enrollment, and nothing else
+	signedIn     state = "signed_in"
+)
+
+// A session is all that the server remembers of a browser. It is stored as one
+// value, so that nothing is left over when the state changes. No password is in
+// it, in any state.
+type session struct {
+	State      state
+	UserID     string
+	Generation int64 // of the user, as read before the login was decided
+
+	Prompt     *prompt // password only: the login's; signed in: for the fresh proof
+	Enrollment string  // while enrolling: the token
+	Proof      string  // of the last second factor; for mfa.WithProof
+	AMR        []string
+	Setup      *setup   // a factor that waits for its first code
+	Codes      []string // backup codes, while they are shown
+	Notice     string   // for the next page
+}
+
+func init() { gob.Register(session{}) }
+
+const (
+	sessionKey      = "session"
+	sessionLifetime = 12 * time.Hour
+)
+
+// newSessions keeps sessions in the database, sealed and under the hash of
+// their token.
+func newSessions(db *sql.DB, sealer *sealer, secure bool) *scs.SessionManager {
+	m := scs.New()
+	m.Store.(*memstore.MemStore).StopCleanup()
+	m.Store = &sessionStore{db}
+	m.Codec = sealedCodec{sealer}
+	m.HashTokenInStore = true
+	m.Lifetime = sessionLifetime
+	m.Cookie.Name = cookieName("session", secure)
+	m.Cookie.Secure = secure
+	m.Cookie.HttpOnly = true
+	m.Cookie.SameSite = http.SameSiteLaxMode
+	m.Cookie.Persist = false
+	return m
+}
+
+// cookieName binds a cookie to this host where TLS allows it.
+func cookieName(name string, secure bool) string {
+	if secure {
+		return "__Host-" + name
+	}
+	return name
+}
+
+// session reads the browser's session. One that is over is an anonymous one.
+func (s *server) session(ctx context.Context) (session, user, error) {
+	v, _ := s.sessions.Get(ctx, sessionKey).(session)
+	if v.State == anonymous {
+		return v, user{}, nil
+	}
+	u, err := s.users.byID(ctx, v.UserID)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return session{}, user{}, err
+	}
+	over := err != nil || u.Generation != v.Generation
+	if !over && v.State == enrolling {
+		id, err := s.engine.EnrollmentUser(ctx, v.Enrollment)
+		if err != nil && !errors.Is(err, mfa.ErrInvalidToken) {
+			return session{}, user{}, err
+		}
+		over = id != u.ID
+	}
+	if over {
+		v = session{Notice: "Your session is over. Please sign in."}
+		return v, user{}, s.step(ctx, v)
+	}
+	return v, u, nil
+}
+
+// keep remembers v, in the same state as before.
+func (s *server) keep(ctx context.Context, v session) { s.sessions.Put(ctx, sessionKey, v) }
+
+// step remembers v, which is in another state or has a new proof. The session
+// gets a new ID: whoever knew the old one has nothing.
+func (s *server) step(ctx context.Context, v session) error {
+	if err := s.sessions.RenewToken(ctx); err != nil {
+		return err
+	}
+	s.keep(ctx, v)
+	return nil
+}
+
+// home is where a browser in that state belongs.
+func (st state) home() string {
+	switch st {
+	case passwordOnly:
+		return "/login/mfa"
+	case enrolling:
+		return "/enroll"
+	case signedIn:
+		return "/dashboard"
+	}
+	return "/login"
+}

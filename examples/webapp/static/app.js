@@ -1,0 +1,76 @@
+// Makes the pages nicer; all of them work without.
+"use strict";
+
+// countDown shows the seconds that are left in element, then calls done.
+function countDown(seconds, element, done) {
+  const end = Date.now() + seconds * 1000;
+  const tick = () => {
+    const left = Math.ceil((end - Date.now()) / 1000);
+    if (left <= 0) {
+      clearInterval(timer);
+      done();
+      return;
+    }
+    const minutes = Math.floor(left / 60);
+    element.textContent = minutes > 0
+      ? minutes + ":" + String(left % 60).padStart(2, "0")
+      : left + (left === 1 ? " second" : " seconds");
+  };
+  const timer = setInterval(tick, 250);
+  tick();
+}
+
+// While answers are refused, none is sent.
+const wait = document.getElementById("retry-after");
+const submit = document.getElementById("submit");
+if (wait) {
+  if (submit) submit.disabled = true;
+  countDown(Number(wait.dataset.seconds), wait.querySelector(".left"), () => {
+    wait.textContent = "You can try again now.";
+    if (submit) submit.disabled = false;
+  });
+}
+
+const resend = document.getElementById("resend");
+if (resend && Number(resend.dataset.seconds) > 0) {
+  const hint = document.getElementById("resend-hint");
+  resend.disabled = true;
+  countDown(Number(resend.dataset.seconds), hint.querySelector(".left"), () => {
+    hint.textContent = "";
+    resend.disabled = false;
+  });
+}
+
+for (const button of document.querySelectorAll("[data-copy]")) {
+  if (!navigator.clipboard) continue;
+  button.hidden = false;
+  const label = button.textContent;
+  button.addEventListener("click", async () => {
+    const source = document.querySelector(button.dataset.copy);
+    const items = [...source.querySelectorAll("li")].map((item) => item.textContent.trim());
+    let text = items.length ? items.join("\n") : source.textContent.trim();
+    if ("strip" in button.dataset) text = text.replaceAll(" ", "");
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Select and copy it yourself";
+    }
+    setTimeout(() => { button.textContent = label; }, 2000);
+  });
+}
+
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+}
+
+// What went wrong is where to go on: at the field, else at the message.
+const failed = document.querySelector("[aria-invalid=true]") || document.getElementById("error");
+if (failed) {
+  failed.focus();
+  if (failed.select) failed.select();
+}
+
+// A page that the browser kept from before a log-out is asked for again.
+window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
