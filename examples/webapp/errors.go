@@ -72,7 +72,7 @@ var answers = map[string]struct {
 	"invalid_request":         {http.StatusBadRequest, "That request cannot be understood."},
 	"delivery_failed":         {http.StatusBadGateway, "The message could not be sent. Please try again, or use another method."},
 	"factor_disabled":         {http.StatusForbidden, "Too many wrong codes have disabled this factor. Use another one, or ask your administrator to unlock it."},
-	"too_many_attempts":       {http.StatusTooManyRequests, "Too many attempts. Please wait before you try again."},
+	"too_many_attempts":       {http.StatusTooManyRequests, "Too many attempts."},
 	"conflict":                {http.StatusConflict, "Somebody else changed this at the same time. Please try again."},
 	"internal":                {http.StatusServiceUnavailable, "Something is wrong on our side. Please try again."},
 }

@@ -269,8 +269,5 @@ func mailText(event mfa.Event) string {
 	return ""
 }
 
-
 // seconds is a wait in whole seconds, never too short.
 func seconds(d time.Duration) int { return max(0, int((d+time.Second-1)/time.Second)) }
-
-

@@ -1,0 +1,317 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/protekt/mfa"
+)
+
+// The whole story on the pages, without JavaScript: password alone, an app,
+// backup codes, and a login with each.
+func TestPages(t *testing.T) {
+	s := newSite(t)
+	b := s.signedUp("ada@example.com")
+	setup := b.post("/enroll/totp").wants("totp")
+	key, picture := setup.find(`<code id="key"[^>]*>([^<]+)`), setup.find(`<img id="qr" src="([^"]+)"`)
+	uri := setup.find(`id="otpauth" href="([^"]+)"`)
+	if !regexp.MustCompile(`^([A-Z2-7]{4} ){7}[A-Z2-7]{4}$`).MatchString(key) || !strings.HasPrefix(picture, "data:image/png;base64,") ||
+		!strings.Contains(uri, "secret="+strings.ReplaceAll(key, " ", "")+"&") {
+		t.Errorf("key %q, picture %.30q, URI %q", key, picture, uri)
+	}
+	a := s.scan(uri)
+	wrong := b.post("/enroll/totp/verify", "code", a.wrong()).wants("totp").wantsError(http.StatusUnauthorized, "invalid_code")
+	if wrong.find(`id="otpauth" href="([^"]+)"`) != uri {
+		t.Error("the code to scan is gone after a wrong code")
+	}
+	codes := b.post("/enroll/totp/verify", "code", " "+a.shows()[:3]+" "+a.shows()[3:]).wants("backupcodes").
+		wantsNotice("Authenticator app is set up").shownCodes()
+	if len(codes) != 10 {
+		t.Fatalf("%d backup codes", len(codes))
+	}
+	file := b.get("/backup-codes/download")
+	if !strings.Contains(file.header.Get("Content-Disposition"), "attachment") || !strings.HasSuffix(file.body, "\n\n"+strings.Join(codes, "\n")+"\n") {
+		t.Errorf("download %v: %q", file.header, file.body)
+	}
+	b.post("/backup-codes/saved").wants("security")
+	if again := b.get("/backup-codes").wants("backupcodes"); len(again.shownCodes()) != 0 || again.find(`id="codes-left" data-left="(\d+)"`) != "10" {
+		t.Error("the codes are shown again")
+	}
+	b.post("/logout").wants("login")
+
+	s.clock.Advance(time.Minute)
+	prompt := b.signIn("ada@example.com").wants("prompt")
+	if !prompt.has("switch-backup") || prompt.has("switch-sms") || !strings.Contains(prompt.body, `autocomplete="one-time-code"`) {
+		t.Errorf("the prompt is %s", prompt.body)
+	}
+	b.post("/login/mfa", "code", a.wrong()).wants("prompt").wantsError(http.StatusUnauthorized, "invalid_code")
+	in := b.post("/login/mfa", "code", a.shows()).wants("dashboard")
+	if got := in.find(`id="amr" data-amr="([^"]*)"`); got != "pwd otp mfa" {
+		t.Errorf("amr %q", got)
+	}
+	b.post("/logout").wants("login")
+
+	b.signIn("ada@example.com").wants("prompt")
+	if got := b.get("/login/mfa?method=backup_code").wants("prompt"); !got.has("switch-totp") {
+		t.Error("no way back to the app")
+	}
+	b.post("/login/mfa", "code", strings.ToUpper(codes[3]), "method", "backup_code").wants("dashboard").wantsNotice("You used a backup code. 9 codes are left.")
+	b.post("/logout").wants("login")
+	b.signIn("ada@example.com").wants("prompt")
+	b.post("/login/mfa", "code", codes[3], "method", "backup_code").wants("prompt").wantsError(http.StatusUnauthorized, "invalid_code")
+}
+
+// Codes that are on the screen are forgotten by whoever leaves the page.
+func TestBackupCodesAreForgottenOnLeaving(t *testing.T) {
+	s := newSite(t)
+	b := s.signedUp("ada@example.com")
+	b.addTOTP()
+	if codes := b.get("/backup-codes").wants("backupcodes").shownCodes(); len(codes) != 10 {
+		t.Fatalf("%d codes are shown", len(codes))
+	}
+	b.get("/dashboard").wants("dashboard")
+	if codes := b.get("/backup-codes").wants("backupcodes").shownCodes(); len(codes) != 0 {
+		t.Errorf("%d codes are shown again", len(codes))
+	}
+	if left := b.get("/backup-codes/download").wants("backupcodes").find(`data-left="(\d+)"`); left != "10" {
+		t.Errorf("%q are left", left)
+	}
+}
+
+func TestSMS(t *testing.T) {
+	s := newSite(t)
+	b := s.signedUp("ada@example.com")
+	b.post("/enroll/sms", "phone", "0801 234").wants("sms").wantsError(http.StatusUnprocessableEntity, "invalid_phone")
+	sent := b.post("/enroll/sms", "phone", "+234 801 234 5678").wants("sms")
+	if sent.find(`id="masked">([^<]+)`) != "+23*****678" || sent.find(`id="resend"[^>]*data-seconds="(\d+)"`) != "30" {
+		t.Errorf("the page is %s", sent.body)
+	}
+	soon := b.post("/enroll/sms", "phone", "+234 801 234 5678").wants("sms").wantsError(http.StatusTooManyRequests, "too_many_attempts")
+	if soon.header.Get("Retry-After") != "30" || soon.find(`id="retry-after" data-seconds="(\d+)"`) != "30" || !soon.has("code") {
+		t.Errorf("Retry-After %q on %s", soon.header.Get("Retry-After"), soon.body)
+	}
+	s.clock.Advance(30 * time.Second)
+	first := s.smsCode(phoneOne)
+	b.post("/enroll/sms", "phone", "+234 801 234 5678").wants("sms")
+	if first == s.smsCode(phoneOne) {
+		t.Skip("the same code by chance, one time in a million")
+	}
+	b.post("/enroll/sms/verify", "code", first).wants("sms").wantsError(http.StatusUnauthorized, "invalid_code")
+	b.post("/enroll/sms/verify", "code", s.smsCode(phoneOne)).wants("backupcodes")
+	b.post("/logout").wants("login")
+
+	s.clock.Advance(time.Minute)
+	prompt := b.signIn("ada@example.com").wants("prompt")
+	if !prompt.has("send") || prompt.find(`id="masked">([^<]+)`) != "+23*****678" {
+		t.Errorf("the prompt is %s", prompt.body)
+	}
+	prompt = b.post("/login/mfa/send").wants("prompt")
+	if prompt.find(`id="resend"[^>]*data-seconds="(\d+)"`) != "30" || !prompt.has("code") {
+		t.Errorf("the prompt is %s", prompt.body)
+	}
+	b.post("/login/mfa/send").wants("prompt").wantsError(http.StatusTooManyRequests, "too_many_attempts")
+	in := b.post("/login/mfa", "code", s.smsCode(phoneOne), "method", "sms").wants("dashboard")
+	if got := in.find(`id="amr" data-amr="([^"]*)"`); got != "pwd sms mfa" {
+		t.Errorf("amr %q", got)
+	}
+}
+
+// A phone is replaced once its code was seen, with a fresh proof.
+func TestReplaceAndRemove(t *testing.T) {
+	s := newSite(t)
+	b, a := s.withTOTP("ada@example.com")
+	b.addSMS(phoneOne)
+	if got := b.get("/security").find(`id="sms-phone">([^<]+)`); got != "+23*****678" {
+		t.Fatalf("the phone is %q", got)
+	}
+	s.clock.Advance(16 * time.Minute) // the proof is old
+	prompt := b.post("/enroll/sms", "phone", phoneTwo).wants("prompt")
+	if prompt.path != "/confirm" || !strings.Contains(prompt.body, "<h1>Confirm it is you</h1>") || prompt.has("trust") {
+		t.Errorf("%s: %s", prompt.path, prompt.body)
+	}
+	back := b.post("/confirm", "code", a.shows()).wants("sms").wantsNotice("Confirmed.")
+	if back.path != "/enroll/sms" {
+		t.Errorf("back at %s", back.path)
+	}
+	b.post("/enroll/sms", "phone", phoneTwo).wants("sms")
+	if got := b.get("/security").find(`id="sms-phone">([^<]+)`); got != "+23*****678" {
+		t.Errorf("a number that is not confirmed replaced the old one: %q", got)
+	}
+	b.post("/enroll/sms/verify", "code", s.smsCode(phoneTwo)).wants("security")
+	if got := b.get("/security").find(`id="sms-phone">([^<]+)`); got != "+14*****671" {
+		t.Errorf("the phone is %q", got)
+	}
+
+	s.clock.Advance(16 * time.Minute)
+	b.post("/security/remove", "method", "sms").wants("prompt")
+	b.post("/confirm", "code", a.shows()).wants("security").wantsNotice("Confirmed.")
+	gone := b.post("/security/remove", "method", "sms").wants("security").wantsNotice("Text message is removed")
+	if gone.has("remove-sms") || !gone.has("remove-totp") {
+		t.Error("the wrong factor is removed")
+	}
+	b.post("/security/remove", "method", "sms").wants("security").wantsError(http.StatusNotFound, "not_enrolled")
+	s.clock.Advance(16 * time.Minute)
+	b.post("/backup-codes").wants("prompt")
+	b.post("/confirm", "code", a.shows()).wants("backupcodes")
+	if codes := b.post("/backup-codes").wants("backupcodes").shownCodes(); len(codes) != 10 {
+		t.Errorf("%d new codes", len(codes))
+	}
+	b.post("/security/remove", "method", "totp").wants("security")
+	b.post("/logout")
+	b.signIn("ada@example.com").wants("dashboard")
+}
+
+func TestRequired(t *testing.T) {
+	s := newSite(t)
+	admin, a := s.withTOTP("root@example.com")
+	s.signedUp("bob@example.com").post("/logout")
+	project := admin.get("/project").wants("project")
+	if !strings.Contains(project.find(`(?s)id="without-mfa"[^>]*>(.*?)</ul>`), "bob@example.com") ||
+		strings.Contains(project.find(`(?s)id="without-mfa"[^>]*>(.*?)</ul>`), "root@example.com") {
+		t.Error("the list of users without MFA is wrong")
+	}
+	admin.post("/project/mfa-required", "required", "true").wants("project").wantsNotice("MFA is required now.")
+
+	enforced := admin.get("/security").wants("security")
+	if !enforced.has("enforced") || enforced.has("remove-totp") || !enforced.has("replace-totp") {
+		t.Error("the page does not explain mfa_enforced")
+	}
+	admin.post("/security/remove", "method", "totp").wants("security").wantsError(http.StatusForbidden, "mfa_enforced")
+
+	b := s.browser()
+	b.signIn("bob@example.com").wants("enroll")
+	for _, path := range []string{"/dashboard", "/security", "/project", "/backup-codes", "/login/mfa"} {
+		b.get(path).wants("enroll")
+	}
+	b.addTOTP()
+	b.get("/dashboard").wants("dashboard")
+
+	c := s.browser()
+	if p := c.post("/signup", "email", "cyd@example.com", "password", password).wants("enroll"); !p.has("required-text") {
+		t.Error("the page does not say why")
+	}
+	s.clock.Advance(15 * time.Minute)
+	c.get("/enroll/totp").wants("login").wantsNotice("Your session is over.")
+
+	admin.post("/project/mfa-required", "required", "false").wants("project").wantsNotice("MFA is optional now.")
+	admin.post("/security/remove", "method", "totp").wants("prompt")
+	admin.post("/confirm", "code", a.shows()).wants("security")
+	admin.post("/security/remove", "method", "totp").wants("security").wantsNotice("Authenticator app is removed.")
+}
+
+func TestTrustedDevice(t *testing.T) {
+	s := newSite(t)
+	b, a := s.withTOTP("ada@example.com")
+	b.post("/logout")
+	b.signIn("ada@example.com").wants("prompt")
+	b.post("/login/mfa", "code", a.shows(), "trust", "1").wants("dashboard")
+	b.post("/logout")
+	b.signIn("ada@example.com").wants("dashboard")
+	b.post("/logout")
+	s.browser().signIn("ada@example.com").wants("prompt")
+
+	s.clock.Advance(time.Minute)
+	b.signIn("ada@example.com").wants("dashboard")
+	b.post("/security/forget-devices").wants("security").wantsNotice("Every device")
+	b.post("/logout")
+	b.signIn("ada@example.com").wants("prompt")
+}
+
+func TestExpiredChallenge(t *testing.T) {
+	s := newSite(t)
+	b, a := s.withTOTP("ada@example.com")
+	b.post("/logout")
+	b.signIn("ada@example.com").wants("prompt")
+	s.clock.Advance(5*time.Minute - time.Second)
+	b.get("/login/mfa").wants("prompt")
+	s.clock.Advance(time.Second)
+	b.post("/login/mfa", "code", a.shows()).wants("login").wantsNotice("That took too long")
+	b.signIn("ada@example.com").wants("prompt")
+	s.clock.Advance(5 * time.Minute)
+	b.get("/login/mfa").wants("login").wantsNotice("That took too long")
+	if notice := b.get("/login").find(`<p id="notice"[^>]*>([^<]*)`); notice != "" {
+		t.Errorf("the notice is told twice: %q", notice)
+	}
+}
+
+// Wrong codes: four are free, the fifth ends the challenge, and the next one is
+// throttled.
+func TestThrottle(t *testing.T) {
+	s := newSite(t)
+	b, a := s.withTOTP("ada@example.com")
+	b.post("/logout")
+	b.signIn("ada@example.com").wants("prompt")
+	for left := 4; left > 0; left-- {
+		p := b.post("/login/mfa", "code", a.wrong()).wants("prompt").wantsError(http.StatusUnauthorized, "invalid_code")
+		if !strings.Contains(p.body, plural(left, "try is left", "tries are left")) {
+			t.Errorf("the page does not tell that %d are left", left)
+		}
+	}
+	b.post("/login/mfa", "code", a.wrong()).wants("login").wantsNotice("Too many wrong codes.")
+	b.signIn("ada@example.com").wants("prompt")
+	b.post("/login/mfa", "code", a.shows()).wants("prompt").wantsError(http.StatusTooManyRequests, "too_many_attempts")
+	s.clock.Advance(time.Second)
+	b.post("/login/mfa", "code", a.wrong()).wants("prompt").wantsError(http.StatusUnauthorized, "invalid_code")
+	p := b.post("/login/mfa", "code", a.shows()).wants("prompt").wantsError(http.StatusTooManyRequests, "too_many_attempts")
+	if p.header.Get("Retry-After") != "2" || p.find(`id="retry-after" data-seconds="(\d+)"`) != "2" {
+		t.Errorf("Retry-After %q on %s", p.header.Get("Retry-After"), p.body)
+	}
+	s.clock.Advance(2 * time.Second)
+	b.post("/login/mfa", "code", a.shows()).wants("dashboard")
+}
+
+// The project page is for administrators, who may reset and unlock.
+func TestProjectRights(t *testing.T) {
+	s := newSite(t)
+	admin := s.signedUp("root@example.com")
+	bob, a := s.withTOTP("bob@example.com")
+	id := admin.get("/project").wants("project").find(`(?s)data-user="bob@example.com".*?name="user" value="([^"]+)"`)
+	if id == "" {
+		t.Fatal("bob is not listed")
+	}
+	bob.get("/project").wants("error").wantsError(http.StatusForbidden, "forbidden")
+	for _, path := range []string{"/project/mfa-required", "/project/reset", "/project/unlock"} {
+		bob.post(path, "user", id, "required", "true").wants("error").wantsError(http.StatusForbidden, "forbidden")
+	}
+	if required, err := s.settings.mfaRequired(t.Context(), ""); err != nil || required {
+		t.Errorf("required %v, %v", required, err)
+	}
+	admin.post("/project/reset", "user", "usr_nobody").wants("error").wantsError(http.StatusNotFound, "not_found")
+
+	thief := s.browser()
+	thief.signIn("bob@example.com").wants("prompt")
+	disable(s, id, a)
+	thief.get("/login/mfa").wants("login") // the challenge is over
+	if p := thief.signIn("bob@example.com").wants("prompt"); p.has("switch-totp") || !strings.Contains(p.body, "backup codes that you saved") {
+		t.Error("a disabled factor is offered")
+	}
+	thief.post("/login/mfa", "code", a.shows()).wants("prompt").wantsError(http.StatusForbidden, "factor_disabled")
+	admin.post("/project/unlock", "user", id).wants("project").wantsNotice("bob@example.com is unlocked.")
+	s.clock.Advance(time.Minute)
+	thief.signIn("bob@example.com").wants("prompt")
+	thief.post("/login/mfa", "code", a.shows()).wants("dashboard")
+
+	bob.get("/dashboard").wants("dashboard")
+	admin.post("/project/reset", "user", id).wants("project").wantsNotice("bob@example.com starts again without MFA.")
+	bob.get("/dashboard").wants("login")
+	bob.signIn("bob@example.com").wants("dashboard")
+}
+
+// disable answers wrongly until the factor is disabled.
+func disable(s *site, userID string, a app) {
+	s.t.Helper()
+	for range 100 {
+		s.clock.Advance(15 * time.Minute)
+		var challenge *mfa.ChallengeError
+		if err := s.engine.BeginLogin(s.t.Context(), userID); !errors.As(err, &challenge) {
+			s.t.Fatalf("got %v, want a challenge", err)
+		}
+		if _, err := s.engine.VerifyLogin(s.t.Context(), challenge.Token, a.wrong()); !errors.Is(err, mfa.ErrInvalidCode) {
+			s.t.Fatalf("got %v, want ErrInvalidCode", err)
+		}
+	}
+}
