@@ -270,10 +270,43 @@ func (b *browser) signIn(email string) *page {
 	return b.post("/login", "email", email, "password", password)
 }
 
-// A client calls the API with a token.
+// An apiUser calls the API with tokens.
 type apiUser struct {
 	*site
-	token string
+	token        string
+	refreshToken string
+	app          app
+}
+
+// granted signs a user in at the API with an app's code.
+func (s *site) granted(email string, a app) *apiUser {
+	s.t.Helper()
+	s.clock.Advance(time.Minute)
+	c := &apiUser{site: s, app: a}
+	c.keep(c.post("/auth/mfa/verify", "mfa_token", s.challengeToken(email), "code", a.shows()))
+	s.clock.Advance(time.Minute)
+	return c
+}
+
+// grantedTOTP makes an account with an app, and signs it in at the API.
+func (s *site) grantedTOTP(email string) *apiUser {
+	s.t.Helper()
+	_, a := s.withTOTP(email)
+	return s.granted(email, a)
+}
+
+// keep keeps the tokens of an answer.
+func (c *apiUser) keep(a *answer) {
+	c.t.Helper()
+	c.token, c.refreshToken = a.ok().text("access_token"), a.text("refresh_token")
+	if c.token == "" || c.refreshToken == "" {
+		c.t.Fatalf("no tokens in %s", a.body)
+	}
+}
+
+func (c *apiUser) refresh() {
+	c.t.Helper()
+	c.keep(c.post("/auth/refresh", "refresh_token", c.refreshToken))
 }
 
 // An answer is one of the API's.

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/mfatest"
+)
+
+// The guide's whole story at the API: password alone, enrollment, backup codes,
+// the challenge to the letter, and removal.
+func TestAPIStory(t *testing.T) {
+	s := newSite(t)
+	if err := s.users.create(t.Context(), "ada@example.com", password); err != nil {
+		t.Fatal(err)
+	}
+	c := &apiUser{site: s}
+	c.keep(c.post("/auth/login", "email", "ada@example.com", "password", password))
+	if got := c.status().ok().body; got != `{"factors":[],"backup_codes_left":0,"required":false}` {
+		t.Errorf("status %s", got)
+	}
+	c.post("/mfa/backup-codes").refused(http.StatusNotFound, "not_enrolled")
+	c.post("/mfa/verify", "code", "000000").refused(http.StatusConflict, "no_pending_enrollment")
+	c.post("/mfa/enroll", "method", "pigeon").refused(http.StatusUnprocessableEntity, "method_unavailable")
+
+	enrollment := c.post("/mfa/enroll", "method", "totp").ok()
+	if !strings.HasPrefix(enrollment.text("qr_code"), "data:image/png;base64,") || enrollment.text("secret") == "" {
+		t.Errorf("enrollment %s", enrollment.body)
+	}
+	c.app = s.scan(enrollment.text("totp_uri"))
+	wrong := c.post("/mfa/verify", "code", c.app.wrong()).refused(http.StatusUnauthorized, "invalid_code")
+	if !strings.Contains(wrong.body, `"tries_left":4`) {
+		t.Errorf("wrong code: %s", wrong.body)
+	}
+	c.post("/mfa/verify", "code", c.app.shows()).ok()
+	codes := regexp.MustCompile(`"[0-9a-z]{4}-[0-9a-z]{4}"`).FindAllString(c.post("/mfa/backup-codes").ok().body, -1)
+	if len(codes) != 10 {
+		t.Fatalf("%d backup codes", len(codes))
+	}
+
+	c.post("/mfa/enroll", "method", "sms", "phone", "12").refused(http.StatusUnprocessableEntity, "invalid_phone")
+	if sent := c.post("/mfa/enroll", "method", "sms", "phone", phoneOne).ok(); sent.text("phone") != "+23*****678" {
+		t.Errorf("sent %s", sent.body)
+	}
+	soon := c.post("/mfa/enroll", "method", "sms", "phone", phoneOne).refused(http.StatusTooManyRequests, "too_many_attempts")
+	if soon.header.Get("Retry-After") != "30" || !strings.Contains(soon.body, `"retry_after":30`) {
+		t.Errorf("Retry-After %q, %s", soon.header.Get("Retry-After"), soon.body)
+	}
+	c.post("/mfa/verify", "code", s.smsCode(phoneOne)).ok()
+	c.post("/auth/logout").ok()
+	c.status().refused(http.StatusUnauthorized, "unauthorized")
+
+	s.clock.Advance(time.Minute)
+	challenge := c.post("/auth/login", "email", "ada@example.com", "password", password).ok()
+	letter := regexp.MustCompile(`^\{"mfa_required":true,"mfa_token":"mfa_tmp_[A-Za-z0-9_-]+","available_methods":\["totp","sms","backup_code"\]\}$`)
+	if !letter.MatchString(challenge.body) || challenge.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("challenge %s, %v", challenge.body, challenge.header)
+	}
+	token := challenge.text("mfa_token")
+	c.post("/auth/mfa/verify", "mfa_token", token, "code", c.app.wrong()).refused(http.StatusUnauthorized, "invalid_code")
+	c.post("/auth/mfa/send", "mfa_token", token).ok()
+	c.keep(c.post("/auth/mfa/verify", "mfa_token", token, "code", s.smsCode(phoneOne)))
+	c.post("/auth/mfa/verify", "mfa_token", token, "code", c.app.shows()).refused(http.StatusUnauthorized, "invalid_token")
+	if got := c.status().ok(); !strings.Contains(got.body, `"backup_codes_left":10`) || !strings.Contains(got.body, `"phone":"+23*****678"`) {
+		t.Errorf("status %s", got.body)
+	}
+
+	c.post("/auth/logout").ok()
+	backup := strings.Trim(codes[0], `"`)
+	c.keep(c.post("/auth/mfa/verify", "mfa_token", s.challengeToken("ada@example.com"), "code", backup))
+	c.post("/auth/mfa/verify", "mfa_token", s.challengeToken("ada@example.com"), "code", backup).refused(http.StatusUnauthorized, "invalid_code")
+	if got := c.post("/mfa/unenroll", "method", "sms").ok(); strings.Contains(got.body, `"sms"`) {
+		t.Errorf("status %s", got.body)
+	}
+	c.post("/mfa/unenroll", "method", "sms").refused(http.StatusNotFound, "not_enrolled")
+}
+
+// MFA is required: who has none enrolls first, with the token of that answer
+// as the bearer, and is in then. Removal is mfa_enforced.
+func TestAPIRequired(t *testing.T) {
+	s := newSite(t)
+	s.require(true)
+	if err := s.users.create(t.Context(), "ada@example.com", password); err != nil {
+		t.Fatal(err)
+	}
+	c := &apiUser{site: s}
+	must := c.post("/auth/login", "email", "ada@example.com", "password", password).ok()
+	letter := regexp.MustCompile(`^\{"mfa_enrollment_required":true,"mfa_token":"mfa_enr_[A-Za-z0-9_-]+","available_methods":\["totp","sms"\]\}$`)
+	if !letter.MatchString(must.body) {
+		t.Errorf("enrollment %s", must.body)
+	}
+	c.token = must.text("mfa_token")
+	c.status().refused(http.StatusUnauthorized, "unauthorized")
+	c.app = s.scan(c.post("/mfa/enroll", "method", "totp").ok().text("totp_uri"))
+	used := *c
+	c.keep(c.post("/mfa/verify", "method", "totp", "code", c.app.shows()))
+	used.post("/mfa/enroll", "method", "totp").refused(http.StatusUnauthorized, "invalid_token")
+	c.status().ok()
+	c.post("/mfa/unenroll", "method", "totp").refused(http.StatusForbidden, "mfa_enforced")
+	s.require(false)
+	c.post("/mfa/unenroll", "method", "totp").ok()
+}
+
+// Changing factors asks for a fresh proof, with the challenge in the error.
+func TestAPIStepUp(t *testing.T) {
+	s := newSite(t)
+	c := s.grantedTOTP("ada@example.com")
+	c.post("/mfa/backup-codes").ok()
+	s.clock.Advance(14 * time.Minute)
+	c.refresh()
+	refusal := c.post("/mfa/backup-codes").refused(http.StatusForbidden, "mfa_required")
+	if !strings.Contains(refusal.body, `"available_methods":["totp","backup_code"]`) {
+		t.Errorf("refusal %s", refusal.body)
+	}
+	token := refusal.text("error", "mfa_token")
+	c.post("/auth/mfa/verify", "mfa_token", token, "code", c.app.shows()).refused(http.StatusUnauthorized, "invalid_token")
+	c.post("/mfa/step-up", "mfa_token", token, "code", c.app.wrong()).refused(http.StatusUnauthorized, "invalid_code")
+	done := c.post("/mfa/step-up", "mfa_token", token, "code", c.app.shows()).ok()
+	if strings.Contains(done.body, "mfa_prf_") {
+		t.Error("the proof leaves the server")
+	}
+	c.post("/mfa/backup-codes").ok()
+	c.refresh() // keeps the proof
+	c.post("/mfa/unenroll", "method", "totp").ok()
+}
+
+// Refreshing replaces both tokens; a refresh token that comes twice ends all of
+// them.
+func TestAPIRefresh(t *testing.T) {
+	s := newSite(t)
+	c := s.grantedTOTP("ada@example.com")
+	old := *c
+	c.refresh()
+	old.status().refused(http.StatusUnauthorized, "unauthorized")
+	c.status().ok()
+	s.clock.Advance(accessTTL)
+	c.status().refused(http.StatusUnauthorized, "unauthorized")
+	c.refresh()
+	c.status().ok()
+	c.post("/auth/refresh", "refresh_token", c.token).refused(http.StatusUnauthorized, "unauthorized")
+	c.status().ok()
+	c.post("/auth/refresh", "refresh_token", old.refreshToken).refused(http.StatusUnauthorized, "unauthorized")
+	c.status().refused(http.StatusUnauthorized, "unauthorized")
+	c.post("/auth/refresh", "refresh_token", c.refreshToken).refused(http.StatusUnauthorized, "unauthorized")
+
+	d := s.granted("ada@example.com", c.app)
+	s.clock.Advance(refreshTTL)
+	d.post("/auth/refresh", "refresh_token", d.refreshToken).refused(http.StatusUnauthorized, "unauthorized")
+
+	e := s.granted("ada@example.com", c.app)
+	if err := s.newPassword(t.Context(), s.userID("ada@example.com"), "a new password"); err != nil {
+		t.Fatal(err)
+	}
+	e.status().refused(http.StatusUnauthorized, "unauthorized")
+	e.post("/auth/refresh", "refresh_token", e.refreshToken).refused(http.StatusUnauthorized, "unauthorized")
+}
+
+func TestAPITrustedDevice(t *testing.T) {
+	s := newSite(t)
+	c := s.grantedTOTP("ada@example.com")
+	answer := s.call(http.MethodPost, "/auth/mfa/verify", "", "application/json",
+		`{"mfa_token":"`+s.challengeToken("ada@example.com")+`","code":"`+c.app.shows()+`","trust_device":true}`).ok()
+	device := answer.text("device_token")
+	if !strings.HasPrefix(device, "mfa_dev_") {
+		t.Fatalf("answer %s", answer.body)
+	}
+	login := []string{"email", "ada@example.com", "password", password, "device_token", device}
+	if c.post("/auth/login", login...).ok().text("access_token") == "" {
+		t.Error("the device is not trusted")
+	}
+	c.post("/mfa/unenroll", "method", "backup_code").ok()
+	if c.post("/auth/login", login...).ok().text("access_token") == "" {
+		t.Error("the device is not trusted any more")
+	}
+	if err := s.engine.ForgetDevices(t.Context(), s.userID("ada@example.com")); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.post("/auth/login", login...).ok(); got.text("mfa_token") == "" || got.text("access_token") != "" {
+		t.Errorf("answer %s", got.body)
+	}
+}
+
+// Wrong codes are throttled, and say for how long.
+func TestAPIThrottle(t *testing.T) {
+	s := newSite(t)
+	c := s.grantedTOTP("ada@example.com")
+	token := s.challengeToken("ada@example.com")
+	for range 5 {
+		c.post("/auth/mfa/verify", "mfa_token", token, "code", c.app.wrong()).refused(http.StatusUnauthorized, "invalid_code")
+	}
+	c.post("/auth/mfa/verify", "mfa_token", token, "code", c.app.shows()).refused(http.StatusUnauthorized, "invalid_token")
+	s.clock.Advance(time.Second)
+	c.post("/auth/mfa/verify", "mfa_token", s.challengeToken("ada@example.com"), "code", c.app.wrong()).refused(http.StatusUnauthorized, "invalid_code")
+	throttled := c.post("/auth/mfa/verify", "mfa_token", s.challengeToken("ada@example.com"), "code", c.app.shows()).
+		refused(http.StatusTooManyRequests, "too_many_attempts")
+	if throttled.header.Get("Retry-After") != "2" || !strings.Contains(throttled.body, `"retry_after":2`) {
+		t.Errorf("Retry-After %q, %s", throttled.header.Get("Retry-After"), throttled.body)
+	}
+	s.clock.Advance(2 * time.Second)
+	c.post("/auth/mfa/verify", "mfa_token", s.challengeToken("ada@example.com"), "code", c.app.shows()).ok()
+}
+
+// A provider that fails, and a database that does, are told as such, without
+// their words.
+func TestFaults(t *testing.T) {
+	outbox := &mfatest.Outbox{}
+	s := newSite(t, func(c *config) { c.SMS = outbox })
+	c := s.grantedTOTP("ada@example.com")
+	b := s.browser()
+	b.signIn("ada@example.com").wants("prompt")
+	b.post("/login/mfa", "code", c.app.shows()).wants("dashboard")
+	c.post("/mfa/enroll", "method", "sms", "phone", phoneOne).ok()
+	s.clock.Advance(time.Minute)
+	outbox.FailWith(errors.New("the provider's own words"))
+	failed := c.post("/mfa/enroll", "method", "sms", "phone", phoneOne).refused(http.StatusBadGateway, "delivery_failed")
+	p := b.post("/enroll/sms", "phone", phoneTwo).wants("sms").wantsError(http.StatusBadGateway, "delivery_failed")
+	if strings.Contains(failed.body+p.body, "own words") {
+		t.Error("the provider's words are told")
+	}
+
+	b.get("/security").wants("security")
+	if _, err := s.users.db.Exec("DROP TABLE users"); err != nil {
+		t.Fatal(err)
+	}
+	fault := c.status().refused(http.StatusServiceUnavailable, "internal")
+	p = b.get("/security").wants("error").wantsError(http.StatusServiceUnavailable, "internal")
+	if strings.Contains(fault.body+p.body, "table") {
+		t.Error("the database's words are told")
+	}
+}
+
+// Every code of mfa.ErrorCode has a status and a text.
+func TestEveryErrorIsExplained(t *testing.T) {
+	for _, err := range []error{
+		&mfa.ChallengeError{}, &mfa.EnrollmentError{}, mfa.ErrEnforced, mfa.ErrInvalidCode, mfa.ErrInvalidToken, mfa.ErrNotEnrolled,
+		mfa.ErrNoPendingEnrollment, mfa.ErrMethodUnavailable, mfa.ErrInvalidPhone, mfa.ErrInvalidUser, mfa.ErrInvalidInput, mfa.ErrDelivery,
+		mfa.ErrFactorDisabled, mfa.ErrConflict, &mfa.ThrottledError{RetryAfter: time.Second}, errors.New("else"),
+	} {
+		if p := explain(err); p.Status < 400 || p.Message == "" || p.Code != mfa.ErrorCode(err) {
+			t.Errorf("%v is explained as %+v", err, p)
+		}
+	}
+	if p := explain(&mfa.ThrottledError{RetryAfter: time.Millisecond}); p.RetryAfter != 1 {
+		t.Errorf("retry after %d", p.RetryAfter)
+	}
+}

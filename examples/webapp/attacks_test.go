@@ -1,0 +1,336 @@
+package main
+
+import (
+	"errors"
+	"go/ast"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+// routed are the patterns of routes and apiRoutes, read from the source: a page
+// that is added is tested too.
+func routed(t *testing.T) (pages, api []string) {
+	t.Helper()
+	for _, file := range sources(t) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok || len(call.Args) < 2 {
+				return true
+			}
+			name, _ := call.Fun.(*ast.Ident)
+			pattern, _ := call.Args[0].(*ast.BasicLit)
+			switch {
+			case name == nil || pattern == nil:
+			case name.Name == "page":
+				pages = append(pages, strings.Trim(pattern.Value, `"`))
+			case name.Name == "route":
+				api = append(api, strings.Trim(pattern.Value, `"`))
+			}
+			return true
+		})
+	}
+	if len(pages) < 30 || len(api) < 10 {
+		t.Fatalf("found %d pages and %d API routes", len(pages), len(api))
+	}
+	return pages, api
+}
+
+// visitPattern asks for a page by its pattern.
+func (b *browser) visitPattern(pattern string) *page {
+	b.t.Helper()
+	method, path, _ := strings.Cut(pattern, " ")
+	path = strings.TrimSuffix(path, "{$}")
+	if method == http.MethodGet {
+		return b.get(path)
+	}
+	return b.post(path)
+}
+
+// While only the password was right, every page leads to the prompt, whatever
+// is typed into the address bar or posted; and every call of the API is
+// refused.
+func TestPasswordOnlyReachesNothing(t *testing.T) {
+	pages, api := routed(t)
+	s := newSite(t)
+	first, _ := s.withTOTP("ada@example.com") // the administrator, so that no right is missing
+	first.get("/project").wants("project")
+	b := s.browser()
+	b.signIn("ada@example.com").wants("prompt")
+	for _, pattern := range pages {
+		if pattern == "POST /logout" {
+			continue // leaves the state
+		}
+		p := b.visitPattern(pattern)
+		if p.name() != "prompt" || p.path != loginPath && p.path != loginPath+"/send" {
+			t.Errorf("%s leads to %q at %s", pattern, p.name(), p.path)
+		}
+	}
+	for _, pattern := range api {
+		method, path, _ := strings.Cut(pattern, " ")
+		for _, token := range []string{"", b.cookie("session"), s.challengeToken("ada@example.com")} {
+			a := s.call(method, path, token, "application/json", "{}")
+			if a.status == http.StatusOK || a.status < 400 {
+				t.Errorf("%s with %.8q answers %d: %s", pattern, token, a.status, a.body)
+			}
+		}
+	}
+	if status, err := s.engine.Status(t.Context(), s.userID("ada@example.com")); err != nil || len(status.Factors) != 2 {
+		t.Errorf("the factors are %v, %v", status, err)
+	}
+}
+
+// The same for a user who must enroll first: enrollment, and nothing else.
+func TestEnrollingReachesEnrollmentAlone(t *testing.T) {
+	pages, api := routed(t)
+	s := newSite(t)
+	s.require(true)
+	b := s.browser()
+	b.post("/signup", "email", "ada@example.com", "password", password).wants("enroll")
+	for _, pattern := range pages {
+		if pattern == "POST /logout" {
+			continue
+		}
+		p := b.visitPattern(pattern)
+		if !strings.HasPrefix(p.path, "/enroll") {
+			t.Errorf("%s leads to %q at %s", pattern, p.name(), p.path)
+		}
+	}
+	token := (&apiUser{site: s}).post("/auth/login", "email", "ada@example.com", "password", password).ok().text("mfa_token")
+	for _, pattern := range api {
+		method, path, _ := strings.Cut(pattern, " ")
+		if path == "/mfa/enroll" || path == "/mfa/verify" {
+			continue
+		}
+		if a := s.call(method, path, token, "application/json", "{}"); a.status < 400 {
+			t.Errorf("%s answers %d: %s", pattern, a.status, a.body)
+		}
+	}
+	(&apiUser{site: s, token: token}).post("/mfa/enroll", "method", "totp").ok()
+}
+
+// Nothing but sign-in and sign-up is there for strangers.
+func TestAnonymousReachesNothing(t *testing.T) {
+	pages, api := routed(t)
+	s := newSite(t)
+	b := s.browser()
+	public := map[string]bool{"home": true, "login": true, "signup": true, "forgot": true, "reset": true}
+	for _, pattern := range pages {
+		if p := b.visitPattern(pattern); !public[p.name()] {
+			t.Errorf("%s leads to %q", pattern, p.name())
+		}
+	}
+	for _, pattern := range api {
+		method, path, _ := strings.Cut(pattern, " ")
+		for _, token := range []string{"", "at_", "at_x.y", "rt_x.y", strings.Repeat("a", 4000), "mfa_enr_x", "mfa_tmp_x"} {
+			a := s.call(method, path, token, "application/json", "{}")
+			if a.status != http.StatusUnauthorized {
+				t.Errorf("%s with %.8q answers %d: %s", pattern, token, a.status, a.body)
+			}
+		}
+	}
+}
+
+// Another site's form or script changes nothing, on pages and API.
+func TestCSRF(t *testing.T) {
+	pages, api := routed(t)
+	s := newSite(t)
+	b := s.signedUp("ada@example.com")
+	for _, pattern := range append(pages, api...) {
+		method, path, _ := strings.Cut(pattern, " ")
+		if method == http.MethodGet {
+			continue
+		}
+		for _, header := range [][2]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"}} {
+			request, err := http.NewRequest(method, b.url+path, strings.NewReader("required=true&method=totp"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			request.Header.Set(header[0], header[1])
+			if p := b.do(request); p.status != http.StatusForbidden || !strings.Contains(p.body, "cross_origin") {
+				t.Errorf("%s with %v answers %d", pattern, header, p.status)
+			}
+		}
+	}
+	b.post("/project/mfa-required", "required", "true").wants("project").wantsNotice("MFA is required now.")
+}
+
+// A session that an attacker has planted is not the one that the victim signs
+// in with, and each step up gives a new one; the old ones are dead.
+func TestSessionFixation(t *testing.T) {
+	s := newSite(t)
+	ada, a := s.withTOTP("ada@example.com")
+	ada.post("/logout")
+
+	attacker := s.browser()
+	attacker.get("/dashboard") // sets a notice, and with it a session
+	attacker.post("/forgot", "email", "nobody@example.com").wants("login")
+	planted := attacker.cookie("session")
+	if planted == "" {
+		t.Fatal("the attacker has no session to plant")
+	}
+	victim := s.browser()
+	seen := map[string]bool{}
+	step := func(name string) {
+		t.Helper()
+		id := victim.cookie("session")
+		if id == "" || seen[id] {
+			t.Errorf("%s: the session has no new ID", name)
+		}
+		for old := range seen {
+			thief := s.browser()
+			thief.setCookie("session", old)
+			thief.get("/dashboard").wants("login")
+		}
+		seen[id] = true
+	}
+	victim.setCookie("session", planted)
+	seen[planted] = true
+	victim.signIn("ada@example.com").wants("prompt")
+	step("password")
+	victim.post("/login/mfa", "code", a.shows()).wants("dashboard")
+	step("code")
+	s.clock.Advance(16 * time.Minute)
+	victim.post("/enroll/totp").wants("prompt")
+	victim.post("/confirm", "code", a.shows()).wants("totp")
+	step("fresh proof")
+	s.clock.Advance(time.Minute)
+	victim.addTOTP()
+	step("replaced factor")
+	attacker.get("/dashboard").wants("login")
+
+	for _, forged := range []string{"x", strings.Repeat("A", 43), strings.Repeat("x", 8000)} {
+		thief := s.browser()
+		thief.setCookie("session", forged)
+		if thief.get("/login"); thief.cookie("session") != forged {
+			continue // it was replaced
+		}
+		thief.signIn("nobody@example.com").wants("login")
+	}
+}
+
+// After the log-out there is nothing behind the back button: no page of a
+// session may be stored, and the old cookie opens none.
+func TestBackAfterLogOut(t *testing.T) {
+	s := newSite(t)
+	b, _ := s.withTOTP("ada@example.com")
+	paths := []string{"/dashboard", "/security", "/project", "/backup-codes", "/enroll", "/enroll/totp", "/enroll/sms"}
+	for _, path := range paths {
+		if p := b.get(path); p.path != path || !strings.Contains(strings.Join(p.header.Values("Cache-Control"), ","), "no-store") {
+			t.Errorf("%s may be stored: %v", p.path, p.header.Values("Cache-Control"))
+		}
+	}
+	old := b.cookie("session")
+	b.post("/logout").wants("login")
+	if b.cookie("session") != "" {
+		t.Error("the cookie is still there")
+	}
+	b.setCookie("session", old)
+	for _, path := range paths {
+		b.get(path).wants("login")
+	}
+}
+
+// A request that was under way while the user logged out does not bring the
+// session back.
+func TestLogOutIsFinal(t *testing.T) {
+	s := newSite(t)
+	store := &sessionStore{s.users.db}
+	ends := time.Now().Add(time.Hour)
+	if err := store.Commit("t", []byte("data"), ends); err != nil {
+		t.Fatal(err)
+	}
+	if data, found, err := store.Find("t"); string(data) != "data" || !found || err != nil {
+		t.Fatalf("%q, %v, %v", data, found, err)
+	}
+	if err := store.Delete("t"); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Commit("t", []byte("late"), ends); !errors.Is(err, errSessionOver) {
+		t.Errorf("the late request gets %v", err)
+	}
+	if _, found, err := store.Find("t"); found || err != nil {
+		t.Errorf("the session is back: %v, %v", found, err)
+	}
+}
+
+// What a page may do in a browser is said on every answer.
+func TestHeaders(t *testing.T) {
+	s := newSite(t)
+	b := s.signedUp("ada@example.com")
+	for path, picture := range map[string]bool{"/": false, "/login": false, "/dashboard": false, "/enroll/totp": true, "/phone": false, "/nowhere": false, "/static/app.js": false, "/mfa/status": false} {
+		p := b.get(path)
+		want := policy
+		if picture {
+			want = strings.Replace(policy, "img-src 'self'", "img-src 'self' data:", 1)
+		}
+		if got := p.header.Get("Content-Security-Policy"); got != want || strings.Contains(got, "unsafe") {
+			t.Errorf("%s: policy %q", path, got)
+		}
+		for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"} {
+			if got := p.header.Get(name); got != want {
+				t.Errorf("%s: %s is %q", path, name, got)
+			}
+		}
+		if strings.Contains(p.body, "<script>") || strings.Contains(p.body, " style=") || strings.Contains(p.body, "onclick=") {
+			t.Errorf("%s has script or style in line", path)
+		}
+	}
+}
+
+// Cookies are out of reach of scripts and other sites, and bound to this host
+// where TLS allows it.
+func TestCookies(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		s := newSite(t, func(c *config) { c.Secure = secure })
+		s.users.create(t.Context(), "ada@example.com", password)
+		client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		response, err := client.PostForm(s.url+"/login", url.Values{"email": {"ada@example.com"}, "password": {password}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		cookies := response.Cookies()
+		if len(cookies) != 1 || response.Header.Get("Location") != "/dashboard" {
+			t.Fatalf("%d cookies, then %s", len(cookies), response.Header.Get("Location"))
+		}
+		c := cookies[0]
+		if !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Secure != secure || c.Name != cookieName("session", secure) || c.Path != "/" || c.Domain != "" {
+			t.Errorf("secure %v: cookie %v", secure, c)
+		}
+		if sts := response.Header.Get("Strict-Transport-Security"); (sts != "") != secure {
+			t.Errorf("secure %v: Strict-Transport-Security %q", secure, sts)
+		}
+	}
+}
+
+// Bodies that are too large, cut short, of another kind, or followed by more.
+func TestMalformedJSON(t *testing.T) {
+	s := newSite(t)
+	if err := s.users.create(t.Context(), "ada@example.com", password); err != nil {
+		t.Fatal(err)
+	}
+	good := `{"email":"ada@example.com","password":"` + password + `"}`
+	login := func(contentType, body string) *answer {
+		return s.call(http.MethodPost, "/auth/login", "", contentType, body)
+	}
+	login("application/json; charset=utf-8", good).ok()
+	login("application/json", good+" \n ").ok()
+	login("application/json", `{"unknown":1,`+good[1:]).ok()
+	for _, body := range []string{"", " ", "{", "null ]", good[:20], good + good, good + "x", good + "]", "[]", `"x"`, `{"email":1}`, `{"email":["a"]}`, "\x00", strings.Repeat("[", 5000)} {
+		login("application/json", body).refused(http.StatusBadRequest, "invalid_request")
+	}
+	for _, contentType := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"} {
+		login(contentType, good).refused(http.StatusUnsupportedMediaType, "unsupported_media_type")
+	}
+	huge := `{"email":"` + strings.Repeat("a", maxBody) + `"}`
+	login("application/json", huge).refused(http.StatusRequestEntityTooLarge, "too_large")
+	login("application/json", good+strings.Repeat(" ", maxBody)).refused(http.StatusRequestEntityTooLarge, "too_large")
+
+	b := s.browser()
+	b.post("/login", "email", "ada@example.com", "password", password, "more", strings.Repeat("a", maxBody)).wants("login")
+	b.get("/dashboard").wants("login")
+}
