@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/alexedwards/scs/v2 v2.9.0
 	github.com/protekt/mfa v0.0.0
+	github.com/protekt/mfa/stores/sqlstore v0.0.0
 	golang.org/x/crypto v0.58.0
 	modernc.org/sqlite v1.62.0
 )
@@ -23,4 +24,7 @@ require (
 	modernc.org/memory v1.12.1 // indirect
 )
 
-replace github.com/protekt/mfa => ../..
+replace (
+	github.com/protekt/mfa => ../..
+	github.com/protekt/mfa/stores/sqlstore => ../../stores/sqlstore
+)

@@ -38,7 +38,7 @@ func run(ctx context.Context, addr, path string, secure bool) error {
 		return err
 	}
 	defer db.Close()
-	app, err := newServer(config{DB: db, Key: key, Secure: secure, Log: slog.Default()})
+	app, err := newServer(ctx, config{DB: db, Key: key, Secure: secure, Log: slog.Default()})
 	if err != nil {
 		return err
 	}

@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"net/http"
-
-	"github.com/protekt/mfa"
 )
 
 // admin lets administrators through, and nobody else.
@@ -26,12 +23,6 @@ type projectView struct {
 	Without  []member // those without MFA
 }
 
-// A member is a user and the factors that the store's records list.
-type member struct {
-	User    user
-	Methods []mfa.Method
-}
-
 const maxMembers = 100 // on the page
 
 func (s *server) projectPage(w http.ResponseWriter, r *http.Request, v *visit) {
@@ -47,22 +38,11 @@ func (s *server) project(ctx context.Context) (view projectView, err error) {
 	if view.Required, err = s.settings.mfaRequired(ctx, ""); err != nil {
 		return view, err
 	}
-	list, err := s.users.list(ctx, maxMembers)
-	if err != nil {
+	if view.Members, err = s.users.list(ctx, false, maxMembers); err != nil {
 		return view, err
 	}
-	for _, u := range list {
-		record, err := s.store.Load(ctx, u.ID)
-		if err != nil && !errors.Is(err, mfa.ErrNoRecord) {
-			return view, err
-		}
-		m := member{u, record.Methods}
-		view.Members = append(view.Members, m)
-		if len(m.Methods) == 0 {
-			view.Without = append(view.Without, m)
-		}
-	}
-	return view, nil
+	view.Without, err = s.users.list(ctx, true, maxMembers)
+	return view, err
 }
 
 // setRequired is projects.update(id, {mfaRequired: true}). Who has no factor

@@ -14,6 +14,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/stores/sqlstore"
 )
 
 // issuer is the name in authenticator apps, messages and on the pages.
@@ -32,7 +33,6 @@ type config struct {
 // A server is the application.
 type server struct {
 	engine   *mfa.Engine
-	store    mfa.Store
 	users    *users
 	settings *settings
 	grants   *grants
@@ -46,7 +46,7 @@ type server struct {
 	handler  http.Handler
 }
 
-func newServer(c config) (*server, error) {
+func newServer(ctx context.Context, c config) (*server, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -72,12 +72,16 @@ func newServer(c config) (*server, error) {
 	if c.SMS == nil {
 		c.SMS = s.phone
 	}
-	if s.store, err = newStore(c.DB); err != nil {
+	store, err := sqlstore.New(c.DB, sqlstore.SQLite, sqlstore.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if err := store.Migrate(ctx); err != nil {
 		return nil, err
 	}
 	if s.engine, err = mfa.New(mfa.Config{
 		Issuer:   issuer,
-		Store:    s.store,
+		Store:    store,
 		Keys:     [][]byte{c.Key},
 		SMS:      c.SMS,
 		Required: s.settings.mfaRequired,

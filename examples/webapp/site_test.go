@@ -44,7 +44,7 @@ func newSite(t *testing.T, adjust ...func(*config)) *site {
 	for _, a := range adjust {
 		a(&c)
 	}
-	app, err := newServer(c)
+	app, err := newServer(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}

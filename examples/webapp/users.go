@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/protekt/mfa"
 )
 
 // A user of the application. ID, which never changes, is what the engine knows
@@ -36,10 +38,11 @@ type users struct {
 
 const userColumns = "id, email, password, created_at, is_admin, generation"
 
-func scanUser(row interface{ Scan(...any) error }) (user, error) {
+// scanUser reads these columns, and more that follow.
+func scanUser(row interface{ Scan(...any) error }, more ...any) (user, error) {
 	var u user
 	var created int64
-	err := row.Scan(&u.ID, &u.Email, &u.password, &created, &u.Admin, &u.Generation)
+	err := row.Scan(append([]any{&u.ID, &u.Email, &u.password, &created, &u.Admin, &u.Generation}, more...)...)
 	u.CreatedAt = time.Unix(created, 0).UTC()
 	return u, err
 }
@@ -104,20 +107,33 @@ func (t *users) byEmail(ctx context.Context, email string) (user, error) {
 	return scanUser(t.db.QueryRowContext(ctx, "SELECT "+userColumns+" FROM users WHERE email = ?", canonical(email)))
 }
 
-// list gives the newest users.
-func (t *users) list(ctx context.Context, limit int) ([]user, error) {
-	rows, err := t.db.QueryContext(ctx, "SELECT "+userColumns+" FROM users ORDER BY created_at DESC, rowid DESC LIMIT ?", limit)
+// A member is a user and the factors that the engine's records list.
+type member struct {
+	User    user
+	Methods []mfa.Method
+}
+
+// list gives the newest users, all of them or those without MFA. The column
+// methods of the engine's table is there for such questions.
+func (t *users) list(ctx context.Context, withoutMFA bool, limit int) (list []member, err error) {
+	rows, err := t.db.QueryContext(ctx, "SELECT "+userColumns+`, coalesce(methods, '')
+		FROM users LEFT JOIN mfa_users ON user_id = id
+		WHERE NOT ? OR coalesce(methods, '') = ''
+		ORDER BY created_at DESC, users.rowid DESC LIMIT ?`, withoutMFA, limit)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var list []user
 	for rows.Next() {
-		u, err := scanUser(rows)
-		if err != nil {
+		var m member
+		var methods string
+		if m.User, err = scanUser(rows, &methods); err != nil {
 			return nil, err
 		}
-		list = append(list, u)
+		for name := range strings.FieldsFuncSeq(methods, func(r rune) bool { return r == ',' }) {
+			m.Methods = append(m.Methods, mfa.Method(name))
+		}
+		list = append(list, m)
 	}
 	return list, rows.Err()
 }
