@@ -57,10 +57,7 @@ func decode[T any](r *http.Request) (body T, err error) {
 			return body, nil
 		}
 	}
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return body, errTooLarge
-	}
-	return body, errJSON
+	return body, errors.Join(errJSON, err)
 }
 
 // apiLogin answers with tokens, or with what must come first: a challenge or

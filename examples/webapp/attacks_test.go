@@ -331,6 +331,9 @@ func TestMalformedJSON(t *testing.T) {
 	login("application/json", good+strings.Repeat(" ", maxBody)).refused(http.StatusRequestEntityTooLarge, "too_large")
 
 	b := s.browser()
-	b.post("/login", "email", "ada@example.com", "password", password, "more", strings.Repeat("a", maxBody)).wants("login")
+	b.post("/login", "email", "ada@example.com", "password", password, "more", strings.Repeat("a", maxBody)).
+		wants("error").wantsError(http.StatusRequestEntityTooLarge, "too_large")
+	b.post("/login?%zz", "email", "ada@example.com", "password", password).wants("error").wantsError(http.StatusBadRequest, "invalid_request")
 	b.get("/dashboard").wants("login")
+	b.signIn("ada@example.com").wants("dashboard")
 }

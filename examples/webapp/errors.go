@@ -29,6 +29,7 @@ var (
 	errResetLink   = &refusal{"invalid_link", http.StatusUnprocessableEntity, "This link is not valid any more. Ask for a new one."}
 	errNoUser      = &refusal{"not_found", http.StatusNotFound, "There is no such user."}
 	errJSON        = &refusal{"invalid_request", http.StatusBadRequest, "The body is not one JSON object as expected."}
+	errForm        = &refusal{"invalid_request", http.StatusBadRequest, "That form cannot be read."}
 	errNotJSON     = &refusal{"unsupported_media_type", http.StatusUnsupportedMediaType, "Send the body as application/json."}
 	errTooLarge    = &refusal{"too_large", http.StatusRequestEntityTooLarge, "The request is too large."}
 )
@@ -80,12 +81,11 @@ var answers = map[string]struct {
 // explain says what an error is for the user. What is not known is told as a
 // fault of ours, without details: those are for the log.
 func explain(err error) problem {
-	var own *refusal
-	if errors.As(err, &own) {
-		return problem{Status: own.status, Code: own.code, Message: own.message}
-	}
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return explain(errTooLarge)
+		err = errTooLarge
+	}
+	if own := (*refusal)(nil); errors.As(err, &own) {
+		return problem{Status: own.status, Code: own.code, Message: own.message}
 	}
 	code := mfa.ErrorCode(err)
 	p := problem{Status: answers[code].status, Code: code, Message: answers[code].message}

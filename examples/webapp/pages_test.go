@@ -264,6 +264,31 @@ func TestThrottle(t *testing.T) {
 	b.post("/login/mfa", "code", a.shows()).wants("dashboard")
 }
 
+// An account goes with its factors, in one transaction, and with the password
+// alone.
+func TestDeleteAccount(t *testing.T) {
+	s := newSite(t)
+	b, a := s.withTOTP("ada@example.com")
+	id, client := s.userID("ada@example.com"), s.granted("ada@example.com", a)
+	other := s.browser()
+	s.clock.Advance(time.Minute)
+	other.signIn("ada@example.com").wants("prompt")
+	other.post("/login/mfa", "code", a.shows()).wants("dashboard")
+	b.post("/security/delete", "current", "wrong").wants("security").wantsError(http.StatusUnauthorized, "invalid_credentials")
+	client.status().ok()
+	b.post("/security/delete", "current", password).wants("login").wantsNotice("Your account is deleted.")
+	b.get("/dashboard").wants("login")
+	other.get("/dashboard").wants("login")
+	client.status().refused(http.StatusUnauthorized, "unauthorized")
+	if _, err := s.store.Load(t.Context(), id); !errors.Is(err, mfa.ErrNoRecord) {
+		t.Errorf("the record: %v", err)
+	}
+	s.signedUp("ada@example.com").get("/security").wants("security")
+	if s.userID("ada@example.com") == id {
+		t.Error("the ID is given to another user")
+	}
+}
+
 // The project page is for administrators, who may reset and unlock.
 func TestProjectRights(t *testing.T) {
 	s := newSite(t)

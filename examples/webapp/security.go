@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"errors"
 	"net/http"
 
@@ -95,4 +96,20 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request, v *visit
 		return
 	}
 	s.stepTo(w, r, v, session{Notice: "Your password is changed. Please sign in with it."}, "/login")
+}
+
+// deleteAccount asks for the password. The engine's record goes in the same
+// transaction.
+func (s *server) deleteAccount(w http.ResponseWriter, r *http.Request, v *visit) {
+	_, err := s.rightPassword(r, v.User.Email, r.PostFormValue("current"))
+	if err == nil {
+		err = s.users.remove(r.Context(), v.UserID, func(tx *sql.Tx) error {
+			return s.store.DeleteTx(r.Context(), tx, v.UserID)
+		})
+	}
+	if err != nil {
+		s.securityAt(w, r, v, err)
+		return
+	}
+	s.stepTo(w, r, v, session{Notice: "Your account is deleted."}, "/login")
 }

@@ -33,6 +33,7 @@ type config struct {
 // A server is the application.
 type server struct {
 	engine   *mfa.Engine
+	store    *sqlstore.Store
 	users    *users
 	settings *settings
 	grants   *grants
@@ -72,16 +73,15 @@ func newServer(ctx context.Context, c config) (*server, error) {
 	if c.SMS == nil {
 		c.SMS = s.phone
 	}
-	store, err := sqlstore.New(c.DB, sqlstore.SQLite, sqlstore.Options{})
-	if err != nil {
+	if s.store, err = sqlstore.New(c.DB, sqlstore.SQLite, sqlstore.Options{}); err != nil {
 		return nil, err
 	}
-	if err := store.Migrate(ctx); err != nil {
+	if err := s.store.Migrate(ctx); err != nil {
 		return nil, err
 	}
 	if s.engine, err = mfa.New(mfa.Config{
 		Issuer:   issuer,
-		Store:    store,
+		Store:    s.store,
 		Keys:     [][]byte{c.Key},
 		SMS:      c.SMS,
 		Required: s.settings.mfaRequired,
@@ -139,6 +139,7 @@ func (s *server) routes() http.Handler {
 	page("POST /security/remove", s.removeFactor, signedIn)
 	page("POST /security/forget-devices", s.forgetDevices, signedIn)
 	page("POST /security/password", s.changePassword, signedIn)
+	page("POST /security/delete", s.deleteAccount, signedIn)
 	page("GET /confirm", s.confirmPrompt, signedIn)
 	page("POST /confirm", s.answerConfirm, signedIn)
 	page("POST /confirm/send", s.sendConfirmCode, signedIn)
@@ -201,6 +202,10 @@ func (s *server) gate(next pageFunc, states []state) http.Handler {
 		session, u, err := s.session(r.Context())
 		if err != nil {
 			s.fail(w, r, &visit{}, err)
+			return
+		}
+		if err := r.ParseForm(); err != nil {
+			s.fail(w, r, &visit{session, u}, errors.Join(errForm, err))
 			return
 		}
 		if !slices.Contains(states, session.State) {

@@ -180,6 +180,29 @@ func (t *users) endOthers(ctx context.Context, id string, from int64) (generatio
 	return generation, err
 }
 
+// remove removes a user and all that is known of them, with what also
+// removes: all of it goes, or none.
+func (t *users) remove(ctx context.Context, id string, also func(tx *sql.Tx) error) error {
+	tx, err := t.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	for _, statement := range []string{
+		"DELETE FROM grants WHERE user_id = ?",
+		"DELETE FROM resets WHERE user_id = ?",
+		"DELETE FROM users WHERE id = ?",
+	} {
+		if _, err := tx.ExecContext(ctx, statement, id); err != nil {
+			return err
+		}
+	}
+	if err := also(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
 // resetTTL is how long a link that was mailed is good for.
 const resetTTL = 15 * time.Minute
 

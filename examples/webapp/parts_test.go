@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/mfatest"
+)
+
+// The limit holds per key, ends with its window, and costs bounded memory.
+func TestLimits(t *testing.T) {
+	clock := mfatest.NewClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))
+	l := newLimits(clock.Now)
+	for i := range 3 {
+		if err := l.take("a", 3); err != nil {
+			t.Fatalf("attempt %d: %v", i, err)
+		}
+	}
+	clock.Advance(time.Minute)
+	var throttled *mfa.ThrottledError
+	if err := l.take("a", 3); !errors.As(err, &throttled) || throttled.RetryAfter != limitWindow-time.Minute {
+		t.Errorf("got %v", err)
+	}
+	if err := l.take("b", 3); err != nil {
+		t.Errorf("another key: %v", err)
+	}
+	l.giveBack("a")
+	if err := l.take("a", 3); err != nil {
+		t.Errorf("after one was given back: %v", err)
+	}
+	clock.Advance(limitWindow)
+	if err := l.take("a", 3); err != nil {
+		t.Errorf("in the next window: %v", err)
+	}
+	for i := range maxCounters + 100 {
+		if err := l.take(strconv.Itoa(i), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(l.counters) > maxCounters {
+		t.Errorf("%d counters", len(l.counters))
+	}
+}
+
+func TestAddress(t *testing.T) {
+	for remote, want := range map[string]string{
+		"192.0.2.1:1234":          "192.0.2.1",
+		"[::ffff:192.0.2.1]:1234": "192.0.2.1",
+		"[2001:db8:1:2:3::4]:1":   "2001:db8:1:2::/64",
+		"[2001:db8:1:2:ffff::]:9": "2001:db8:1:2::/64",
+		"[fe80::1%eth0]:80":       "fe80::/64",
+		"somewhere":               "somewhere",
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.RemoteAddr = remote
+		r.Header.Set("X-Forwarded-For", "203.0.113.9")
+		if got := address(r); got != want {
+			t.Errorf("%s is counted as %s, want %s", remote, got, want)
+		}
+	}
+}
+
+// The key's file is made once, for its owner alone, and read from then on.
+func TestKey(t *testing.T) {
+	t.Setenv("MFA_KEY", "")
+	database := filepath.Join(t.TempDir(), "demo.db")
+	first, from, err := loadKey(database)
+	if err != nil || len(first) != keySize || !strings.Contains(from, "demonstration") {
+		t.Fatalf("%d bytes, %q, %v", len(first), from, err)
+	}
+	info, err := os.Stat(database + ".key")
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	if again, _, err := loadKey(database); err != nil || string(again) != string(first) {
+		t.Errorf("another key the second time: %v", err)
+	}
+	other, _, err := loadKey(filepath.Join(t.TempDir(), "other.db"))
+	if err != nil || string(other) == string(first) {
+		t.Errorf("two files have the same key: %v", err)
+	}
+	if err := os.WriteFile(database+".key", []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := loadKey(database); err == nil {
+		t.Error("a damaged key is taken")
+	}
+	t.Setenv("MFA_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+	if key, from, err := loadKey(database); err != nil || from != "MFA_KEY" || key[31] != 31 {
+		t.Errorf("%q, %v", from, err)
+	}
+	t.Setenv("MFA_KEY", "c2hvcnQ=")
+	if _, _, err := loadKey(database); err == nil {
+		t.Error("a short key is taken")
+	}
+}
+
+func TestPasswords(t *testing.T) {
+	p := newPasswords()
+	stored, err := p.hash(t.Context(), password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		password, stored string
+		want             bool
+	}{{password, stored, true}, {"wrong", stored, false}, {"", stored, false}, {password, "", false}, {"", "", false}} {
+		if got, err := p.matches(t.Context(), test.password, test.stored); err != nil || got != test.want {
+			t.Errorf("%+v: %v, %v", test, got, err)
+		}
+	}
+	if ok, err := p.matches(t.Context(), password, stored[:20]); ok || err == nil {
+		t.Errorf("damaged: %v, %v", ok, err)
+	}
+	full := make(passwords) // nothing is ever free
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := full.hash(ended, password); !errors.Is(err, context.Canceled) {
+		t.Errorf("waiting ends with %v", err)
+	}
+}
+
+func TestEmails(t *testing.T) {
+	for _, good := range []string{"ada@example.com", "a+b@x", "müller@example.com", "o'neil@example.co.uk"} {
+		if err := checkEmail(good); err != nil {
+			t.Errorf("%q: %v", good, err)
+		}
+	}
+	for _, bad := range []string{"", "ada", "@x", "ada@", "a:b@x", "a b@x", "a@b@c", "a@.x", "a@x.", "a@x\n", "a\x00@x", "\xff@x", "<a@x>", `"a"@x`, strings.Repeat("a", 120) + "@x"} {
+		if err := checkEmail(bad); !errors.Is(err, errEmail) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+// What is sealed for one purpose or under one key opens for no other.
+func TestSealer(t *testing.T) {
+	one, err := newSealer([]byte("a test's key may be read by all!"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := newSealer([]byte("another key that all may read...."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := one.seal("x", []byte("secret"))
+	if got, err := one.open("x", sealed); err != nil || string(got) != "secret" {
+		t.Fatalf("%q, %v", got, err)
+	}
+	for name, open := range map[string]func() ([]byte, error){
+		"purpose": func() ([]byte, error) { return one.open("y", sealed) },
+		"key":     func() ([]byte, error) { return two.open("x", sealed) },
+		"cut":     func() ([]byte, error) { return one.open("x", sealed[:10]) },
+		"nothing": func() ([]byte, error) { return one.open("x", nil) },
+	} {
+		if got, err := open(); !errors.Is(err, errSealed) {
+			t.Errorf("another %s: %q, %v", name, got, err)
+		}
+	}
+}
+
+// With a file the application goes on where it was: users, factors, sessions.
+func TestRestart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a b?c.db")
+	clock := mfatest.NewClock(time.Date(2030, 1, 1, 0, 0, 10, 0, time.UTC))
+	start := func() (*server, func()) {
+		db, err := openDatabase(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		app, err := newServer(t.Context(), config{DB: db, Key: []byte("a test's key may be read by all!"), Now: clock.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return app, func() { db.Close() }
+	}
+	first, stop := start()
+	served := httptest.NewServer(first)
+	defer served.Close()
+	s := &site{server: first, t: t, url: served.URL, clock: clock}
+	b, a := s.withTOTP("ada@example.com")
+	stop()
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("no file: %v", err)
+	}
+
+	second, stop := start()
+	defer stop()
+	again := httptest.NewServer(second)
+	defer again.Close()
+	s.server, s.url = second, again.URL
+	b.get("/dashboard").wants("dashboard") // cookies do not tell ports apart
+	b.post("/logout")
+	b.signIn("ada@example.com").wants("prompt")
+	b.post("/login/mfa", "code", a.shows()).wants("dashboard")
+}
+
+// The command serves what it says, and stops when it is told to.
+func TestRun(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSite(t)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- serve(ctx, listener, s.server) }()
+	text := directions(listener.Addr().String(), "x.db", "MFA_KEY")
+	urls := 0
+	for _, word := range strings.Fields(text) {
+		if !strings.HasPrefix(word, "http://") {
+			continue
+		}
+		urls++
+		response, err := http.Get(word)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			t.Errorf("%s answers %d", word, response.StatusCode)
+		}
+	}
+	if urls != 4 {
+		t.Errorf("%d addresses in %s", urls, text)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+	if err := run(t.Context(), "256.0.0.1:0", memory, false); err == nil {
+		t.Error("it listens where nothing is")
+	}
+}
