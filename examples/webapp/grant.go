@@ -15,7 +15,7 @@ import (
 
 const (
 	accessTTL  = 15 * time.Minute
-	refreshTTL = 30 * 24 * time.Hour
+	refreshTTL = 30 * 24 * time.Hour // from the login, however often it is refreshed
 )
 
 // grants are the sessions of API clients. Their tokens are random and opaque;
@@ -34,8 +34,8 @@ type grant struct {
 	Generation int64 // of the user, as with a session
 	Proof      string
 
-	accessHash, refreshHash       []byte
-	accessExpires, refreshExpires int64
+	accessHash    []byte
+	accessExpires int64
 }
 
 // tokens are what the client gets.
@@ -122,8 +122,8 @@ func (t *grants) load(ctx context.Context, token, kind string) (g grant, err err
 		return grant{}, errUnsigned
 	}
 	var proof []byte
-	err = t.db.QueryRowContext(ctx, `SELECT id, user_id, generation, access_hash, access_expires, refresh_hash, refresh_expires, proof
-		FROM grants WHERE id = ?`, id).Scan(&g.ID, &g.UserID, &g.Generation, &g.accessHash, &g.accessExpires, &g.refreshHash, &g.refreshExpires, &proof)
+	err = t.db.QueryRowContext(ctx, `SELECT id, user_id, generation, access_hash, access_expires, proof
+		FROM grants WHERE id = ?`, id).Scan(&g.ID, &g.UserID, &g.Generation, &g.accessHash, &g.accessExpires, &proof)
 	if errors.Is(err, sql.ErrNoRows) {
 		return grant{}, errUnsigned
 	}
@@ -145,9 +145,9 @@ func (t *grants) refresh(ctx context.Context, refresh string) (tokens, grant, er
 		return tokens{}, grant{}, err
 	}
 	fresh := newTokens(g.ID)
-	result, err := t.db.ExecContext(ctx, `UPDATE grants SET access_hash = ?, access_expires = ?, refresh_hash = ?, refresh_expires = ?
+	result, err := t.db.ExecContext(ctx, `UPDATE grants SET access_hash = ?, access_expires = ?, refresh_hash = ?
 		WHERE id = ? AND refresh_hash = ? AND refresh_expires > ?`,
-		hashToken(fresh.Access), t.now().Add(accessTTL).Unix(), hashToken(fresh.Refresh), t.now().Add(refreshTTL).Unix(),
+		hashToken(fresh.Access), t.now().Add(accessTTL).Unix(), hashToken(fresh.Refresh),
 		g.ID, hashToken(refresh), t.now().Unix())
 	if err != nil {
 		return tokens{}, grant{}, err

@@ -168,7 +168,8 @@ func TestReplaceAndRemove(t *testing.T) {
 func TestRequired(t *testing.T) {
 	s := newSite(t)
 	admin, a := s.withTOTP("root@example.com")
-	s.signedUp("bob@example.com").post("/logout")
+	early := s.signedUp("bob@example.com") // and signed in without MFA
+	early.get("/dashboard").wants("dashboard")
 	project := admin.get("/project").wants("project")
 	if !strings.Contains(project.find(`(?s)id="without-mfa"[^>]*>(.*?)</ul>`), "bob@example.com") ||
 		strings.Contains(project.find(`(?s)id="without-mfa"[^>]*>(.*?)</ul>`), "root@example.com") {
@@ -176,6 +177,8 @@ func TestRequired(t *testing.T) {
 	}
 	admin.post("/project/mfa-required", "required", "true").wants("project").wantsNotice("MFA is required now.")
 
+	early.get("/dashboard").wants("login").wantsNotice("Your session is over.")
+	admin.get("/dashboard").wants("dashboard")
 	enforced := admin.get("/security").wants("security")
 	if !enforced.has("enforced") || enforced.has("remove-totp") || !enforced.has("replace-totp") {
 		t.Error("the page does not explain mfa_enforced")

@@ -45,17 +45,20 @@ func (s *server) project(ctx context.Context) (view projectView, err error) {
 	return view, err
 }
 
-// setRequired is projects.update(id, {mfaRequired: true}). Who has no factor
-// enrolls one at the next login.
+// setRequired is projects.update(id, {mfaRequired: true}). Who has no factor is
+// signed out, and enrolls one at the next login; the administrator who asks
+// goes on until then.
 func (s *server) setRequired(w http.ResponseWriter, r *http.Request, v *visit) {
 	required := r.PostFormValue("required") == "true"
-	if err := s.settings.setMFARequired(r.Context(), required); err != nil {
+	notice := "MFA is optional now."
+	err := s.settings.setMFARequired(r.Context(), required)
+	if err == nil && required {
+		notice = "MFA is required now. Who has none is signed out, and sets it up at the next sign-in."
+		err = s.users.endWithoutMFA(r.Context(), v.UserID)
+	}
+	if err != nil {
 		s.fail(w, r, v, err)
 		return
-	}
-	notice := "MFA is optional now."
-	if required {
-		notice = "MFA is required now. Who has none sets it up at the next sign-in."
 	}
 	s.projectChanged(w, r, v, notice)
 }

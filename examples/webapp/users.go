@@ -168,6 +168,14 @@ func (t *users) endSessions(ctx context.Context, id string) error {
 	return err
 }
 
+// endWithoutMFA ends all sessions and grants of users who have no factor, except
+// one user's.
+func (t *users) endWithoutMFA(ctx context.Context, except string) error {
+	_, err := t.db.ExecContext(ctx, `UPDATE users SET generation = generation + 1
+		WHERE id <> ? AND id NOT IN (SELECT user_id FROM mfa_users WHERE methods <> '')`, except)
+	return err
+}
+
 // endOthers ends all of them but the one that asks, which goes on with the
 // generation that is returned. One that was ended meanwhile itself does not:
 // that is errUnsigned.
