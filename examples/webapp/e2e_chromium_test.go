@@ -1,0 +1,443 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/accessibility"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	cdppage "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// patience is how long one step of a browser may take before the test gives
+// up. No test asserts how long anything took.
+const patience = 30 * time.Second
+
+// chromium is the one browser process of the package, once a test asked for it.
+var chromium struct {
+	once sync.Once
+	ctx  context.Context
+	stop func()
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if chromium.stop != nil {
+		chromium.stop()
+	}
+	os.Exit(code)
+}
+
+func startChromium() {
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.NoSandbox, // it opens the application's own pages alone, and may be root's
+		chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("hide-scrollbars", true),
+	)
+	ctx, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, stopBrowser := chromedp.NewContext(ctx)
+	chromium.ctx, chromium.err = ctx, chromedp.Do(ctx)
+	chromium.stop = func() { stopBrowser(); stopAllocator() }
+}
+
+// browserContext is one in the browser that all tests share. Without Chromium,
+// or what reads QR codes, the test is skipped; under MFA_TEST_REQUIRE=1 it
+// fails.
+func browserContext(t *testing.T) context.Context {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts a browser")
+	}
+	for program, source := range map[string]string{"chromium": "chromium", "zbarimg": "zbar-tools"} {
+		if _, err := exec.LookPath(program); err != nil {
+			missing := fmt.Sprintf("%s is not installed: apt-get install %s", program, source)
+			if os.Getenv("MFA_TEST_REQUIRE") == "1" {
+				t.Fatal(missing)
+			}
+			t.Skip(missing)
+		}
+	}
+	chromium.once.Do(startChromium)
+	if chromium.err != nil {
+		t.Fatalf("starting Chromium: %v", chromium.err)
+	}
+	return chromium.ctx
+}
+
+// A tab is one of a real browser.
+type tab struct {
+	*site
+	ctx    context.Context
+	status int64 // of the page that is shown
+
+	mu       sync.Mutex
+	said     []string       // on the console, which is to be silent
+	expected map[string]int // refusals that the browser logs as failed requests
+}
+
+// chromium opens a browser that shares nothing with another.
+func (s *site) chromium() *tab {
+	s.t.Helper()
+	return s.newTab(browserContext(s.t), chromedp.WithNewBrowserContext())
+}
+
+// another opens a second tab in the same browser.
+func (b *tab) another() *tab {
+	b.t.Helper()
+	return b.newTab(b.ctx)
+}
+
+func (s *site) newTab(parent context.Context, options ...chromedp.ContextOption) *tab {
+	s.t.Helper()
+	b := &tab{site: s, expected: make(map[string]int)}
+	ctx, cancel := chromedp.NewContext(parent, append(options, chromedp.WithListener(b.listen))...)
+	b.ctx = ctx
+	s.t.Cleanup(func() {
+		b.wantsSilence()
+		cancel()
+	})
+	if err := chromedp.Do(ctx); err != nil {
+		s.t.Fatal(err)
+	}
+	command(b, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+	command(b, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: stoppedClock})
+	b.size(900, 640, false)
+	return b
+}
+
+// stoppedClock stops the clock of a page: a countdown stands until a test lets
+// time pass.
+const stoppedClock = `{
+	let now = Date.now();
+	Date.now = () => now;
+	window.pass = (milliseconds) => { now += milliseconds; };
+}`
+
+// pass lets time pass, on the server and for the page that is shown.
+func (b *tab) pass(d time.Duration) {
+	b.t.Helper()
+	b.clock.Advance(d)
+	evaluate[chromedp.Void](b, fmt.Sprintf("pass(%d)", d.Milliseconds()))
+}
+
+// size is the window's, in CSS pixels.
+func (b *tab) size(width, height int64, phone bool) {
+	b.t.Helper()
+	command(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+		Width: width, Height: height, DeviceScaleFactor: 1, Mobile: phone,
+	})
+}
+
+// perform is one step.
+func perform[T any](b *tab, what string, action chromedp.Action[T]) T {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	result, err := chromedp.Run(ctx, action)
+	if err != nil {
+		b.t.Fatalf("%s: %v, on %s", what, err, b.describe())
+	}
+	return result
+}
+
+// command sends one command of the DevTools protocol.
+func command[P, R any](b *tab, c cdp.Command[P, R], params P) R {
+	b.t.Helper()
+	return perform(b, c.Method, func(ctx context.Context, t *chromedp.Target) (R, error) { return cdp.Call(ctx, t, c, params) })
+}
+
+func evaluate[T any](b *tab, expression string) T {
+	b.t.Helper()
+	return perform(b, expression, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+}
+
+// describe is for a test that fails.
+func (b *tab) describe() string {
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`location.pathname + "\n" + document.body.innerText`))
+	if err != nil {
+		return err.Error()
+	}
+	return text
+}
+
+// leads performs a step that leads to another page, and waits for that.
+func (b *tab) leads(what string, step chromedp.Action[chromedp.Void]) *tab {
+	b.t.Helper()
+	response := perform(b, what, func(ctx context.Context, t *chromedp.Target) (int64, error) {
+		response, err := chromedp.RunResponse(ctx, step)
+		if err != nil {
+			return 0, err
+		}
+		return response.Status, nil
+	})
+	b.status = response
+	b.wantsNames()
+	return b
+}
+
+// open types a path into the address bar.
+func (b *tab) open(path string) *tab {
+	b.t.Helper()
+	return b.leads("opening "+path, chromedp.Navigate(b.url+path))
+}
+
+// click clicks on what leads to another page.
+func (b *tab) click(selector string) *tab {
+	b.t.Helper()
+	return b.leads("clicking on "+selector, chromedp.Click(chromedp.CSS(selector)))
+}
+
+// press clicks on what leads nowhere.
+func (b *tab) press(selector string) {
+	b.t.Helper()
+	perform(b, "pressing "+selector, chromedp.Click(chromedp.CSS(selector)))
+}
+
+// fill types into an empty field.
+func (b *tab) fill(selector, text string) {
+	b.t.Helper()
+	perform(b, "filling "+selector, chromedp.SendKeys(chromedp.CSS(selector), text))
+}
+
+// answer types a code and sends it.
+func (b *tab) answer(code string) *tab {
+	b.t.Helper()
+	b.fill("#code", code)
+	return b.click("#submit")
+}
+
+// signUp makes an account by its page.
+func (b *tab) signUp(email string) *tab {
+	b.t.Helper()
+	b.open("/signup").wants("signup")
+	b.fill("#email", email)
+	b.fill("#password", password)
+	return b.click("#submit")
+}
+
+// signIn types the password.
+func (b *tab) signIn(email string) *tab {
+	b.t.Helper()
+	b.open("/login").wants("login")
+	b.fill("#email", email)
+	b.fill("#password", password)
+	return b.click("#submit")
+}
+
+func (b *tab) signOut() *tab {
+	b.t.Helper()
+	return b.click("#logout").wants("login")
+}
+
+// reads is the newest code for a number on the demo phone, which is a
+// device of its own.
+func (s *site) reads(number string) string {
+	s.t.Helper()
+	demo := s.chromium().open("/phone").wants("phone")
+	body := demo.text(fmt.Sprintf(`#messages li[data-to="%s"] .body`, number))
+	code := regexp.MustCompile(`\b\d{6}\b`).FindString(body)
+	if code == "" {
+		s.t.Fatalf("no code in %q", body)
+	}
+	return code
+}
+
+// scanned is the app that has read the QR code on the page's screenshot.
+func (b *tab) scanned() app {
+	b.t.Helper()
+	evaluate[chromedp.Void](b, `document.getElementById("qr").scrollIntoView({block: "center"})`)
+	file := filepath.Join(b.t.TempDir(), "page.png")
+	if err := os.WriteFile(file, b.screenshot(), 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
+	defer cancel()
+	read, err := exec.CommandContext(ctx, "zbarimg", "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", file).Output()
+	if err != nil {
+		b.t.Fatalf("reading the QR code: %v", err)
+	}
+	return b.scan(strings.TrimSpace(string(read)))
+}
+
+// screenshot is what the window shows, as PNG.
+func (b *tab) screenshot() []byte {
+	b.t.Helper()
+	return command(b, cdppage.CaptureScreenshot, cdppage.CaptureScreenshotParams{}).Data
+}
+
+// name is which page is shown.
+func (b *tab) name() string {
+	return evaluate[string](b, `document.querySelector("main")?.dataset.page ?? ""`)
+}
+
+func (b *tab) path() string { return evaluate[string](b, `location.pathname`) }
+
+// wants checks which page is shown.
+func (b *tab) wants(name string) *tab {
+	b.t.Helper()
+	if got := b.name(); got != name {
+		b.t.Fatalf("the page is %q, want %q: %s", got, name, b.describe())
+	}
+	return b
+}
+
+// wantsNotice checks the beginning of the notice.
+func (b *tab) wantsNotice(text string) *tab {
+	b.t.Helper()
+	if got := b.text("#notice"); !strings.HasPrefix(got, text) || text == "" {
+		b.t.Errorf("notice %q, want %q", got, text)
+	}
+	return b
+}
+
+// wantsError checks which error is told, and that it is told so that everybody
+// learns of it: in an area that screen readers announce.
+func (b *tab) wantsError(status int64, code string) *tab {
+	b.t.Helper()
+	got := evaluate[string](b, `document.querySelector("[aria-live=assertive] #error[role=alert]")?.dataset.code ?? ""`)
+	if got != code || b.status != status {
+		b.t.Errorf("error %q with status %d, want %q with %d", got, b.status, code, status)
+	}
+	b.mu.Lock()
+	b.expected[fmt.Sprint(status)]++
+	b.mu.Unlock()
+	return b
+}
+
+// wantsFocus checks which element has the keyboard.
+func (b *tab) wantsFocus(id string) *tab {
+	b.t.Helper()
+	if got := evaluate[string](b, `document.activeElement.id`); got != id {
+		b.t.Errorf("the focus is on %q, want %q", got, id)
+	}
+	return b
+}
+
+func (b *tab) has(selector string) bool {
+	return evaluate[bool](b, fmt.Sprintf("document.querySelector(%q) !== null", selector))
+}
+
+// text is that of an element as it is seen; "" without such an element.
+func (b *tab) text(selector string) string {
+	return evaluate[string](b, fmt.Sprintf(`(document.querySelector(%q)?.innerText ?? "").trim()`, selector))
+}
+
+// texts are those of all such elements.
+func (b *tab) texts(selector string) []string {
+	return evaluate[[]string](b, fmt.Sprintf(`[...document.querySelectorAll(%q)].map((e) => e.innerText.trim())`, selector))
+}
+
+// until waits for a condition in the page.
+func (b *tab) until(condition string) {
+	b.t.Helper()
+	evaluate[bool](b, fmt.Sprintf(`new Promise((done) => {
+		const look = () => (%s) ? done(true) : setTimeout(look, 20);
+		look();
+	})`, condition))
+}
+
+// listen keeps what is said on the console: errors and warnings, exceptions,
+// violations of the content security policy.
+func (b *tab) listen(event any) {
+	var said string
+	switch event := event.(type) {
+	case *runtime.EventExceptionThrown:
+		said = "exception: " + event.ExceptionDetails.Text
+	case *runtime.EventConsoleAPICalled:
+		said = fmt.Sprintf("console.%s", event.Type)
+		for _, arg := range event.Args {
+			said += " " + string(arg.Value)
+		}
+	case *log.EventEntryAdded:
+		said = fmt.Sprintf("%s %s: %s %s", event.Entry.Source, event.Entry.Level, event.Entry.Text, event.Entry.URL)
+	default:
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.said = append(b.said, said)
+}
+
+var failedRequest = regexp.MustCompile(`^network error: .* the server responded with a status of (\d+)`)
+
+// unexpected is what was said, apart from the refusals that the test wanted.
+func (b *tab) unexpected() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(b.said), func(said string) bool {
+		status := failedRequest.FindStringSubmatch(said)
+		if status == nil || b.expected[status[1]] == 0 {
+			return false
+		}
+		b.expected[status[1]]--
+		return true
+	})
+}
+
+func (b *tab) wantsSilence() {
+	for _, said := range b.unexpected() {
+		b.t.Errorf("the console is not silent: %s", said)
+	}
+}
+
+// namedRoles are the roles of what a user operates or needs to be told about.
+var namedRoles = []string{"textbox", "searchbox", "checkbox", "radio", "combobox", "spinbutton", "switch", "button", "link", "image", "navigation", "region"}
+
+// nameless are the elements without a name in the tree that screen readers read.
+func (b *tab) nameless() (found []string) {
+	b.t.Helper()
+	tree := command(b, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
+	seen := 0
+	for _, node := range tree.Nodes {
+		role := textOf(node.Role)
+		if node.Ignored || !slices.Contains(namedRoles, role) {
+			continue
+		}
+		seen++
+		if textOf(node.Name) == "" {
+			found = append(found, role)
+		}
+	}
+	if seen == 0 {
+		b.t.Errorf("nothing to operate on %s", b.describe())
+	}
+	return found
+}
+
+func textOf(value *accessibility.Value) string {
+	if value == nil {
+		return ""
+	}
+	text, err := strconv.Unquote(string(value.Value))
+	if err != nil {
+		return string(value.Value)
+	}
+	return strings.TrimSpace(text)
+}
+
+// wantsNames checks the page that is shown, as every page that a test comes by.
+func (b *tab) wantsNames() {
+	b.t.Helper()
+	if found := b.nameless(); found != nil {
+		b.t.Errorf("without a name: %v, on %s", found, b.describe())
+	}
+}
