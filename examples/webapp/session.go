@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/alexedwards/scs/v2"
-	"github.com/alexedwards/scs/v2/memstore"
 
 	"github.com/protekt/mfa"
 )
@@ -49,20 +48,21 @@ const (
 )
 
 // newSessions keeps sessions in the database, sealed and under the hash of
-// their token.
+// their token. scs.New would start a goroutine for a store in memory.
 func newSessions(db *sql.DB, sealer *sealer, secure bool) *scs.SessionManager {
-	m := scs.New()
-	m.Store.(*memstore.MemStore).StopCleanup()
-	m.Store = &sessionStore{db}
-	m.Codec = sealedCodec{sealer}
-	m.HashTokenInStore = true
-	m.Lifetime = sessionLifetime
-	m.Cookie.Name = cookieName("session", secure)
-	m.Cookie.Secure = secure
-	m.Cookie.HttpOnly = true
-	m.Cookie.SameSite = http.SameSiteLaxMode
-	m.Cookie.Persist = false
-	return m
+	return &scs.SessionManager{
+		Store:            &sessionStore{db},
+		Codec:            sealedCodec{sealer},
+		HashTokenInStore: true,
+		Lifetime:         sessionLifetime,
+		Cookie: scs.SessionCookie{
+			Name:     cookieName("session", secure),
+			Path:     "/",
+			Secure:   secure,
+			HttpOnly: true,
+			SameSite: http.SameSiteLaxMode,
+		},
+	}
 }
 
 // cookieName binds a cookie to this host where TLS allows it.
