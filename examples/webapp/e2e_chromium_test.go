@@ -368,6 +368,9 @@ func (b *tab) listen(event any) {
 			said += " " + string(arg.Value)
 		}
 	case *log.EventEntryAdded:
+		if event.Entry.Level != log.EntryLevelError && event.Entry.Level != log.EntryLevelWarning {
+			return
+		}
 		said = fmt.Sprintf("%s %s: %s %s", event.Entry.Source, event.Entry.Level, event.Entry.Text, event.Entry.URL)
 	default:
 		return

@@ -75,10 +75,14 @@ func (s *server) promptAt(w http.ResponseWriter, r *http.Request, v *visit, path
 	}
 }
 
-// promptOver sends the user back to where the challenge began.
+// promptOver sends the user back to where the challenge began. The session
+// keeps its ID: where another request has just answered the challenge, as with
+// a double click, that request's session has taken over, and must not be lost
+// to this one.
 func (s *server) promptOver(w http.ResponseWriter, r *http.Request, v *visit, why string) {
 	if v.State == passwordOnly {
-		s.stepTo(w, r, v, session{Notice: why + " Please sign in again."}, "/login")
+		s.keep(r.Context(), session{Notice: why + " Please sign in again."})
+		http.Redirect(w, r, "/login", http.StatusSeeOther)
 		return
 	}
 	back := "/security"
