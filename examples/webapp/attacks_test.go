@@ -6,8 +6,12 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/alexedwards/scs/v2"
 )
 
 // routed are the patterns of routes and apiRoutes, read from the source: a page
@@ -336,4 +340,60 @@ func TestMalformedJSON(t *testing.T) {
 	b.post("/login?%zz", "email", "ada@example.com", "password", password).wants("error").wantsError(http.StatusBadRequest, "invalid_request")
 	b.get("/dashboard").wants("login")
 	b.signIn("ada@example.com").wants("dashboard")
+}
+
+// A request that finds its session over, while another one of this browser has
+// moved on to a new session, does not take the browser back.
+func TestLateRequestDoesNotSignOut(t *testing.T) {
+	s := newSite(t)
+	b := s.signedUp("ada@example.com")
+	a := s.scan(b.post("/enroll/totp").wants("totp").find(`id="otpauth" href="([^"]+)"`))
+	holding := &holdingStore{Store: s.sessions.Store, held: make(chan struct{}), release: make(chan struct{})}
+	s.sessions.Store = holding
+	release := sync.OnceFunc(func() { close(holding.release) })
+	t.Cleanup(release)
+
+	request, err := http.NewRequest(http.MethodGet, s.url+"/dashboard", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.AddCookie(&http.Cookie{Name: "session", Value: b.cookie("session")})
+	late := make(chan *http.Response, 1)
+	go func() {
+		response, err := http.DefaultTransport.RoundTrip(request)
+		if err != nil {
+			t.Error(err)
+			close(late)
+			return
+		}
+		response.Body.Close()
+		late <- response
+	}()
+	<-holding.held
+	b.post("/enroll/totp/verify", "code", a.shows()).wants("backupcodes") // ends the others, and gets a new ID
+	release()
+	response, ok := <-late
+	if !ok {
+		t.FailNow()
+	}
+	if response.Header.Get("Location") != "/login" || len(response.Cookies()) != 0 {
+		t.Errorf("the late request gets %d cookies and goes to %q", len(response.Cookies()), response.Header.Get("Location"))
+	}
+	b.get("/dashboard").wants("dashboard")
+}
+
+// A holdingStore holds the first session back that it finds.
+type holdingStore struct {
+	scs.Store
+	found         atomic.Bool
+	held, release chan struct{}
+}
+
+func (s *holdingStore) Find(token string) ([]byte, bool, error) {
+	data, found, err := s.Store.Find(token)
+	if s.found.CompareAndSwap(false, true) {
+		close(s.held)
+		<-s.release
+	}
+	return data, found, err
 }

@@ -92,8 +92,11 @@ func (s *server) session(ctx context.Context) (session, user, error) {
 		over = id != u.ID
 	}
 	if over {
+		// Under the same ID: where another request of this browser has moved on
+		// to a new one, that one must not be lost to this.
 		v = session{Notice: "Your session is over. Please sign in."}
-		return v, user{}, s.step(ctx, v)
+		s.keep(ctx, v)
+		return v, user{}, nil
 	}
 	return v, u, nil
 }
