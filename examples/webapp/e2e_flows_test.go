@@ -158,6 +158,9 @@ func TestBrowserCountsAThrottleDown(t *testing.T) {
 	if evaluate[bool](b, enabled) {
 		t.Error("a code can be sent while it would be refused")
 	}
+	if !b.has("[role=alert] .left[role=timer]") {
+		t.Error("a screen reader reads each second aloud")
+	}
 	b.pass(time.Minute)
 	b.until(left + ` === "4 seconds"`)
 	b.pass(3 * time.Second)

@@ -1,0 +1,295 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// With the keyboard alone: through the sign-in, past a wrong code and into the
+// application, with the focus always to be seen.
+func TestBrowserKeyboardAlone(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	_, a := s.withTOTP("ada@example.com")
+	b := s.chromium()
+	b.open("/login").wants("login")
+	b.keys(kb.Tab)
+	if got := evaluate[string](b, "document.activeElement.className"); got != "skip" {
+		t.Errorf("the first stop is %q", got)
+	}
+	b.tabTo("email")
+	b.keys("ada@example.com" + kb.Tab)
+	b.wantsFocus("password")
+	b.keys(password)
+	b.leads("Enter", chromedp.KeyEvent(kb.Enter)).wants("prompt").wantsFocus("code")
+	b.keys(a.wrong())
+	b.leads("Enter", chromedp.KeyEvent(kb.Enter)).wants("prompt").wantsError(http.StatusUnauthorized, "invalid_code").wantsFocus("code")
+	b.keys(a.shows() + kb.Tab)
+	b.wantsFocus("trust")
+	b.keys(" ")
+	if !evaluate[bool](b, `document.getElementById("trust").checked`) {
+		t.Error("the space bar does not tick the box")
+	}
+	b.tabTo("submit")
+	b.leads("Enter", chromedp.KeyEvent(kb.Enter)).wants("dashboard")
+	b.tabTo("logout")
+	b.leads("Enter", chromedp.KeyEvent(kb.Enter)).wants("login")
+}
+
+// keys presses keys, wherever the focus is.
+func (b *tab) keys(keys string) {
+	b.t.Helper()
+	perform(b, "pressing keys", chromedp.KeyEvent(keys))
+}
+
+// tabTo presses Tab until an element has the focus, and checks at each stop
+// that it is to be seen.
+func (b *tab) tabTo(id string) {
+	b.t.Helper()
+	for range 20 {
+		if evaluate[string](b, "document.activeElement.id") == id {
+			return
+		}
+		b.keys(kb.Tab)
+		if outline := evaluate[string](b, "getComputedStyle(document.activeElement).outline"); !strings.Contains(outline, "solid 3px") {
+			b.t.Errorf("the focus is not to be seen: %q", outline)
+		}
+	}
+	b.t.Fatalf("the keyboard does not reach %q", id)
+}
+
+// What is copied can be pasted: the key without its spaces, a code with one in
+// its middle, and the backup codes.
+func TestBrowserCopiesAndPastes(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.chromium()
+	b.signUp("ada@example.com").open("/enroll").click("#choose-totp").wants("totp")
+	a := b.scanned()
+	b.press("#copy-key")
+	b.until(`document.getElementById("copy-key").innerText === "Copied"`)
+	b.press("#code")
+	b.edit("paste")
+	if got := evaluate[string](b, "code.value"); got == "" || got != strings.ReplaceAll(b.text("#key"), " ", "") {
+		t.Errorf("the key %q is copied as %q", b.text("#key"), got)
+	}
+	shown := a.shows()
+	b.edit("selectAll")
+	b.keys(shown[:3] + " " + shown[3:])
+	b.edit("selectAll")
+	b.edit("cut")
+	b.edit("paste")
+	if got := evaluate[string](b, "code.value"); got != shown[:3]+" "+shown[3:] {
+		t.Fatalf("pasted %q", got)
+	}
+	b.click("#submit").wants("backupcodes")
+	codes := b.texts("#codes code")
+	b.press("#copy-codes")
+	b.until(`document.getElementById("copy-codes").innerText === "Copied"`)
+	b.click("#saved").wants("security")
+	b.press("#current")
+	b.edit("paste")
+	if got := evaluate[string](b, "current.value"); got == "" || got != strings.Join(codes, " ") { // in a field of one line
+		t.Errorf("the codes %v are copied as %q", codes, got)
+	}
+}
+
+// edit is a command of the keyboard's, such as to paste.
+func (b *tab) edit(edit string) {
+	b.t.Helper()
+	command(b, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeRawKeyDown, Commands: []string{edit}})
+}
+
+// Everything works without JavaScript: the sign-up, the app's setup, the
+// sign-in, the sign-out.
+func TestBrowserWithoutJavaScript(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.chromium()
+	command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	b.signUp("ada@example.com").wants("dashboard")
+	b.open("/enroll").click("#choose-totp").wants("totp").wantsFocus("code")
+	if !evaluate[bool](b, `document.getElementById("copy-key").hidden && typeof countDown === "undefined"`) {
+		t.Fatal("JavaScript is on")
+	}
+	a := b.scanned()
+	b.answer(a.wrong()).wants("totp").wantsError(http.StatusUnauthorized, "invalid_code").wantsFocus("code")
+	b.answer(a.shows()).wants("backupcodes")
+	if evaluate[bool](b, `document.getElementById("copy-codes").hidden === false`) || !b.has("#download-codes") {
+		t.Error("the page offers what does not work, or not what does")
+	}
+	b.click("#saved").wants("security")
+	b.signOut()
+	s.clock.Advance(time.Minute)
+	b.signIn("ada@example.com").wants("prompt").wantsFocus("code")
+	b.press("#trust")
+	b.answer(a.shows()).wants("dashboard")
+	b.signOut()
+	b.signIn("ada@example.com").wants("dashboard")
+	b.click("#logout").wants("login")
+}
+
+// Each thing to operate, on each page, has a name for those who cannot see it,
+// and its text stands out in the light and in the dark.
+func TestBrowserEveryPageCanBeHeardAndRead(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	owner, a := s.withTOTP("ada@example.com")
+	owner.addSMS(phoneOne)
+	b := s.chromium()
+	seen := map[string]bool{}
+	look := func(b *tab) *tab {
+		t.Helper()
+		seen[b.name()] = true
+		for _, scheme := range []string{"light", "dark"} {
+			b.scheme(scheme)
+			for _, pale := range b.pale() {
+				t.Errorf("%s, %s: %s", b.path(), scheme, pale)
+			}
+		}
+		return b
+	}
+	for _, path := range []string{"/", "/signup", "/login", "/forgot", "/reset?token=none", "/phone"} {
+		look(b.open(path))
+	}
+	b.open("/login")
+	b.fill("#email", "nobody@example.com")
+	b.fill("#password", "wrong password")
+	look(b.click("#submit").wantsError(http.StatusUnauthorized, "invalid_credentials"))
+	b.signIn("ada@example.com").wants("prompt")
+	for _, way := range []string{"#switch-backup", "#switch-sms", "#send", "#switch-totp"} {
+		look(b.click(way).wants("prompt"))
+	}
+	look(b.answer(a.wrong()).wantsError(http.StatusUnauthorized, "invalid_code"))
+	look(b.answer(a.shows()).wants("dashboard"))
+	for _, path := range []string{"/security", "/enroll", "/enroll/totp", "/enroll/sms", "/backup-codes", "/project"} {
+		look(b.open(path))
+	}
+	look(b.click("#mfa-required").wants("project"))
+	look(b.open("/security").click("#replace-totp").wants("totp"))
+	s.clock.Advance(time.Minute) // the cooldown
+	b.open("/enroll/sms")
+	b.fill("#phone", phoneTwo)
+	look(b.click("#submit").wants("sms"))
+	look(b.open("/security").click("#regenerate").wants("backupcodes"))
+
+	bob := s.chromium()
+	look(bob.signUp("bob@example.com").wants("enroll"))
+	bob.answerEnrollment()
+	look(bob.open("/project").wants("error").wantsError(http.StatusForbidden, "forbidden"))
+	for name := range s.pages {
+		if !seen[name] {
+			t.Errorf("page %q was not looked at", name)
+		}
+	}
+}
+
+// answerEnrollment sets an app up where one is required.
+func (b *tab) answerEnrollment() {
+	b.t.Helper()
+	b.click("#choose-totp").wants("totp")
+	b.answer(b.scanned().shows()).wants("backupcodes")
+}
+
+// scheme is what the user prefers, "light" or "dark".
+func (b *tab) scheme(scheme string) {
+	b.t.Helper()
+	command(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: scheme},
+		{Name: "prefers-reduced-motion", Value: "reduce"},
+	}})
+}
+
+// pale are the texts with a contrast below 4.5 (WCAG 2.2, 1.4.3), those of
+// disabled controls excepted.
+func (b *tab) pale() []string {
+	b.t.Helper()
+	result := evaluate[struct {
+		Texts int
+		Pale  []string
+	}](b, paleTexts)
+	if result.Texts == 0 {
+		b.t.Errorf("no text on %s", b.describe())
+	}
+	return result.Pale
+}
+
+const paleTexts = `(() => {
+	const channels = (color) => color.match(/[\d.]+/g).map(Number);
+	const luminance = (color) => {
+		const [r, g, b] = channels(color).map((c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+		return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+	};
+	const behind = (element) => {
+		for (; element; element = element.parentElement) {
+			const color = getComputedStyle(element).backgroundColor;
+			const alpha = channels(color)[3];
+			if (alpha === undefined) return color;
+			if (alpha !== 0) throw new Error("a half transparent background: " + color);
+		}
+		return "rgb(255, 255, 255)";
+	};
+	const result = {Texts: 0, Pale: []};
+	const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+	while (texts.nextNode()) {
+		const element = texts.currentNode.parentElement;
+		if (!texts.currentNode.textContent.trim() || !element.checkVisibility() || element.closest(":disabled")) continue;
+		result.Texts++;
+		const lights = [luminance(getComputedStyle(element).color), luminance(behind(element))].sort((a, b) => b - a);
+		const contrast = (lights[0] + 0.05) / (lights[1] + 0.05);
+		if (contrast < 4.5) result.Pale.push(contrast.toFixed(2) + " for " + texts.currentNode.textContent.trim());
+	}
+	return result;
+})()`
+
+// The tests of this package find what they look for: what a page says on the
+// console, what its policy stops, what has no name, what is pale.
+func TestBrowserTestsFindFaults(t *testing.T) {
+	t.Parallel()
+	faulty := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/" {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Security-Policy", "script-src 'self' 'nonce-right'")
+		io.WriteString(w, `<!doctype html><html lang="en"><title>Faulty</title><link rel="icon" href="data:,">
+			<body style="background: #fff"><input><button></button><p style="color: #999">pale</p><p style="color: #555">not pale</p>
+			<script>document.title = "stopped"</script>
+			<script nonce="right">console.error("an error"); console.warn("a warning"); undefinedFunction()</script>`)
+	}))
+	t.Cleanup(faulty.Close)
+	b := (&site{t: t, url: faulty.URL}).chromium()
+	perform(b, "opening", chromedp.Navigate(faulty.URL))
+	if got := b.nameless(); !slices.Equal(got, []string{"textbox", "button"}) {
+		t.Errorf("without a name: %v", got)
+	}
+	if got := b.pale(); !slices.Equal(got, []string{"2.85 for pale"}) {
+		t.Errorf("pale: %v", got)
+	}
+	perform(b, "opening what is missing", chromedp.Navigate(faulty.URL+"/missing"))
+	said := b.unexpected()
+	for _, want := range []string{"console.error", "console.warning", "exception", "security error", "network error"} {
+		if !slices.ContainsFunc(said, func(s string) bool { return strings.HasPrefix(s, want) }) {
+			t.Errorf("%q is not among %q", want, said)
+		}
+	}
+	b.mu.Lock()
+	b.expected["404"]++
+	b.mu.Unlock()
+	if rest := b.unexpected(); len(rest) != len(said)-1 {
+		t.Errorf("%d are left of %d", len(rest), len(said))
+	}
+	b.mu.Lock()
+	b.said = nil // all of it was meant
+	b.mu.Unlock()
+}
