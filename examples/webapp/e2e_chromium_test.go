@@ -17,6 +17,7 @@ import (
 	"github.com/chromedp/cdproto/accessibility"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
@@ -212,10 +213,11 @@ func (b *tab) press(selector string) {
 	perform(b, "pressing "+selector, chromedp.Click(chromedp.CSS(selector)))
 }
 
-// fill types into an empty field.
+// fill puts a text into a field, in place of what is there.
 func (b *tab) fill(selector, text string) {
 	b.t.Helper()
-	perform(b, "filling "+selector, chromedp.SendKeys(chromedp.CSS(selector), text))
+	evaluate[bool](b, fmt.Sprintf("document.querySelector(%q).select(), true", selector))
+	command(b, input.InsertText, input.InsertTextParams{Text: text})
 }
 
 // answer types a code and sends it.
@@ -248,15 +250,14 @@ func (b *tab) signOut() *tab {
 	return b.click("#logout").wants("login")
 }
 
-// reads is the newest code for a number on the demo phone, which is a
-// device of its own.
-func (s *site) reads(number string) string {
-	s.t.Helper()
-	demo := s.chromium().open("/phone").wants("phone")
+// reads is the newest code for a number on the demo phone, in another tab.
+func (b *tab) reads(number string) string {
+	b.t.Helper()
+	demo := b.another().open("/phone").wants("phone")
 	body := demo.text(fmt.Sprintf(`#messages li[data-to="%s"] .body`, number))
 	code := regexp.MustCompile(`\b\d{6}\b`).FindString(body)
 	if code == "" {
-		s.t.Fatalf("no code in %q", body)
+		b.t.Fatalf("no code in %q", body)
 	}
 	return code
 }

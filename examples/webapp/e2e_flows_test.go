@@ -201,10 +201,10 @@ func TestBrowserEnrollsAndSignsInBySMS(t *testing.T) {
 	b.signUp("ada@example.com").open("/enroll").click("#choose-sms").wants("sms").wantsFocus("phone")
 	b.fill("#phone", "0801 234")
 	b.click("#submit").wants("sms").wantsError(http.StatusUnprocessableEntity, "invalid_phone").wantsFocus("phone")
-	b.fill("#phone", "+234 801 234 5678") // over what was selected
+	b.fill("#phone", "+234 801 234 5678")
 	b.click("#submit").wants("sms").wantsFocus("code")
 	b.resends("+23*****678")
-	b.answer(s.reads(phoneOne)).wants("backupcodes")
+	b.answer(b.reads(phoneOne)).wants("backupcodes")
 	b.click("#saved").wants("security")
 	if got := b.text("#sms-phone"); got != "+23*****678" {
 		t.Errorf("the phone is %q", got)
@@ -218,7 +218,7 @@ func TestBrowserEnrollsAndSignsInBySMS(t *testing.T) {
 	}
 	b.click("#send").wants("prompt").wantsFocus("code")
 	b.resends("+23*****678")
-	b.answer(s.reads(phoneOne)).wants("dashboard")
+	b.answer(b.reads(phoneOne)).wants("dashboard")
 	if got := b.text("#amr"); got != "password, text message, more than one factor" {
 		t.Errorf("signed in with %q", got)
 	}
@@ -259,7 +259,7 @@ func TestBrowserReplacesAPhone(t *testing.T) {
 	b.answer(a.shows()).wants("sms").wantsNotice("Confirmed.")
 	b.fill("#phone", phoneTwo)
 	b.click("#submit").wants("sms")
-	code := s.reads(phoneTwo)
+	code := b.reads(phoneTwo)
 	other := b.another().open("/security").wants("security")
 	if got := other.text("#sms-phone"); got != "+23*****678" {
 		t.Errorf("a number that is not confirmed replaced the old one: %q", got)
@@ -274,7 +274,7 @@ func TestBrowserReplacesAPhone(t *testing.T) {
 	b.signIn("ada@example.com").wants("prompt")
 	b.click("#switch-sms").wants("prompt")
 	b.click("#send").wants("prompt")
-	b.answer(s.reads(phoneTwo)).wants("dashboard")
+	b.answer(b.reads(phoneTwo)).wants("dashboard")
 }
 
 // To remove a factor takes a fresh proof, which can be cancelled.

@@ -50,7 +50,7 @@ func TestBrowserScreenshots(t *testing.T) {
 	b.answer(a.shows()).wants("sms")
 	b.fill("#phone", phoneTwo)
 	b.click("#submit").wants("sms")
-	b.answer(s.reads(phoneTwo)).wants("security")
+	b.answer(b.reads(phoneTwo)).wants("security")
 	b.signOut()
 	s.clock.Advance(24 * time.Hour)
 	b.signIn("ada@example.com").wants("prompt")
