@@ -46,6 +46,7 @@ func TestMain(m *testing.M) {
 
 func startChromium() {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath("chromium"),
 		chromedp.NoSandbox, // it opens the application's own pages alone, and may be root's
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
@@ -66,9 +67,9 @@ func browserContext(t *testing.T) context.Context {
 	if testing.Short() {
 		t.Skip("starts a browser")
 	}
-	for program, source := range map[string]string{"chromium": "chromium", "zbarimg": "zbar-tools"} {
+	for _, program := range []string{"chromium", "zbarimg"} {
 		if _, err := exec.LookPath(program); err != nil {
-			missing := fmt.Sprintf("%s is not installed: apt-get install %s", program, source)
+			missing := program + " is not installed: apt-get install chromium zbar-tools"
 			if os.Getenv("MFA_TEST_REQUIRE") == "1" {
 				t.Fatal(missing)
 			}
