@@ -1,0 +1,121 @@
+package load
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/protekt/mfa"
+)
+
+// A lossyStore acknowledges one Save in a thousand that it does not do.
+type lossyStore struct {
+	mfa.Store
+	saves atomic.Int64
+}
+
+func (s *lossyStore) Save(ctx context.Context, record mfa.Record) error {
+	if s.saves.Add(1)%1000 == 0 {
+		return nil
+	}
+	return s.Store.Save(ctx, record)
+}
+
+// A blindStore lets the last writer win.
+type blindStore struct {
+	mu      sync.Mutex
+	records map[string]mfa.Record
+}
+
+func (s *blindStore) Load(_ context.Context, userID string) (mfa.Record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	record, ok := s.records[userID]
+	if !ok {
+		return record, mfa.ErrNoRecord
+	}
+	record.Data = slices.Clone(record.Data)
+	return record, nil
+}
+
+func (s *blindStore) Save(_ context.Context, record mfa.Record) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	record.Data = slices.Clone(record.Data)
+	record.Version++
+	s.records[record.UserID] = record
+	return nil
+}
+
+func (s *blindStore) Delete(_ context.Context, userID string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.records, userID)
+	return nil
+}
+
+// A hoarder never forgets, and leaves a goroutine behind now and then.
+type hoarder struct {
+	mfa.Store
+	end chan struct{}
+
+	mu    sync.Mutex
+	hoard [][]byte
+}
+
+func (s *hoarder) Save(ctx context.Context, record mfa.Record) error {
+	s.mu.Lock()
+	s.hoard = append(s.hoard, []byte(strings.Repeat("x", 8<<10)))
+	if len(s.hoard)%1000 == 0 {
+		go func() { <-s.end }()
+	}
+	s.mu.Unlock()
+	return s.Store.Save(ctx, record)
+}
+
+// TestSoakBites: the soak has nothing to say against a right store, and finds
+// what a broken one does.
+func TestSoakBites(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: four soaks take their time")
+	}
+	for _, test := range []struct {
+		name  string
+		store mfa.Store
+		want  []kind
+	}{
+		{"a right store", mfa.NewMemoryStore(), nil},
+		{"one that loses an update in a thousand", &lossyStore{Store: mfa.NewMemoryStore()}, []kind{ofStore}},
+		{"one that compares no versions", &blindStore{records: make(map[string]mfa.Record)}, []kind{ofStore, ofUser}},
+		{"one that grows", &hoarder{Store: mfa.NewMemoryStore(), end: make(chan struct{})}, []kind{ofLeak}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s, err := newSoak(t.Context(), test.store, nil, plan{
+				users: 200, callers: 4, phases: 2, phase: time.Minute, operations: 3000, codes: 1, faults: 10, patience: time.Second,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.run()
+			if h, ok := test.store.(*hoarder); ok {
+				close(h.end)
+			}
+			for _, k := range []kind{ofStore, ofUser, ofLeak} {
+				if slices.Contains(test.want, k) {
+					if s.findings.of(k) == 0 {
+						t.Errorf("nothing is found against %s", k)
+					}
+				} else if test.want == nil && s.findings.of(k) > 0 {
+					t.Errorf("%d findings against %s: %s", s.findings.of(k), k, s.findings.first)
+				}
+			}
+			if len(s.findings.first) > 0 {
+				t.Logf("found %v, such as %s", s.findings.count, s.findings.first[0])
+			}
+		})
+	}
+}

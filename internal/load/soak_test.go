@@ -1,0 +1,308 @@
+package load
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/protekt/mfa"
+)
+
+// A soak has callers act for users on one store, in phases, and holds the engine
+// and the store to what they have acknowledged.
+type soak struct {
+	plan     plan
+	findings findings
+	ledger   *ledger
+	faulty   faultyStore
+	faults   atomic.Int64
+	accounts []*account
+	callers  []*caller
+	left     atomic.Int64 // operations of this phase
+	done     atomic.Int64
+	database *sql.DB // nil for none
+	gauges   []gauge // after each phase
+	took     time.Duration
+	sum      map[string]*latencies // of all phases
+}
+
+type plan struct {
+	users, callers, phases int
+	phase                  time.Duration // at most
+	codes                  int           // backup codes of a set
+	operations             int64         // of all phases, at most
+	faults                 int           // in a thousand calls of the store
+	patience               time.Duration // with what should end at once; no time is measured with it
+}
+
+// A gauge is what must not grow, read while nothing goes on.
+type gauge struct {
+	goroutines int
+	heap       uint64 // live, in bytes
+	connected  int
+	inUse      int
+}
+
+// start is when the clocks of all users begin.
+var start = time.Date(2030, 1, 1, 0, 0, 10, 0, time.UTC)
+
+// newSoak gives each user an app, but for one of twenty, who will enroll one.
+func newSoak(ctx context.Context, store mfa.Store, database *sql.DB, plan plan) (*soak, error) {
+	s := &soak{plan: plan, database: database}
+	var users []string
+	for i := range plan.users {
+		id := fmt.Sprintf("user-%05d", i)
+		users = append(users, id)
+		s.accounts = append(s.accounts, &account{id: id, now: start, failures: make(map[mfa.Method]between)})
+	}
+	s.ledger = newLedger(store, &s.findings, users)
+	s.faulty = faultyStore{s.ledger, plan.faults, &s.faults}
+	for i := range plan.callers {
+		c, err := s.newCaller(ctx, uint64(i))
+		if err != nil {
+			return nil, err
+		}
+		s.callers = append(s.callers, c)
+	}
+	return s, s.each(func(c *caller, i int, a *account) error {
+		if i%20 == 19 {
+			return nil
+		}
+		return c.adopt(a)
+	})
+}
+
+// each has the callers go through all users.
+func (s *soak) each(do func(c *caller, i int, a *account) error) error {
+	errs := make([]error, len(s.callers))
+	var all sync.WaitGroup
+	for k, c := range s.callers {
+		all.Go(func() {
+			for i := k; i < len(s.accounts) && errs[k] == nil; i += len(s.callers) {
+				errs[k] = do(c, i, s.accounts[i])
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// run goes through the phases, and reads the gauges after each.
+func (s *soak) run() {
+	goroutines := runtime.NumGoroutine()
+	for range s.plan.phases {
+		s.left.Store(s.plan.operations / int64(s.plan.phases))
+		before := time.Now()
+		over := before.Add(s.plan.phase)
+		var all sync.WaitGroup
+		for _, c := range s.callers {
+			all.Go(func() {
+				for s.left.Add(-1) >= 0 && time.Now().Before(over) {
+					c.next()
+					s.done.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		s.took += time.Since(before)
+		s.gauges = append(s.gauges, s.read(goroutines))
+		for range 100 {
+			s.audit(s.callers[0], s.accounts[rand.IntN(len(s.accounts))])
+		}
+	}
+	s.sum = s.latencies()
+	s.leaks(goroutines)
+	s.each(func(c *caller, _ int, a *account) error {
+		s.examine(c, a)
+		return nil
+	})
+}
+
+// patience is plenty.
+const patience = 10 * time.Second
+
+// read reads the gauges. What has still to end is waited for. A driver may keep
+// one goroutine for each connection in the pool: pgx has one read there, after a
+// write that took long.
+func (s *soak) read(goroutines int) (g gauge) {
+	wait(s.plan.patience, func() bool {
+		g.goroutines = runtime.NumGoroutine()
+		if s.database != nil {
+			stats := s.database.Stats()
+			g.connected, g.inUse = stats.OpenConnections, stats.InUse
+		}
+		return g.goroutines <= goroutines+g.connected && g.inUse == 0
+	})
+	runtime.GC()
+	runtime.GC() // what the first has left to finalizers
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	g.heap = memory.HeapAlloc
+	return g
+}
+
+// wait waits for something that is on its way.
+func wait(patience time.Duration, there func() bool) {
+	for over := time.Now().Add(patience); !there() && time.Now().Before(over); {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// The live heap may be larger after the last phase than after the first by a
+// quarter and these bytes: records fill up, with backup codes say.
+const slack = 8 << 20
+
+// leaks looks for what has grown.
+func (s *soak) leaks(goroutines int) {
+	first, last := s.gauges[0], s.gauges[len(s.gauges)-1]
+	if last.heap > first.heap+first.heap/4+slack {
+		s.findings.add(ofLeak, "the live heap has grown from %d to %d bytes", first.heap, last.heap)
+	}
+	for i, g := range s.gauges {
+		if g.goroutines > goroutines+g.connected {
+			s.findings.add(ofLeak, "%d goroutines before, %d after phase %d", goroutines, g.goroutines, i+1)
+		}
+		if g.inUse > 0 {
+			s.findings.add(ofLeak, "%d connections are in use after phase %d", g.inUse, i+1)
+		}
+		if s.database != nil && g.connected > s.database.Stats().MaxOpenConnections {
+			s.findings.add(ofLeak, "%d connections after phase %d", g.connected, i+1)
+		}
+	}
+}
+
+// audit compares a user whom nobody acts for with the store.
+func (s *soak) audit(c *caller, a *account) {
+	record, err := s.ledger.audit(c.ctx, a.id)
+	if err != nil {
+		s.findings.add(ofStore, "%v", err)
+	}
+	if a.lost {
+		return
+	}
+	if !slices.Equal(record.Methods, a.shown.methods()) {
+		c.wrong(a, "the store says %v, want %v", record.Methods, a.shown.methods())
+	}
+	if got, err := c.look(a); err != nil || got != a.shown {
+		c.wrong(a, "looks like %+v, %v; want %+v", got, err, a.shown)
+	}
+}
+
+// examine ends a soak for a user: all is there, the last code is not accepted
+// again, the backup codes that are left are good, and the user gets in. No call
+// meets a fault any more.
+func (s *soak) examine(c *caller, a *account) {
+	s.audit(c, a)
+	if a.lost || a.app == nil {
+		return
+	}
+	c.engine = c.sure
+	if !c.done(a, "Unlock", c.engine.Unlock(c.ctx, a.id)) {
+		return
+	}
+	clear(a.failures)
+	if !a.spent.IsZero() {
+		c.clock.Set(a.spent)
+		c.again(a, a.app.Code(a.spent))
+	}
+	c.later(a)
+	c.loginWith(a, loginByApp, true, a.app.Code(a.now))
+	if len(a.codes) > 0 {
+		c.later(a)
+		login, err := c.login(a, a.codes[0])
+		c.judged(a, true, login, err, mfa.MethodBackupCode)
+	}
+}
+
+func (s *soak) latencies() map[string]*latencies {
+	sum := make(map[string]*latencies)
+	for _, operation := range timed {
+		sum[operation] = new(latencies)
+		for _, c := range s.callers {
+			sum[operation].merge(c.took[operation])
+		}
+	}
+	return sum
+}
+
+// report is for docs/performance.md.
+func (s *soak) report(store string) string {
+	var b strings.Builder
+	first, last := s.gauges[0], s.gauges[len(s.gauges)-1]
+	fmt.Fprintf(&b, "%s, %d users, %d callers, GOMAXPROCS %d: %d operations in %v, %.0f a second, %d injected faults\n\n",
+		store, s.plan.users, s.plan.callers, runtime.GOMAXPROCS(0), s.done.Load(), s.took.Round(time.Second), float64(s.done.Load())/s.took.Seconds(), s.faults.Load())
+	fmt.Fprintf(&b, "| | times | p50 | p99 |\n| --- | --- | --- | --- |\n")
+	for _, operation := range timed {
+		if l := s.sum[operation]; l.count > 0 {
+			fmt.Fprintf(&b, "| %s | %d | %s | %s |\n", operation, l.count, brief(l.quantile(.5)), brief(l.quantile(.99)))
+		}
+	}
+	fmt.Fprintf(&b, "\nAfter the first and the last tenth: live heap %.1f and %.1f MiB, goroutines %d and %d, connections %d and %d, in use %d and %d.\n",
+		mebibytes(first.heap), mebibytes(last.heap), first.goroutines, last.goroutines, first.connected, last.connected, first.inUse, last.inUse)
+	return b.String()
+}
+
+// brief is a duration of two digits.
+func brief(d time.Duration) string {
+	unit := time.Duration(1)
+	for d/unit >= 100 {
+		unit *= 10
+	}
+	return d.Round(unit).String()
+}
+
+func mebibytes[T int64 | uint64](bytes T) float64 { return float64(bytes) / (1 << 20) }
+
+// soakPlan is a short one, or as long as MFA_TEST_SOAK says.
+func soakPlan(t *testing.T) plan {
+	text := os.Getenv("MFA_TEST_SOAK")
+	if text == "" {
+		return plan{users: 1000, callers: 8, phases: 10, phase: 400 * time.Millisecond, operations: 20_000, codes: 1, faults: 10, patience: patience}
+	}
+	length, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatalf("MFA_TEST_SOAK: %v", err)
+	}
+	return plan{users: 10_000, callers: 8, phases: 10, phase: length / 10, operations: 1 << 40, codes: 10, faults: 10, patience: patience}
+}
+
+// TestSoak: whatever is mixed with whatever, and whichever call of the store
+// fails, nothing that was acknowledged is lost, and nothing grows.
+func TestSoak(t *testing.T) {
+	plan := soakPlan(t)
+	soakOn := func(t *testing.T, store mfa.Store, database *sql.DB) {
+		s, err := newSoak(t.Context(), store, database, plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.run()
+		for _, finding := range s.findings.first {
+			t.Error(finding)
+		}
+		if s.done.Load() == 0 || s.faults.Load() == 0 {
+			t.Errorf("%d operations, %d faults: this shows nothing", s.done.Load(), s.faults.Load())
+		}
+		t.Log(s.report(t.Name()))
+	}
+	t.Run("MemoryStore", func(t *testing.T) { soakOn(t, mfa.NewMemoryStore(), nil) })
+	t.Run("PostgreSQL", func(t *testing.T) {
+		goroutines := runtime.NumGoroutine()
+		store, database := postgres(t)
+		soakOn(t, store, database)
+		database.Close()
+		wait(patience, func() bool { return runtime.NumGoroutine() <= goroutines })
+		if n := runtime.NumGoroutine(); n > goroutines {
+			t.Errorf("%d goroutines before, %d once the pool is closed", goroutines, n)
+		}
+	})
+}
