@@ -113,11 +113,16 @@ func parseBackupCode(letters string) (symbols string, ok bool) {
 	return symbols, ok
 }
 
-// hashing bounds how many password hashes one engine computes at a time: each
-// takes 19 MiB. What comes beyond that waits.
+// hashing bounds how many password hashes one engine computes at a time. What
+// comes beyond that waits.
 type hashing chan struct{}
 
-func newHashing() hashing { return make(hashing, runtime.GOMAXPROCS(0)) }
+// maxHashes keeps a flood small on large machines too: each hash takes 19 MiB,
+// and leaves as much for the collector. The other processors are for those who
+// log in otherwise.
+const maxHashes = 2
+
+func newHashing() hashing { return make(hashing, min(runtime.GOMAXPROCS(0), maxHashes)) }
 
 func (h hashing) hash(ctx context.Context, symbols string, salt [16]byte, cost record.Argon2) (hash record.BackupHash, err error) {
 	select {
