@@ -96,11 +96,16 @@ func (c *caller) next() {
 	o.do(c, a)
 }
 
-// adopt gives a user the app that they had in another system.
-func (c *caller) adopt(a *account) error {
+// newKey is the URI of a key from another system.
+func newKey(user string) string {
 	var secret [20]byte
 	rand.Read(secret[:])
-	uri := "otpauth://totp/ACME:" + a.id + "?secret=" + base32.StdEncoding.EncodeToString(secret[:]) + "&issuer=ACME"
+	return "otpauth://totp/ACME:" + user + "?secret=" + base32.StdEncoding.EncodeToString(secret[:]) + "&issuer=ACME"
+}
+
+// adopt gives a user the app that they had in another system.
+func (c *caller) adopt(a *account) error {
+	uri := newKey(a.id)
 	app, err := mfatest.NewAuthenticator(uri)
 	if err != nil {
 		return err
