@@ -69,7 +69,7 @@ type hoarder struct {
 
 func (s *hoarder) Save(ctx context.Context, record mfa.Record) error {
 	s.mu.Lock()
-	s.hoard = append(s.hoard, []byte(strings.Repeat("x", 8<<10)))
+	s.hoard = append(s.hoard, []byte(strings.Repeat("x", 32<<10)))
 	if len(s.hoard)%1000 == 0 {
 		go func() { <-s.end }()
 	}
@@ -95,7 +95,7 @@ func TestSoakBites(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s, err := newSoak(t.Context(), test.store, nil, plan{
-				users: 200, callers: 4, phases: 2, phase: time.Minute, operations: 3000, codes: 1, faults: 10, patience: time.Second,
+				users: 100, callers: 4, phases: 2, phase: time.Minute, operations: 2000, codes: 1, faults: 10, patience: time.Second,
 			})
 			if err != nil {
 				t.Fatal(err)
