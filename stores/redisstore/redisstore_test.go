@@ -1,7 +1,6 @@
 package redisstore_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -110,38 +109,11 @@ func behindProxy(t *testing.T, test func(*testing.T, *storeproof.Proxy, func() (
 
 func TestLimits(t *testing.T) {
 	client, prefix := place(t)
-	store := newStore(t, client, prefix)
-	ctx := t.Context()
-	data := bytes.Repeat([]byte{0, '\'', '\r', '\n', 0xff}, 2048)
-	if err := store.Save(ctx, mfa.Record{UserID: "ada", Data: data}); err != nil {
-		t.Fatal(err)
-	}
-	for _, version := range []int64{1 << 31, 1<<53 + 1, 1 << 62} {
-		if err := client.HSet(ctx, prefix+"ada", "version", strconv.FormatInt(version, 10)).Err(); err != nil {
+	storeproof.TestLimits(t, newStore(t, client, prefix), func(userID string, version int64) {
+		if err := client.HSet(t.Context(), prefix+userID, "version", strconv.FormatInt(version, 10)).Err(); err != nil {
 			t.Fatal(err)
 		}
-		for _, other := range []int64{version - 1, version + 1} { // the same, as numbers of 53 bits
-			if err := store.Save(ctx, mfa.Record{UserID: "ada", Version: other, Data: data}); !errors.Is(err, mfa.ErrConflict) {
-				t.Errorf("version %d is taken for %d: %v", other, version, err)
-			}
-		}
-		if err := store.Save(ctx, mfa.Record{UserID: "ada", Version: version, Data: data}); err != nil {
-			t.Errorf("version %d: %v", version, err)
-		}
-		if got, err := store.Load(ctx, "ada"); err != nil || got.Version != version+1 || !bytes.Equal(got.Data, data) {
-			t.Errorf("version %d: got %d, %d bytes, %v", version, got.Version, len(got.Data), err)
-		}
-	}
-	for _, version := range []int64{-1, 1<<63 - 1} {
-		if err := store.Save(ctx, mfa.Record{UserID: "ada", Version: version}); err == nil || errors.Is(err, mfa.ErrConflict) {
-			t.Errorf("version %d: %v", version, err)
-		}
-	}
-	for _, method := range []mfa.Method{"", "a,b"} {
-		if err := store.Save(ctx, mfa.Record{UserID: "bob", Methods: []mfa.Method{method}}); err == nil {
-			t.Errorf("method %q is taken", method)
-		}
-	}
+	})
 }
 
 // TestNoExpiry: a record stays until it is deleted.

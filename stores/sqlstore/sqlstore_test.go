@@ -1,7 +1,6 @@
 package sqlstore_test
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/storeproof"
 	"github.com/protekt/mfa/stores/sqlstore"
 )
 
@@ -59,48 +59,32 @@ func TestTableNames(t *testing.T) {
 	})
 }
 
-// TestLimits: what a record may grow to, and what is refused before the
-// database is asked.
 func TestLimits(t *testing.T) {
 	each(t, append(all, settings...), func(t *testing.T, d database) {
 		p := d.place(t)
 		options := p.options()
-		store := p.store(t, options)
-		ctx := t.Context()
-		data := bytes.Repeat([]byte{0, '\'', '\\', 0xff}, 2048)
-		if err := store.Save(ctx, mfa.Record{UserID: "ada", Data: data}); err != nil {
-			t.Fatal(err)
-		}
-		for _, version := range []int64{1<<31 - 1, 1 << 31, 1<<53 + 1, 1 << 62} {
-			p.exec(t, "UPDATE "+options.Table+" SET version = "+strconv.FormatInt(version, 10))
-			if err := store.Save(ctx, mfa.Record{UserID: "ada", Version: version - 1, Data: data}); !errors.Is(err, mfa.ErrConflict) {
-				t.Errorf("version %d is taken for %d: %v", version-1, version, err)
-			}
-			if err := store.Save(ctx, mfa.Record{UserID: "ada", Version: version, Data: data}); err != nil {
-				t.Errorf("version %d: %v", version, err)
-			}
-			got, err := store.Load(ctx, "ada")
-			if err != nil || got.Version != version+1 || !bytes.Equal(got.Data, data) {
-				t.Errorf("version %d: got %d, %d bytes, %v", version, got.Version, len(got.Data), err)
-			}
-		}
-		for _, version := range []int64{-1, 1<<63 - 1} {
-			if err := store.Save(ctx, mfa.Record{UserID: "ada", Version: version}); err == nil || errors.Is(err, mfa.ErrConflict) {
-				t.Errorf("version %d: %v", version, err)
-			}
-		}
-		for _, method := range []mfa.Method{"", "a,b"} {
-			if err := store.Save(ctx, mfa.Record{UserID: "bob", Methods: []mfa.Method{method}}); err == nil {
-				t.Errorf("method %q is taken", method)
-			}
-		}
+		storeproof.TestLimits(t, p.store(t, options), func(userID string, version int64) {
+			p.exec(t, "UPDATE "+options.Table+" SET version = "+strconv.FormatInt(version, 10)+" WHERE user_id = '"+userID+"'")
+		})
+	})
+}
+
+// TestUserIDs: what the columns cannot keep apart is refused before the
+// database is asked.
+func TestUserIDs(t *testing.T) {
+	each(t, all, func(t *testing.T, d database) {
+		p := d.place(t)
+		store := p.store(t, p.options())
 		for _, id := range []string{"", "a\x00", "\x00", "a\x00b", "\xff", strings.Repeat("x", 256)} {
-			_, err := store.Load(ctx, id)
-			for _, err := range []error{err, store.Save(ctx, mfa.Record{UserID: id}), store.Delete(ctx, id)} {
+			_, err := store.Load(t.Context(), id)
+			for _, err := range []error{err, store.Save(t.Context(), mfa.Record{UserID: id}), store.Delete(t.Context(), id)} {
 				if !errors.Is(err, mfa.ErrInvalidUser) {
 					t.Errorf("user ID %q: %v, want ErrInvalidUser", id, err)
 				}
 			}
+		}
+		if err := store.Save(t.Context(), mfa.Record{UserID: strings.Repeat("x", 255)}); err != nil {
+			t.Error(err)
 		}
 	})
 }
