@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -113,16 +112,13 @@ func parseBackupCode(letters string) (symbols string, ok bool) {
 	return symbols, ok
 }
 
-// hashing bounds how many password hashes one engine computes at a time. What
-// comes beyond that waits.
+// hashing lets one engine compute one password hash at a time; the others wait.
+// Each takes 19 MiB and leaves as much for the collector, several times over, so
+// that a flood would fill the memory of a machine with many processors. It also
+// leaves processors to those who log in otherwise.
 type hashing chan struct{}
 
-// maxHashes keeps a flood small on large machines too: each hash takes 19 MiB,
-// and leaves as much for the collector. The other processors are for those who
-// log in otherwise.
-const maxHashes = 2
-
-func newHashing() hashing { return make(hashing, min(runtime.GOMAXPROCS(0), maxHashes)) }
+func newHashing() hashing { return make(hashing, 1) }
 
 func (h hashing) hash(ctx context.Context, symbols string, salt [16]byte, cost record.Argon2) (hash record.BackupHash, err error) {
 	select {
