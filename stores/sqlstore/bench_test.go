@@ -16,14 +16,18 @@ func BenchmarkLogins(b *testing.B) {
 	for _, d := range []database{pgx, libpq, mariaDB, sqlite} {
 		b.Run(d.name, func(b *testing.B) {
 			p := d.place(b)
+			if d.dialect == sqlstore.SQLite {
+				p.db.SetMaxOpenConns(1) // as README asks for
+			}
 			options := p.options()
-			storeproof.BenchmarkLogins(b, p.store(b, options), p.floor(options.Table))
+			storeproof.BenchmarkLogins(b, p.store(b, options), p.floor(b, options.Table))
 		})
 	}
 }
 
-// floor is two SELECTs and one UPDATE by primary key.
-func (p *place) floor(table string) storeproof.Floor {
+// floor is two SELECTs and one UPDATE by primary key, prepared where the store
+// prepares.
+func (p *place) floor(b *testing.B, table string) storeproof.Floor {
 	arg := func(n int) string {
 		if p.dialect == sqlstore.PostgreSQL {
 			return fmt.Sprintf("$%d", n)
@@ -33,12 +37,33 @@ func (p *place) floor(table string) storeproof.Floor {
 	read := "SELECT version, methods, data FROM " + table + " WHERE user_id = " + arg(1)
 	write := "UPDATE " + table + " SET version = " + arg(1) + ", methods = " + arg(2) + ", data = " + arg(3) + " WHERE user_id = " + arg(4)
 	first := "INSERT INTO " + table + " (version, methods, data, user_id, updated_at) VALUES (" + arg(1) + ", " + arg(2) + ", " + arg(3) + ", " + arg(4) + ", '2030-01-01')"
+	if p.dialect != sqlstore.PostgreSQL {
+		reading, err := p.db.Prepare(read)
+		if err != nil {
+			b.Fatal(err)
+		}
+		writing, err := p.db.Prepare(write)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return p.both(first, reading.QueryRowContext, writing.ExecContext)
+	}
+	return p.both(first,
+		func(ctx context.Context, args ...any) *sql.Row { return p.db.QueryRowContext(ctx, read, args...) },
+		func(ctx context.Context, args ...any) (sql.Result, error) {
+			return p.db.ExecContext(ctx, write, args...)
+		})
+}
+
+// both reads twice and writes once.
+func (p *place) both(first string, read func(ctx context.Context, args ...any) *sql.Row,
+	write func(ctx context.Context, args ...any) (sql.Result, error)) storeproof.Floor {
 	return func(ctx context.Context, user string, data []byte) error {
 		var version int64
 		for range 2 {
 			var methods string
 			var stored []byte
-			err := p.db.QueryRowContext(ctx, read, user).Scan(&version, &methods, &stored)
+			err := read(ctx, user).Scan(&version, &methods, &stored)
 			if errors.Is(err, sql.ErrNoRows) {
 				_, err = p.db.ExecContext(ctx, first, 1, "totp", data, user)
 			}
@@ -46,7 +71,7 @@ func (p *place) floor(table string) storeproof.Floor {
 				return err
 			}
 		}
-		_, err := p.db.ExecContext(ctx, write, version+1, "totp", data, user)
+		_, err := write(ctx, version+1, "totp", data, user)
 		return err
 	}
 }

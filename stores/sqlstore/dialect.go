@@ -87,3 +87,8 @@ func (d Dialect) unlessTaken() string {
 	}
 	return " ON CONFLICT (user_id) DO NOTHING"
 }
+
+// prepares tells whether statements are kept prepared: the drivers of MySQL and
+// SQLite would prepare them anew each time. PostgreSQL's do better by
+// themselves, as a pooler that stands between may need.
+func (d Dialect) prepares() bool { return d != PostgreSQL }

@@ -45,9 +45,9 @@ type Store struct {
 	db      *sql.DB
 	dialect Dialect
 	table   string // quoted
-	load    string // the statements
-	insert  string
-	update  string
+	load    *statement
+	insert  *statement
+	update  *statement
 	remove  string
 }
 
@@ -67,13 +67,13 @@ func New(db *sql.DB, dialect Dialect, options Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{db: db, dialect: dialect, table: table}
-	statement := func(text string) string {
+	text := func(text string) string {
 		return strings.NewReplacer("TABLE", table, "NOW", dialect.now()).Replace(dialect.bind(text))
 	}
-	s.load = statement("SELECT version, methods, data FROM TABLE WHERE user_id = ?")
-	s.insert = statement("INSERT INTO TABLE (user_id, version, methods, data, updated_at) VALUES (?, 1, ?, ?, NOW)" + dialect.unlessTaken())
-	s.update = statement("UPDATE TABLE SET version = version + 1, methods = ?, data = ?, updated_at = NOW WHERE user_id = ? AND version = ?")
-	s.remove = statement("DELETE FROM TABLE WHERE user_id = ?")
+	s.load = s.statement(text("SELECT version, methods, data FROM TABLE WHERE user_id = ?"))
+	s.insert = s.statement(text("INSERT INTO TABLE (user_id, version, methods, data, updated_at) VALUES (?, 1, ?, ?, NOW)" + dialect.unlessTaken()))
+	s.update = s.statement(text("UPDATE TABLE SET version = version + 1, methods = ?, data = ?, updated_at = NOW WHERE user_id = ? AND version = ?"))
+	s.remove = text("DELETE FROM TABLE WHERE user_id = ?")
 	return s, nil
 }
 
@@ -85,7 +85,7 @@ func (s *Store) Load(ctx context.Context, userID string) (mfa.Record, error) {
 	}
 	record := mfa.Record{UserID: userID}
 	var list string
-	err = s.db.QueryRowContext(ctx, s.load, key).Scan(&record.Version, &list, &record.Data)
+	err = s.load.query(ctx, key, &record.Version, &list, &record.Data)
 	if errors.Is(err, sql.ErrNoRows) {
 		return mfa.Record{}, mfa.ErrNoRecord
 	}
@@ -115,9 +115,9 @@ func (s *Store) Save(ctx context.Context, record mfa.Record) error {
 	case record.Version < 0 || record.Version == math.MaxInt64:
 		return fmt.Errorf("sqlstore: there is no version after %d", record.Version)
 	case record.Version == 0:
-		result, err = s.db.ExecContext(ctx, s.insert, key, list, data)
+		result, err = s.insert.exec(ctx, key, list, data)
 	default:
-		result, err = s.db.ExecContext(ctx, s.update, list, data, key, record.Version)
+		result, err = s.update.exec(ctx, list, data, key, record.Version)
 	}
 	if lost(err) {
 		return mfa.ErrConflict
