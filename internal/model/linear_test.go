@@ -316,7 +316,7 @@ const patience = 30 * time.Second
 // answers that it could have got one after the other: each step, code and
 // challenge is accepted once, and no more is judged than tries and delays allow.
 func TestLinearizability(t *testing.T) {
-	histories, withBackupCodes := 300, 20 // each of the latter costs some hashes
+	histories, withBackupCodes := 200, 15 // each of the latter costs some hashes
 	if os.Getenv("MFA_TEST_LONG") != "" {
 		histories *= 10
 	}
@@ -349,7 +349,7 @@ func TestLinearizability(t *testing.T) {
 // makes the other test fail, and soon.
 func TestLinearizabilityFindsLostUpdates(t *testing.T) {
 	found := 0
-	for range 50 {
+	for range 30 {
 		store := &forgetfulStore{records: make(map[string]mfa.Record)}
 		history := contend(t, restlessStore{store, new(atomic.Int64)}, false)
 		if porcupine.CheckOperationsTimeout(sequential, history, patience) == porcupine.Illegal {

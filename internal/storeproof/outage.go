@@ -142,7 +142,7 @@ func takeAway(t *testing.T, store mfa.Store, away func(giveUp context.CancelFunc
 			failed.Done()
 			<-returned
 			for logins := 0; logins < visits; {
-				one, cancel := context.WithTimeout(ctx, patience/6)
+				one, cancel := context.WithTimeout(ctx, patience/15)
 				err := v.visit(one)
 				cancel()
 				if err == nil {

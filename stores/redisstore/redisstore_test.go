@@ -41,6 +41,7 @@ func connect(server string) (*redis.Client, error) {
 		return nil, err
 	}
 	options.ContextTimeoutEnabled = true
+	options.DialerRetries = 1 // at once, in the test of outages
 	return redis.NewClient(options), nil
 }
 

@@ -37,6 +37,16 @@ func lost(err error) bool {
 	return false
 }
 
+// exists tells whether a table could not be created since it, its row type or
+// the catalogue's entry for it is there.
+func exists(err error) bool {
+	switch code(err) {
+	case "42P07", "42710", "23505":
+		return true
+	}
+	return false
+}
+
 // explain says what to do about an error, as far as that can be told.
 func (s *Store) explain(ctx context.Context, doing string, err error) error {
 	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {

@@ -39,12 +39,18 @@ func (s *Store) Schema() string {
 	return strings.Replace(schemas[s.dialect], "TABLE_NAME", s.table, 1)
 }
 
+// creators bounds how often Migrate tries again since another process was faster.
+// In PostgreSQL IF NOT EXISTS can lose that race.
+const creators = 10
+
 // Migrate creates the table unless it is there, and checks that it has the
 // columns of Schema. Processes may call it at the same time.
 func (s *Store) Migrate(ctx context.Context) error {
-	_, err := s.db.ExecContext(ctx, s.Schema())
-	if lost(err) || code(err) == "42P07" { // in PostgreSQL IF NOT EXISTS can lose a race
-		_, err = s.db.ExecContext(ctx, s.Schema())
+	var err error
+	for range creators {
+		if _, err = s.db.ExecContext(ctx, s.Schema()); !exists(err) {
+			break
+		}
 	}
 	if err != nil {
 		return s.explain(ctx, "creating", err)
