@@ -51,7 +51,8 @@ type Store struct {
 	remove  string
 }
 
-// New returns a store in db. It does not ask the database anything.
+// New returns a store in db. It does not ask the database anything. One store
+// serves a whole process: it keeps statements prepared as long as db is open.
 func New(db *sql.DB, dialect Dialect, options Options) (*Store, error) {
 	if db == nil {
 		return nil, errors.New("sqlstore: db is nil: open one with sql.Open")
