@@ -267,7 +267,7 @@ func mebibytes[T int64 | uint64](bytes T) float64 { return float64(bytes) / (1 <
 func soakPlan(t *testing.T) plan {
 	text := os.Getenv("MFA_TEST_SOAK")
 	if text == "" {
-		return plan{users: 500, callers: 8, phases: 10, phase: 250 * time.Millisecond, operations: 20_000, codes: 1, faults: 10, patience: patience}
+		return plan{users: 500, callers: 8, phases: 10, phase: 150 * time.Millisecond, operations: 20_000, codes: 1, faults: 10, patience: patience}
 	}
 	length, err := time.ParseDuration(text)
 	if err != nil {
