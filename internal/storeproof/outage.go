@@ -76,6 +76,9 @@ type visitor struct {
 	app    *mfatest.Authenticator
 }
 
+// step is how long a code is shown.
+const step = 30 * time.Second
+
 // visits is how many logins of a visitor are enough.
 const visits = 5
 
@@ -96,7 +99,7 @@ func (v *visitor) visits(ctx context.Context, ready *sync.WaitGroup) (logins int
 
 // visit logs in with the next code.
 func (v *visitor) visit(ctx context.Context) error {
-	v.clock.Advance(30 * time.Second)
+	v.clock.Advance(step)
 	return v.again(ctx)
 }
 

@@ -1,7 +1,10 @@
 package sqlstore_test
 
 import (
+	"context"
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/protekt/mfa"
 	"github.com/protekt/mfa/internal/storeproof"
@@ -45,10 +48,34 @@ func TestOutage(t *testing.T) {
 	each(t, servers, func(t *testing.T, d database) { d.behindProxy(t, storeproof.TestOutage) })
 }
 
-// TestHang leaves lib/pq out, which asks the server to end a call whose context
-// is over, and waits for its answer.
 func TestHang(t *testing.T) {
-	each(t, []database{pgx, mariaDB}, func(t *testing.T, d database) { d.behindProxy(t, storeproof.TestHang) })
+	each(t, servers, func(t *testing.T, d database) { d.behindProxy(t, storeproof.TestHang) })
+}
+
+// SQLite has no server to hang, but another process may hold the file.
+func TestDeadlineWhileSQLiteIsLocked(t *testing.T) {
+	p := sqlite.place(t)
+	options := p.options()
+	store := p.store(t, options)
+	other, err := sqlite.connect(t, p.dsn).Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Exec("DELETE FROM " + options.Table); err != nil { // which takes the lock
+		t.Fatal(err)
+	}
+	record := mfa.Record{UserID: "ada", Data: []byte("x")}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := store.Save(ctx, record); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, mfa.ErrConflict) {
+		t.Errorf("%v, want DeadlineExceeded", err)
+	}
+	if err := other.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Save(t.Context(), record); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
 }
 
 type outage func(t *testing.T, proxy *storeproof.Proxy, open func() (mfa.Store, func(), error))

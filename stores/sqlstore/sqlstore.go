@@ -48,7 +48,9 @@ type Store struct {
 	load    *statement
 	insert  *statement
 	update  *statement
-	remove  string
+	remove  *statement
+
+	punctual bool // the driver ends calls in time by itself
 }
 
 // New returns a store in db. It does not ask the database anything. One store
@@ -67,14 +69,14 @@ func New(db *sql.DB, dialect Dialect, options Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, dialect: dialect, table: table}
+	s := &Store{db: db, dialect: dialect, table: table, punctual: endsCalls(db)}
 	text := func(text string) string {
 		return strings.NewReplacer("TABLE", table, "NOW", dialect.now()).Replace(dialect.bind(text))
 	}
 	s.load = s.statement(text("SELECT version, methods, data FROM TABLE WHERE user_id = ?"))
 	s.insert = s.statement(text("INSERT INTO TABLE (user_id, version, methods, data, updated_at) VALUES (?, 1, ?, ?, NOW)" + dialect.unlessTaken()))
 	s.update = s.statement(text("UPDATE TABLE SET version = version + 1, methods = ?, data = ?, updated_at = NOW WHERE user_id = ? AND version = ?"))
-	s.remove = text("DELETE FROM TABLE WHERE user_id = ?")
+	s.remove = s.statement(text("DELETE FROM TABLE WHERE user_id = ?"))
 	return s, nil
 }
 
@@ -84,17 +86,14 @@ func (s *Store) Load(ctx context.Context, userID string) (mfa.Record, error) {
 	if err != nil {
 		return mfa.Record{}, err
 	}
-	record := mfa.Record{UserID: userID}
-	var list string
-	err = s.load.query(ctx, key, &record.Version, &list, &record.Data)
+	row, err := s.load.query(ctx, key)
 	if errors.Is(err, sql.ErrNoRows) {
 		return mfa.Record{}, mfa.ErrNoRecord
 	}
 	if err != nil {
 		return mfa.Record{}, s.explain(ctx, "loading", err)
 	}
-	record.Methods = methods.Split(list)
-	return record, nil
+	return mfa.Record{UserID: userID, Version: row.version, Methods: methods.Split(row.methods), Data: row.data}, nil
 }
 
 // Save implements [mfa.Store].
@@ -111,24 +110,20 @@ func (s *Store) Save(ctx context.Context, record mfa.Record) error {
 	if data == nil {
 		data = []byte{} // not NULL
 	}
-	var result sql.Result
+	// Every row that the UPDATE finds is also changed, so that MySQL counts the
+	// same with CLIENT_FOUND_ROWS and without.
+	var rows int64
 	switch {
 	case record.Version < 0 || record.Version == math.MaxInt64:
 		return fmt.Errorf("sqlstore: there is no version after %d", record.Version)
 	case record.Version == 0:
-		result, err = s.insert.exec(ctx, key, list, data)
+		rows, err = s.insert.exec(ctx, key, list, data)
 	default:
-		result, err = s.update.exec(ctx, list, data, key, record.Version)
+		rows, err = s.update.exec(ctx, list, data, key, record.Version)
 	}
 	if lost(err) {
 		return mfa.ErrConflict
 	}
-	if err != nil {
-		return s.explain(ctx, "saving", err)
-	}
-	// Every row that the UPDATE finds is also changed, so that MySQL counts the
-	// same with CLIENT_FOUND_ROWS and without.
-	rows, err := result.RowsAffected()
 	if err != nil {
 		return s.explain(ctx, "saving", err)
 	}
@@ -143,32 +138,30 @@ func (s *Store) Save(ctx context.Context, record mfa.Record) error {
 const deletes = 100
 
 // Delete implements [mfa.Store].
-func (s *Store) Delete(ctx context.Context, userID string) (err error) {
+func (s *Store) Delete(ctx context.Context, userID string) error {
+	key, err := s.key(userID)
+	if err != nil {
+		return err
+	}
 	for range deletes {
-		if err = s.deleteWith(ctx, s.db, userID); !lost(err) {
-			return err
+		if _, err = s.remove.exec(ctx, key); !lost(err) {
+			break
 		}
 	}
-	return err
+	if err != nil {
+		return s.explain(ctx, "deleting", err)
+	}
+	return nil
 }
 
 // DeleteTx removes a user inside a transaction of the host's, with whatever
 // else the host removes: all of it goes, or none.
 func (s *Store) DeleteTx(ctx context.Context, tx *sql.Tx, userID string) error {
-	return s.deleteWith(ctx, tx, userID)
-}
-
-// execer is what a *sql.DB and a *sql.Tx have in common.
-type execer interface {
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-}
-
-func (s *Store) deleteWith(ctx context.Context, db execer, userID string) error {
 	key, err := s.key(userID)
 	if err != nil {
 		return err
 	}
-	if _, err := db.ExecContext(ctx, s.remove, key); err != nil {
+	if _, err := tx.ExecContext(ctx, s.remove.text, key); err != nil {
 		return s.explain(ctx, "deleting", err)
 	}
 	return nil

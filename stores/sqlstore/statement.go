@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"sync/atomic"
@@ -11,11 +12,12 @@ type statement struct {
 	db       *sql.DB
 	text     string
 	prepares bool
+	punctual bool
 	prepared atomic.Pointer[sql.Stmt] // nil until the first use
 }
 
 func (s *Store) statement(text string) *statement {
-	return &statement{db: s.db, text: text, prepares: s.dialect.prepares()}
+	return &statement{db: s.db, text: text, prepares: s.dialect.prepares(), punctual: s.punctual}
 }
 
 // prepare gives the prepared statement, which lasts as long as the DB. There may
@@ -35,25 +37,61 @@ func (s *statement) prepare(ctx context.Context) (*sql.Stmt, error) {
 	return prepared, nil
 }
 
-// query reads one row into those variables.
-func (s *statement) query(ctx context.Context, key any, into ...any) error {
-	if !s.prepares {
-		return s.db.QueryRowContext(ctx, s.text, key).Scan(into...)
-	}
-	prepared, err := s.prepare(ctx)
-	if err != nil {
-		return err
-	}
-	return prepared.QueryRowContext(ctx, key).Scan(into...)
+// A row is what a SELECT finds.
+type row struct {
+	version int64
+	methods string
+	data    []byte
 }
 
-func (s *statement) exec(ctx context.Context, args ...any) (sql.Result, error) {
+// query reads the row of a user.
+func (s *statement) query(ctx context.Context, key any) (row, error) {
+	if s.punctual {
+		return s.queryNow(ctx, key)
+	}
+	return within(ctx, func() (row, error) { return s.queryNow(ctx, key) })
+}
+
+func (s *statement) queryNow(ctx context.Context, key any) (r row, err error) {
 	if !s.prepares {
-		return s.db.ExecContext(ctx, s.text, args...)
+		err = s.db.QueryRowContext(ctx, s.text, key).Scan(&r.version, &r.methods, &r.data)
+		return r, err
 	}
 	prepared, err := s.prepare(ctx)
 	if err != nil {
-		return nil, err
+		return r, err
 	}
-	return prepared.ExecContext(ctx, args...)
+	err = prepared.QueryRowContext(ctx, key).Scan(&r.version, &r.methods, &r.data)
+	return r, err
+}
+
+// exec tells how many rows have changed.
+func (s *statement) exec(ctx context.Context, args ...any) (int64, error) {
+	if s.punctual {
+		return s.execNow(ctx, args)
+	}
+	for i, arg := range args {
+		if data, ok := arg.([]byte); ok {
+			args[i] = bytes.Clone(data) // the caller's again once the context is over
+		}
+	}
+	return within(ctx, func() (int64, error) { return s.execNow(ctx, args) })
+}
+
+func (s *statement) execNow(ctx context.Context, args []any) (int64, error) {
+	exec := func(ctx context.Context, args ...any) (sql.Result, error) {
+		return s.db.ExecContext(ctx, s.text, args...)
+	}
+	if s.prepares {
+		prepared, err := s.prepare(ctx)
+		if err != nil {
+			return 0, err
+		}
+		exec = prepared.ExecContext
+	}
+	result, err := exec(ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }

@@ -1,0 +1,106 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/stores/sqlstore"
+)
+
+// A deaf driver does not listen to contexts: a call ends when the test lets it.
+type deaf struct {
+	driver.Conn
+	called chan struct{}
+	answer chan error
+	data   chan []byte // what the call works with then
+	panics bool
+}
+
+func (d *deaf) Connect(context.Context) (driver.Conn, error) { return d, nil }
+func (d *deaf) Driver() driver.Driver                        { return deafDriver{} }
+func (d *deaf) Close() error                                 { return nil }
+
+type deafDriver struct{ driver.Driver }
+
+func (d *deaf) QueryContext(context.Context, string, []driver.NamedValue) (driver.Rows, error) {
+	return nil, d.call(nil)
+}
+
+func (d *deaf) ExecContext(_ context.Context, _ string, args []driver.NamedValue) (driver.Result, error) {
+	return driver.RowsAffected(1), d.call(args)
+}
+
+func (d *deaf) call(args []driver.NamedValue) error {
+	if d.panics {
+		panic("a driver's")
+	}
+	close(d.called)
+	err := <-d.answer
+	for _, arg := range args {
+		if data, ok := arg.Value.([]byte); ok {
+			d.data <- data
+		}
+	}
+	return err
+}
+
+func deafStore(t *testing.T, d *deaf) *sqlstore.Store {
+	db := sql.OpenDB(d)
+	t.Cleanup(func() { db.Close() })
+	store, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+// Whatever the driver does, a call ends with its context.
+func TestDeadlineOfAnyDriver(t *testing.T) {
+	record := mfa.Record{UserID: "ada", Version: 1, Data: []byte("as it was")}
+	for name, call := range map[string]func(ctx context.Context, store *sqlstore.Store) error{
+		"Load":   func(ctx context.Context, store *sqlstore.Store) error { _, err := store.Load(ctx, "ada"); return err },
+		"Save":   func(ctx context.Context, store *sqlstore.Store) error { return store.Save(ctx, record) },
+		"Delete": func(ctx context.Context, store *sqlstore.Store) error { return store.Delete(ctx, "ada") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := &deaf{called: make(chan struct{}), answer: make(chan error), data: make(chan []byte, 1)}
+			store := deafStore(t, d)
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() { <-d.called; cancel() }()
+			err := call(ctx, store)
+			if !errors.Is(err, context.Canceled) || errors.Is(err, mfa.ErrConflict) || errors.Is(err, mfa.ErrNoRecord) {
+				t.Errorf("%v, want Canceled", err)
+			}
+			// The caller may do with its bytes what it likes, and what goes on does
+			// not see it.
+			copy(record.Data, "changed..")
+			defer copy(record.Data, "as it was")
+			d.answer <- nil
+			if name == "Save" {
+				if data := string(<-d.data); data != "as it was" {
+					t.Errorf("%q is saved", data)
+				}
+			}
+		})
+		t.Run(name+" in time", func(t *testing.T) {
+			d := &deaf{called: make(chan struct{}), answer: make(chan error), data: make(chan []byte, 1)}
+			go func() { d.answer <- io.ErrUnexpectedEOF }()
+			if err := call(t.Context(), deafStore(t, d)); !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("%v, want the driver's error", err)
+			}
+		})
+		t.Run(name+" panics", func(t *testing.T) {
+			defer func() {
+				if p := recover(); p != "a driver's" {
+					t.Errorf("panic %v, want the driver's, where the caller can recover it", p)
+				}
+			}()
+			call(t.Context(), deafStore(t, &deaf{panics: true}))
+		})
+	}
+}
