@@ -25,8 +25,8 @@ func BenchmarkLogins(b *testing.B) {
 	}
 }
 
-// floor is two SELECTs and one UPDATE by primary key, prepared where the store
-// prepares.
+// floor is two SELECTs and one UPDATE of the whole row by primary key, prepared
+// where the store prepares.
 func (p *place) floor(b *testing.B, table string) storeproof.Floor {
 	arg := func(n int) string {
 		if p.dialect == sqlstore.PostgreSQL {
@@ -34,9 +34,10 @@ func (p *place) floor(b *testing.B, table string) storeproof.Floor {
 		}
 		return "?"
 	}
+	now := map[sqlstore.Dialect]string{sqlstore.PostgreSQL: "now()", sqlstore.MySQL: "UTC_TIMESTAMP(6)", sqlstore.SQLite: "datetime('now')"}[p.dialect]
 	read := "SELECT version, methods, data FROM " + table + " WHERE user_id = " + arg(1)
-	write := "UPDATE " + table + " SET version = " + arg(1) + ", methods = " + arg(2) + ", data = " + arg(3) + " WHERE user_id = " + arg(4)
-	first := "INSERT INTO " + table + " (version, methods, data, user_id, updated_at) VALUES (" + arg(1) + ", " + arg(2) + ", " + arg(3) + ", " + arg(4) + ", '2030-01-01')"
+	write := "UPDATE " + table + " SET version = " + arg(1) + ", methods = " + arg(2) + ", data = " + arg(3) + ", updated_at = " + now + " WHERE user_id = " + arg(4)
+	first := "INSERT INTO " + table + " (version, methods, data, user_id, updated_at) VALUES (" + arg(1) + ", " + arg(2) + ", " + arg(3) + ", " + arg(4) + ", " + now + ")"
 	if p.dialect != sqlstore.PostgreSQL {
 		reading, err := p.db.Prepare(read)
 		if err != nil {
