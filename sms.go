@@ -151,7 +151,7 @@ func (e *Engine) countNumber(ctx context.Context, userID, phone string) error {
 		if next := number.Sent.NextAt(); number.now.Before(next) {
 			return &ThrottledError{RetryAfter: next.Sub(number.now)}
 		}
-		number.Sent.Add(number.now, 0)
+		number.Sent.Count(number.now)
 		return nil
 	})
 	if throttled := (*ThrottledError)(nil); errors.As(err, &throttled) {

@@ -574,6 +574,21 @@ func codeFor(w *world.World, user string) (code string) {
 	return code
 }
 
+// TestANumberHasNoCooldown: where one server's clock is behind another's, or goes
+// back, only the limits refuse a number.
+func TestANumberHasNoCooldown(t *testing.T) {
+	w := world.New(t, func(c *mfa.Config) { c.SMSCodes.Numbers = mfa.NewMemoryStore() })
+	_, err := w.EnrollSMS(w.Ctx, "user0", world.Phone)
+	world.OK(t, err)
+	w.Clock.Advance(-time.Second)
+	for i := range 4 {
+		_, err := w.EnrollSMS(w.Ctx, fmt.Sprint("user", i+1), world.Phone)
+		world.OK(t, err)
+	}
+	_, err = w.EnrollSMS(w.Ctx, "user5", world.Phone)
+	world.WantThrottled(t, err, time.Hour+time.Second)
+}
+
 func TestNumbersStoreFailureRefuses(t *testing.T) {
 	down := errors.New("store is down")
 	w := world.New(t, func(c *mfa.Config) { c.SMSCodes.Numbers = failingStore{down} })

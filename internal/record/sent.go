@@ -29,9 +29,14 @@ func (s *Sent) NextAt() time.Time {
 	return next
 }
 
-// Add counts a message.
+// Add counts a message to a user, who gets no other during the cooldown.
 func (s *Sent) Add(now time.Time, cooldown time.Duration) {
 	s.Cooldown = now.Add(cooldown)
+	s.Count(now)
+}
+
+// Count counts a message.
+func (s *Sent) Count(now time.Time) {
 	if n := len(s.Times); n > 0 {
 		now = latest(now, s.Times[n-1]) // the clock may have gone back
 	}
