@@ -70,6 +70,14 @@ func (r Rules) enrollSMS(u User, c Call) []Result {
 		if c.Refused {
 			return refused("method_unavailable")
 		}
+		counted := u
+		if c.Counted {
+			if wait := throttled(c.At, u.number.next(), enroll); wait != nil {
+				return wait
+			}
+			u.number = u.number.add(c.At)
+			counted = u
+		}
 		expires := c.At.Add(codeTTL) // the number waits no longer than its code
 		u.pendingSMS = pending{on: true, begun: c.At, expires: expires, proven: u.enrolled(), number: c.Phone, code: c.NewCode}
 		u.send(c.At)
@@ -77,9 +85,9 @@ func (r Rules) enrollSMS(u User, c Call) []Result {
 		if c.SendFails {
 			void := u
 			void.pendingSMS, void.cooldown = pending{}, time.Time{}
-			return []Result{{Outcome{"delivery_failed", "enrollment_started:sms:enroll delivery_failed:sms:enroll ", sent}, []User{u, void}}}
+			return []Result{{Outcome{"delivery_failed", "enrollment_started:sms:enroll delivery_failed:sms:enroll ", sent}, []User{counted, u, void}}}
 		}
-		return []Result{{Outcome{deliveryText(c.Phone, expires, u.nextSend()), "enrollment_started:sms:enroll code_sent:sms:enroll ", sent}, []User{u}}}
+		return []Result{{Outcome{deliveryText(c.Phone, expires, u.nextSend()), "enrollment_started:sms:enroll code_sent:sms:enroll ", sent}, []User{counted, u}}}
 	})
 }
 

@@ -175,28 +175,36 @@ func (u *User) setLane(method string, l lane) {
 	}
 }
 
-// nextSend is when another message may go: thirty seconds after the last, five
-// in an hour, ten in a day.
-func (u User) nextSend() time.Time {
-	next := u.cooldown
-	n := len(u.sent)
+// messages are when the last ten were sent to a user, or to a number.
+type messages []time.Time
+
+// next is when another message may go: five in an hour, ten in a day.
+func (m messages) next() (next time.Time) {
+	n := len(m)
 	if n >= 5 {
-		next = later(next, u.sent[n-5].Add(time.Hour))
+		next = m[n-5].Add(time.Hour)
 	}
 	if n >= 10 {
-		next = later(next, u.sent[n-10].Add(24*time.Hour))
+		next = later(next, m[n-10].Add(24*time.Hour))
 	}
 	return next
 }
 
-// send counts a message; not as older than another, if the clock went back.
-func (u *User) send(now time.Time) {
-	u.cooldown = now.Add(cooldown)
-	if n := len(u.sent); n > 0 {
-		now = later(now, u.sent[n-1])
+// add counts a message; not as older than another, if the clock went back.
+func (m messages) add(now time.Time) messages {
+	if n := len(m); n > 0 {
+		now = later(now, m[n-1])
 	}
-	u.sent = append(slices.Clip(u.sent), now)
-	u.sent = u.sent[max(0, len(u.sent)-10):]
+	m = append(slices.Clip(m), now)
+	return m[max(0, len(m)-10):]
+}
+
+// nextSend is when another message may go to a user: thirty seconds after the
+// last one too.
+func (u User) nextSend() time.Time { return later(u.cooldown, u.sent.next()) }
+
+func (u *User) send(now time.Time) {
+	u.cooldown, u.sent = now.Add(cooldown), u.sent.add(now)
 }
 
 // throttled gives the refusal of what may not be done before next; nil if it may.

@@ -1,6 +1,10 @@
 package model
 
-import "github.com/protekt/mfa/internal/world"
+import (
+	"slices"
+
+	"github.com/protekt/mfa/internal/world"
+)
 
 // A Fault is what happened to a call of the store.
 type Fault = world.Fault
@@ -8,7 +12,8 @@ type Fault = world.Fault
 // faulted is what may come of a call that met a fault. The record may have got
 // to any of the states that it goes through; to the last only where the write
 // was done and its answer lost. Nothing is told or sent but of a delivery that
-// failed: what could not be undone then stays.
+// failed: what could not be undone then stays. To its number, a message that was
+// not sent may count or not.
 func faulted(begin User, results []Result, f Fault) []Result {
 	if f == world.Conflicts {
 		return results // the engine begins again
@@ -25,7 +30,12 @@ func faulted(begin User, results []Result, f Fault) []Result {
 				continue
 			}
 			failed = append(failed, Result{Outcome{Result: failure}, []User{u}})
-			if r.Result == "delivery_failed" {
+			if !slices.Equal(u.number, begin.number) {
+				unsent := u
+				unsent.number = append(messages(nil), u.number[:len(u.number)-1]...)
+				failed = append(failed, Result{Outcome{Result: failure}, []User{unsent}})
+			}
+			if r.Result == "delivery_failed" && i >= len(r.Then)-2 {
 				failed = append(failed, Result{r.Outcome, []User{u}})
 			}
 		}

@@ -27,13 +27,15 @@ type history struct {
 	engines []*mfa.Engine
 	people  []*person
 	serial  int
-	tokens  map[int]string  // by serial
-	apps    map[string]*App // by URI
+	tokens  map[int]string        // by serial
+	apps    map[string]*App       // by URI
+	numbers map[string][]messages // all that are possible, by tally
 	done    []deed
 	counts  counts
 
 	// What the host says:
 	noSender bool // to the last of the engines
+	noTally  bool // nobody counts messages by number
 	required bool
 	noPolicy bool
 	refuses  bool
@@ -133,7 +135,9 @@ func newHistory(t *rapid.T, s setting) *history {
 		now:      time.Date(2030, 1, 1, 0, 0, 10, 0, time.UTC),
 		tokens:   make(map[int]string),
 		apps:     make(map[string]*App),
+		numbers:  make(map[string][]messages),
 		noSender: s.noSender,
+		noTally:  s.noTally,
 		cancel:   func() {},
 		counts:   make(counts),
 	}
@@ -153,6 +157,9 @@ func newHistory(t *rapid.T, s setting) *history {
 		}
 		if i == 2 && s.noSender {
 			config.SMS = nil
+		}
+		if !s.noTally {
+			config.SMSCodes.Numbers = h.store // no user's name is a number's, and faults meet both
 		}
 		engine, err := mfa.New(config)
 		if err != nil {
@@ -221,7 +228,9 @@ func (h *history) tell(_ context.Context, e mfa.Event) {
 func (h *history) do(engine int, p *person, c Call, text, note string) Outcome {
 	h.serial++
 	f := h.upset.now()
-	if len(p.states) >= maxDoubt {
+	c.Counted = c.Op == "EnrollSMS" && !h.noTally
+	tally := h.tally(engine, c)
+	if len(p.states)*len(h.tallied(tally)) >= maxDoubt {
 		f = upset{}
 	}
 	c.Cancelled = f.cancelled
@@ -256,30 +265,54 @@ func (h *history) do(engine int, p *person, c Call, text, note string) Outcome {
 		p.codes = append(p.codes, h.message.Code)
 	}
 	h.done = append(h.done, deed{h.now, engine, p.id, c, note, got})
-	h.judge(p, c, got)
+	h.judge(p, c, got, tally)
 	if c.Op != look && c.Fault == "" && !h.noPolicy {
 		h.do(engine, p, Call{Op: look}, "", "")
 	}
 	return got
 }
 
+// tally names the count of messages to the number that a call is about: one that
+// the engines with that first key share. "" where there is none.
+func (h *history) tally(engine int, c Call) string {
+	if !c.Counted {
+		return ""
+	}
+	return fmt.Sprintf("%s under key %d", c.Phone, engine%2)
+}
+
+// tallied is what a tally may say.
+func (h *history) tallied(tally string) []messages {
+	if known := h.numbers[tally]; known != nil {
+		return known
+	}
+	return []messages{nil}
+}
+
 // judge keeps the states that agree with what the engine did.
-func (h *history) judge(p *person, c Call, got Outcome) {
+func (h *history) judge(p *person, c Call, got Outcome, tally string) {
 	var next []User
+	var numbers []messages
 	var wanted []Outcome
 	for _, u := range p.states {
-		begin, results := h.rules.Play(u, c)
-		for _, r := range results {
-			if r.Outcome != got {
-				wanted = append(wanted, r.Outcome)
-				continue
-			}
-			after := begin
-			if n := len(r.Then); n > 0 {
-				after = r.Then[n-1]
-			}
-			if !has(next, after) {
-				next = append(next, after)
+		for _, u.number = range h.tallied(tally) {
+			begin, results := h.rules.Play(u, c)
+			for _, r := range results {
+				if r.Outcome != got {
+					wanted = append(wanted, r.Outcome)
+					continue
+				}
+				after := begin
+				if n := len(r.Then); n > 0 {
+					after = r.Then[n-1]
+				}
+				if !has(numbers, after.number) {
+					numbers = append(numbers, after.number)
+				}
+				after.number = nil
+				if !has(next, after) {
+					next = append(next, after)
+				}
 			}
 		}
 	}
@@ -292,12 +325,28 @@ func (h *history) judge(p *person, c Call, got Outcome) {
 			h.counts["challenges of too many died"]++
 		}
 	}
+	h.countThrottled(p, c, got, tally)
 	p.states = next
+	if tally != "" {
+		h.numbers[tally] = numbers
+	}
 }
 
-func has(states []User, u User) bool {
+// countThrottled counts refusals for the number's sake alone, and those of them
+// for the day's limit, not the hour's.
+func (h *history) countThrottled(p *person, c Call, got Outcome, tally string) {
+	if tally == "" || !strings.HasPrefix(got.Result, "too_many_attempts") || c.At.Before(p.states[0].nextSend()) {
+		return
+	}
+	h.counts["throttled by number"]++
+	if known := h.tallied(tally)[0]; len(known) == 10 && c.At.After(known[5].Add(time.Hour)) {
+		h.counts["throttled by number for a day"]++
+	}
+}
+
+func has[T any](states []T, state T) bool {
 	for _, other := range states {
-		if reflect.DeepEqual(other, u) {
+		if reflect.DeepEqual(other, state) {
 			return true
 		}
 	}

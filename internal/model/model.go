@@ -75,6 +75,7 @@ type Call struct {
 	Refused   bool // SMSConfig.Allow says no
 	Required  bool
 	NoPolicy  bool // Required fails
+	Counted   bool // the engine has a store that counts messages by number
 
 	Cancelled bool // before it began
 	Fault     Fault
@@ -97,8 +98,9 @@ type User struct {
 	pendingTOTP pending
 	pendingSMS  pending
 
-	sent     []time.Time // the last ten messages
+	sent     messages
 	cooldown time.Time
+	number   messages // to the number that the call is about: not the user's own, they are lent for the call
 
 	tokens []token   // by time of making
 	latest time.Time // the latest time that an operation has seen

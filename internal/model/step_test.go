@@ -13,15 +13,17 @@ import (
 
 // A setting is how the engines of a history are configured.
 type setting struct {
-	strict, skipProof, noSender bool
-	digits                      int
-	period                      time.Duration
-	algorithm                   mfa.Algorithm
+	strict, skipProof, noSender, noTally bool
+	digits                               int
+	period                               time.Duration
+	algorithm                            mfa.Algorithm
 }
 
 func drawSetting(t *rapid.T) setting {
 	s := setting{digits: 6, period: 30 * time.Second, algorithm: mfa.SHA1}
 	switch rapid.IntRange(0, 9).Draw(t, "setting") {
+	case 5:
+		s.noTally = true
 	case 6:
 		s.strict = true
 	case 7:
@@ -144,7 +146,7 @@ type profile struct {
 	codes  []codeChoice
 	moves  []move
 	upsets int // one step in so many meets one; 0 for none
-	most   int // how often hammer and flood repeat
+	most   int // how often hammer, flood and crowd repeat
 }
 
 func weighted(weights map[string]int, order ...string) (list []string) {
@@ -162,7 +164,7 @@ var operations = []string{
 	"EnrollTOTP", "GenerateBackupCodes",
 }
 
-var scenes = []string{"log in", "enroll app", "enroll phone", "begin two", "step up", "trust", "must enroll", "change", "backup codes", "hammer", "flood", "policy", "sender", "allow"}
+var scenes = []string{"log in", "enroll app", "enroll phone", "begin two", "step up", "trust", "must enroll", "change", "backup codes", "hammer", "flood", "crowd", "policy", "sender", "allow"}
 
 var everything = append(append([]string{}, scenes...), operations...)
 
@@ -170,7 +172,7 @@ var common = map[string]int{
 	"BeginLogin": 10, "VerifyLogin": 16, "SendCode": 8, "Status": 3, "VerifyEnrollment": 8, "EnrollSMS": 4, "BeginStepUp": 6, "VerifyStepUp": 10,
 	"TrustDevice": 5, "ForgetDevices": 3, "EnrollmentUser": 6, "Unenroll": 6, "ImportTOTP": 3, "ImportSMS": 3, "Reset": 2, "Unlock": 3,
 	"PasswordChanged": 2, "Reseal": 3, "DeleteUser": 2, "EnrollTOTP": 2, "GenerateBackupCodes": 1,
-	"log in": 30, "enroll app": 3, "enroll phone": 6, "begin two": 2, "step up": 10, "trust": 6, "must enroll": 5, "change": 10, "hammer": 5, "flood": 1, "policy": 6, "sender": 4, "allow": 3,
+	"log in": 30, "enroll app": 3, "enroll phone": 6, "begin two": 2, "step up": 10, "trust": 6, "must enroll": 5, "change": 10, "hammer": 5, "flood": 1, "crowd": 1, "policy": 6, "sender": 4, "allow": 3,
 }
 
 // with changes some of the common weights.
@@ -205,7 +207,7 @@ var profiles = []profile{
 	{name: "many challenges", ops: with(map[string]int{"flood": 60, "Reset": 1, "DeleteUser": 1, "PasswordChanged": 1, "policy": 1}), codes: cheapCodes, moves: repeat(1, stay, stay, second, second, boundary), most: 40},
 	{name: "faults", ops: with(map[string]int{"sender": 8}), codes: cheapCodes, moves: onward, upsets: 2, most: 4},
 	{name: "clock", ops: with(map[string]int{"Unlock": 10}), codes: cheapCodes, moves: append(repeat(3, stay, second, period, boundary, backSecond, backPeriod, backMinutes), hour, backHour, month, backMonth), upsets: 12, most: 8},
-	{name: "messages", ops: with(map[string]int{"SendCode": 40, "EnrollSMS": 30, "enroll phone": 20, "sender": 10, "Unlock": 1}), codes: append(repeat(6, thisMessage, lastMessage, olderMessage), cheapCodes...), moves: append(repeat(2, onward...), boundary, boundary), upsets: 12, most: 4},
+	{name: "messages", ops: with(map[string]int{"SendCode": 40, "EnrollSMS": 30, "enroll phone": 20, "crowd": 8, "sender": 10, "Unlock": 1}), codes: append(repeat(6, thisMessage, lastMessage, olderMessage), cheapCodes...), moves: append(repeat(2, onward...), boundary, boundary), upsets: 12, most: 4},
 	{name: "backup codes", ops: with(map[string]int{"GenerateBackupCodes": 4, "backup codes": 4}), codes: append(repeat(3, cheapCodes...), backupUnspent, backupUnspent, backupAny, backupSpaced, othersBackup, wrongBackup), moves: onward, upsets: 12, most: 12},
 }
 
@@ -233,11 +235,11 @@ func (p profile) draw(t *rapid.T) step {
 	odd := rapid.IntRange(0, 359).Draw(t, "odd")
 	s.method, s.action, s.phone = odd%3, odd/3%4, odd/12%5
 	s.bad = odd/60 == 5
-	if s.op == "hammer" || s.op == "flood" {
+	if s.op == "hammer" || s.op == "flood" || s.op == "crowd" {
 		s.times = rapid.IntRange(1, p.most).Draw(t, "times")
 	}
 	if p.upsets > 0 && rapid.IntRange(0, p.upsets-1).Draw(t, "upset") == p.upsets-1 {
-		s.upset = upset{after: three.Draw(t, "after"), store: faults.Draw(t, "fault"), at: 1 + rapid.IntRange(0, 4).Draw(t, "at")}
+		s.upset = upset{after: three.Draw(t, "after"), store: faults.Draw(t, "fault"), at: 1 + rapid.IntRange(0, 6).Draw(t, "at")}
 		s.upset.cancelled = s.upset.store == ""
 	} else {
 		s.upset.after = -1
@@ -324,6 +326,8 @@ func (h *history) run(s step) {
 		for _, s.pick = range []int{s.times - 1, s.times / 2} { // back
 			h.one(s, p, "VerifyLogin")
 		}
+	case "crowd":
+		h.crowd(s)
 	default:
 		h.one(s, p, s.op)
 	}
@@ -377,6 +381,29 @@ func (h *history) hammer(s step, p *person) {
 			}
 		}
 	}
+}
+
+// crowd has all users, as if new, enroll one number in turn. Where it is to be
+// sent no more, time passes until it may be, or until just before.
+func (h *history) crowd(s step) {
+	s.bad = false
+	for i := range s.times * len(h.people) {
+		p := h.people[(s.user+i)%len(h.people)]
+		if p.states[0].enrolled() {
+			h.one(s, p, "DeleteUser")
+		}
+		h.one(s, p, "EnrollSMS")
+		h.now = h.now.Add(time.Duration(s.by) * 10 * time.Second)
+		if next := h.nextTo(s); s.by%3 < 2 && next.After(h.now) {
+			h.now = next.Add(time.Duration(-s.by % 3))
+		}
+	}
+}
+
+// nextTo is when the step's number may be sent another message.
+func (h *history) nextTo(s step) time.Time {
+	tally := h.tally(s.engine, Call{Phone: phones[s.phone], Counted: !h.noTally})
+	return h.tallied(tally)[0].next()
 }
 
 // logIn begins, has a code sent if that is what is to be answered, and answers.
@@ -604,7 +631,7 @@ func (h *history) move(s step, p *person) {
 	}
 	ahead := func(t time.Time) bool { return t.After(h.now) && t.Before(h.now.Add(31*24*time.Hour)) }
 	var found []time.Time
-	for _, t := range p.states[0].deadlines(h.now) {
+	for _, t := range append(p.states[0].deadlines(h.now), h.nextTo(s)) {
 		if ahead(t) {
 			found = append(found, t)
 		}
