@@ -109,6 +109,13 @@ func (a *account) keep(proof string) {
 	a.proof, a.proofUntil = proof, a.now.Add(15*time.Minute)
 }
 
+// bare is for whatever takes all factors away.
+func (a *account) bare() {
+	a.app, a.codes = nil, nil
+	clear(a.failures)
+	a.renewed("")
+}
+
 // renewed is for whatever ends proofs and devices.
 func (a *account) renewed(proof string) {
 	a.keep(proof)

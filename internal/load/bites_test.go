@@ -58,6 +58,11 @@ func (s *blindStore) Delete(_ context.Context, userID string) error {
 	return nil
 }
 
+// A keeper acknowledges a Delete that it does not do.
+type keeper struct{ mfa.Store }
+
+func (keeper) Delete(context.Context, string) error { return nil }
+
 // A hoarder never forgets, and leaves a goroutine behind now and then.
 type hoarder struct {
 	mfa.Store
@@ -81,7 +86,7 @@ func (s *hoarder) Save(ctx context.Context, record mfa.Record) error {
 // what a broken one does.
 func TestSoakBites(t *testing.T) {
 	if testing.Short() {
-		t.Skip("skipped: four soaks take their time")
+		t.Skip("skipped: five soaks take their time")
 	}
 	for _, test := range []struct {
 		name  string
@@ -91,6 +96,7 @@ func TestSoakBites(t *testing.T) {
 		{"a right store", mfa.NewMemoryStore(), nil},
 		{"one that loses an update in a thousand", &lossyStore{Store: mfa.NewMemoryStore()}, []kind{ofStore}},
 		{"one that compares no versions", &blindStore{records: make(map[string]mfa.Record)}, []kind{ofStore, ofUser}},
+		{"one that deletes nothing", keeper{mfa.NewMemoryStore()}, []kind{ofStore, ofUser}},
 		{"one that grows", &hoarder{Store: mfa.NewMemoryStore(), end: make(chan struct{})}, []kind{ofLeak}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -53,6 +53,20 @@ func (l *ledger) Save(ctx context.Context, record mfa.Record) error {
 	return err
 }
 
+// Delete begins a user's count anew. If it fails, what was acknowledged may be
+// there still. Nobody else acts for the user meanwhile.
+func (l *ledger) Delete(ctx context.Context, userID string) error {
+	err := l.Store.Delete(ctx, userID)
+	s := l.saves[userID]
+	before := s.acknowledged.Swap(0)
+	if err != nil {
+		s.unsure.Add(before)
+	} else {
+		s.unsure.Store(0)
+	}
+	return err
+}
+
 // audit gives a user's record while nobody changes it.
 func (l *ledger) audit(ctx context.Context, userID string) (mfa.Record, error) {
 	record, err := l.Store.Load(ctx, userID)
@@ -102,4 +116,17 @@ func (s faultyStore) Save(ctx context.Context, record mfa.Record) error {
 		return world.ErrStore
 	}
 	return s.Store.Save(ctx, record)
+}
+
+func (s faultyStore) Delete(ctx context.Context, userID string) error {
+	switch s.meet(world.Fails, world.FailsLate) {
+	case world.Fails:
+		return world.ErrStore
+	case world.FailsLate:
+		if err := s.Store.Delete(ctx, userID); err != nil {
+			return err
+		}
+		return world.ErrStore
+	}
+	return s.Store.Delete(ctx, userID)
 }

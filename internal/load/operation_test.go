@@ -1,6 +1,7 @@
 package load
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base32"
 	"errors"
@@ -30,11 +31,13 @@ const (
 	trustDevice       = "trusting a device"
 	forgetDevices     = "forgetting devices"
 	unlock            = "unlock"
+	reset             = "reset"
+	deletion          = "deletion of a user"
 )
 
 var timed = []string{
 	loginByApp, loginByWrongCode, loginBySpentCode, loginByBackupCode, loginBySMS, loginOnDevice, stepUp, status,
-	enrollApp, enrollPhone, newBackupCodes, unenroll, passwordChange, trustDevice, forgetDevices, unlock,
+	enrollApp, enrollPhone, newBackupCodes, unenroll, passwordChange, trustDevice, forgetDevices, unlock, reset, deletion,
 }
 
 // An operation is what users do so often, and one of how many of them.
@@ -58,6 +61,8 @@ var operations = []operation{
 	{10, 1, (*caller).guessAndUnlock},
 	{15, 1, (*caller).sameCodeTwice},
 	{5, 20, (*caller).twoCodesAtOnce},
+	{4, 1, (*caller).reset},
+	{4, 1, (*caller).delete},
 }
 
 // draw chooses what is done next, and by which user.
@@ -323,10 +328,16 @@ func (c *caller) changePassword(a *account) {
 	if !c.done(a, "PasswordChanged", err) {
 		return
 	}
-	if _, err := c.engine.VerifyLogin(c.ctx, token, a.app.Code(a.now)); !errors.Is(err, mfa.ErrInvalidToken) && !faulted(err) {
-		c.wrong(a, "a challenge from before the password was changed: %v", err)
-	}
+	_, err = c.engine.VerifyLogin(c.ctx, token, a.app.Code(a.now))
+	c.dead(a, "a challenge from before the password was changed", err)
 	c.begin(a, mfa.WithTrustedDevice(device))
+}
+
+// dead wants a token to be refused.
+func (c *caller) dead(a *account, what string, err error) {
+	if !errors.Is(err, mfa.ErrInvalidToken) && !faulted(err) {
+		c.wrong(a, "%s: %v", what, err)
+	}
 }
 
 func (c *caller) newBackupCodes(a *account) {
@@ -465,9 +476,42 @@ func (c *caller) leave(a *account) {
 	a.renewed("")
 	delete(a.failures, method)
 	if method == mfa.MethodTOTP {
-		a.app, a.codes = nil, nil
-		clear(a.failures)
+		a.bare()
 	}
+}
+
+func (c *caller) reset(a *account)  { c.startAgain(a, reset, c.engine.Reset) }
+func (c *caller) delete(a *account) { c.startAgain(a, deletion, c.engine.DeleteUser) }
+
+// startAgain takes everything from a user, who then enrolls anew. What they had
+// from before is good for nothing, in between and after.
+func (c *caller) startAgain(a *account, operation string, take func(ctx context.Context, userID string) error) {
+	c.trustDevice(a)
+	challenge, proof, device := c.begin(a), a.proof, a.device
+	if a.lost || challenge == "" || proof == "" || device == "" {
+		return
+	}
+	err := c.time(operation, func() error { return take(c.ctx, a.id) })
+	if !c.becomes(a, operation, err, picture{}) {
+		return
+	}
+	a.bare()
+	refused := func() {
+		_, err := c.engine.VerifyLogin(c.ctx, challenge, "000000")
+		c.dead(a, "a challenge from before the "+operation, err)
+		_, err = c.engine.TrustDevice(c.ctx, a.id, proof)
+		c.dead(a, "a proof from before the "+operation, err)
+	}
+	c.soak.audit(c, a)
+	if _, err := c.soak.ledger.Load(c.ctx, a.id); operation == deletion && !errors.Is(err, mfa.ErrNoRecord) {
+		c.wrong(a, "a record is left by the deletion: %v", err)
+	}
+	refused()
+	if c.enrollFirst(a); a.app == nil || a.lost {
+		return
+	}
+	refused()
+	c.begin(a, mfa.WithTrustedDevice(device))
 }
 
 // guessAndUnlock has five wrong codes judged at once. Each counts, so that the
