@@ -235,7 +235,7 @@ func contend(t *testing.T, store mfa.Store, withBackupCodes bool) []porcupine.Op
 	kinds := []askKind{wrong, wrong, app, app, app, message}
 	backups := 0
 	if withBackupCodes {
-		backups = 4 // which come in between in many ways
+		workers, backups = 6, 4 // each fits in between in many ways, all of which may have to be tried
 	}
 	shared := rand.IntN(3) == 0 // one challenge for all
 	var clock atomic.Int64
