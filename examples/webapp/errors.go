@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/protekt/mfa"
 )
@@ -151,5 +152,9 @@ func (s *server) writeJSON(w http.ResponseWriter, r *http.Request, status int, b
 
 // crossOrigin answers requests that another site made the browser send.
 func (s *server) crossOrigin(w http.ResponseWriter, r *http.Request) {
-	s.writeError(w, r, errOrigin)
+	if strings.HasPrefix(r.URL.Path, "/auth/") || strings.HasPrefix(r.URL.Path, "/mfa/") {
+		s.writeError(w, r, errOrigin)
+		return
+	}
+	s.fail(w, r, &visit{}, errOrigin)
 }
