@@ -163,7 +163,48 @@ func TestCSRF(t *testing.T) {
 			p.wants("error").wantsError(http.StatusForbidden, "cross_origin")
 		}
 	}
+	b.addTOTP()
 	b.post("/project/mfa-required", "required", "true").wants("project").wantsNotice("MFA is required now.")
+}
+
+// What an administrator may do to others asks for a fresh proof of a second
+// factor: a stolen session has none, and who requires MFA has it. A reset ends
+// all that the user was signed in with, the administrator's own included.
+func TestAdministratorsProveFirst(t *testing.T) {
+	s := newSite(t)
+	admin := s.signedUp("root@example.com")
+	id, other, client := s.userID("root@example.com"), s.browser(), &apiUser{site: s}
+	other.signIn("root@example.com").wants("dashboard")
+	client.keep(client.post("/auth/login", "email", "root@example.com", "password", password))
+	forms := map[string][]string{"mfa-required": {"required", "true"}, "unlock": {"user", id}, "reset": {"user", id}}
+	for name, fields := range forms {
+		admin.post("/project/"+name, fields...).wants("enroll").wantsNotice("Set up a second factor of your own first.")
+	}
+	if required, err := s.settings.mfaRequired(t.Context(), ""); err != nil || required {
+		t.Errorf("required %v, %v", required, err)
+	}
+	a := admin.addTOTP()
+	admin.post("/project/mfa-required", "required", "true").wants("project").wantsNotice("MFA is required now.")
+	other.get("/project").wants("login")
+	client.status().refused(http.StatusUnauthorized, "unauthorized")
+
+	other.signIn("root@example.com").wants("prompt")
+	other.post("/login/mfa", "code", a.shows()).wants("dashboard")
+	client = s.granted("root@example.com", a)
+	s.clock.Advance(proofTTL)
+	client.refresh()
+	for name, fields := range forms {
+		admin.post("/project/"+name, fields...).wants("prompt")
+	}
+	client.status().ok()
+	if status, err := s.engine.Status(t.Context(), id); err != nil || len(status.Factors) != 2 {
+		t.Errorf("the factors are %v, %v", status, err)
+	}
+	admin.post("/confirm", "code", a.shows()).wants("project").wantsNotice("Confirmed.")
+	admin.post("/project/reset", "user", id).wants("login")
+	other.get("/dashboard").wants("login")
+	client.status().refused(http.StatusUnauthorized, "unauthorized")
+	other.signIn("root@example.com").wants("enroll")
 }
 
 // Over plain HTTP, as from a phone in the same network, browsers do not send

@@ -200,9 +200,9 @@ func TestRequired(t *testing.T) {
 	s.clock.Advance(15 * time.Minute)
 	c.get("/enroll/totp").wants("login").wantsNotice("Your session is over.")
 
+	admin.post("/project/mfa-required", "required", "false").wants("prompt")
+	admin.post("/confirm", "code", a.shows()).wants("project").wantsNotice("Confirmed.")
 	admin.post("/project/mfa-required", "required", "false").wants("project").wantsNotice("MFA is optional now.")
-	admin.post("/security/remove", "method", "totp").wants("prompt")
-	admin.post("/confirm", "code", a.shows()).wants("security")
 	admin.post("/security/remove", "method", "totp").wants("security").wantsNotice("Authenticator app is removed.")
 }
 
@@ -295,7 +295,7 @@ func TestDeleteAccount(t *testing.T) {
 // The project page is for administrators, who may reset and unlock.
 func TestProjectRights(t *testing.T) {
 	s := newSite(t)
-	admin := s.signedUp("root@example.com")
+	admin, key := s.withTOTP("root@example.com")
 	bob, a := s.withTOTP("bob@example.com")
 	id := admin.get("/project").wants("project").find(`(?s)data-user="bob@example.com".*?name="user" value="([^"]+)"`)
 	if id == "" {
@@ -318,6 +318,8 @@ func TestProjectRights(t *testing.T) {
 		t.Error("a disabled factor is offered")
 	}
 	thief.post("/login/mfa", "code", a.shows()).wants("prompt").wantsError(http.StatusForbidden, "factor_disabled")
+	admin.post("/project/unlock", "user", id).wants("prompt")
+	admin.post("/confirm", "code", key.shows()).wants("project").wantsNotice("Confirmed.")
 	admin.post("/project/unlock", "user", id).wants("project").wantsNotice("bob@example.com is unlocked.")
 	s.clock.Advance(time.Minute)
 	thief.signIn("bob@example.com").wants("prompt")

@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"time"
+
+	"github.com/protekt/mfa"
 )
 
 // admin lets administrators through, and nobody else.
@@ -13,6 +17,32 @@ func (s *server) admin(next pageFunc) pageFunc {
 			return
 		}
 		next(w, r, v)
+	}
+}
+
+// proofTTL is as long as a proof of the engine's lets factors be changed.
+const proofTTL = 15 * time.Minute
+
+// proved lets through who has just proved a second factor, and asks the others
+// for a code. A stolen session is not enough, and who has no factor cannot
+// require one of others.
+func (s *server) proved(next pageFunc) pageFunc {
+	return func(w http.ResponseWriter, r *http.Request, v *visit) {
+		if s.now().Before(v.ProvedAt.Add(proofTTL)) {
+			next(w, r, v)
+			return
+		}
+		challenge, err := s.engine.BeginStepUp(r.Context(), v.UserID, mfa.ActionManage)
+		switch {
+		case errors.Is(err, mfa.ErrNotEnrolled):
+			v.Notice = "Set up a second factor of your own first."
+			s.keep(r.Context(), v.session)
+			http.Redirect(w, r, "/enroll", http.StatusSeeOther)
+		case err != nil:
+			s.fail(w, r, v, err)
+		default:
+			s.confirm(w, r, v, &mfa.ChallengeError{Challenge: *challenge}, "/project")
+		}
 	}
 }
 
@@ -46,15 +76,14 @@ func (s *server) project(ctx context.Context) (view projectView, err error) {
 }
 
 // setRequired is projects.update(id, {mfaRequired: true}). Who has no factor is
-// signed out, and enrolls one at the next login; the administrator who asks
-// goes on until then.
+// signed out, and enrolls one at the next login.
 func (s *server) setRequired(w http.ResponseWriter, r *http.Request, v *visit) {
 	required := r.PostFormValue("required") == "true"
 	notice := "MFA is optional now."
 	err := s.settings.setMFARequired(r.Context(), required)
 	if err == nil && required {
 		notice = "MFA is required now. Who has none is signed out, and sets it up at the next sign-in."
-		err = s.users.endWithoutMFA(r.Context(), v.UserID)
+		err = s.users.endWithoutMFA(r.Context())
 	}
 	if err != nil {
 		s.fail(w, r, v, err)
@@ -74,14 +103,14 @@ func (s *server) member(r *http.Request) (user, error) {
 	return s.users.find(r.Context(), r.PostFormValue("user"))
 }
 
-// resetUser lets a user who has lost all factors start again without MFA. Make
-// sure who asks: this is the way around every factor.
+// resetUser lets a user who has lost all factors start again without MFA, and
+// without a session. Make sure who asks: this is the way around every factor.
 func (s *server) resetUser(w http.ResponseWriter, r *http.Request, v *visit) {
 	u, err := s.member(r)
 	if err == nil {
 		err = s.engine.Reset(r.Context(), u.ID)
 	}
-	if err == nil && u.ID != v.UserID {
+	if err == nil {
 		err = s.users.endSessions(r.Context(), u.ID)
 	}
 	if err != nil {

@@ -141,6 +141,7 @@ func (s *server) enter(w http.ResponseWriter, r *http.Request, v *visit, login *
 		UserID:     login.UserID,
 		Generation: v.Generation,
 		Proof:      login.Proof,
+		ProvedAt:   login.Time,
 		AMR:        append([]string{"pwd"}, login.AMR...),
 		Codes:      v.Codes,
 		Notice:     notice,
@@ -173,7 +174,7 @@ func (s *server) answerConfirm(w http.ResponseWriter, r *http.Request, v *visit)
 		s.promptAt(w, r, v, confirmPath, err)
 		return
 	}
-	s.enter(w, r, v, login, v.Prompt.Return, "Confirmed. You can change your factors for the next 15 minutes.")
+	s.enter(w, r, v, login, v.Prompt.Return, "Confirmed. You are not asked again for the next 15 minutes.")
 }
 
 // backupCodeNotice tells who used a backup code how many are left.

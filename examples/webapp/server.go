@@ -149,9 +149,9 @@ func (s *server) routes() http.Handler {
 	page("POST /backup-codes/saved", s.savedBackupCodes, signedIn)
 
 	page("GET /project", s.admin(s.projectPage), signedIn)
-	page("POST /project/mfa-required", s.admin(s.setRequired), signedIn)
-	page("POST /project/reset", s.admin(s.resetUser), signedIn)
-	page("POST /project/unlock", s.admin(s.unlockUser), signedIn)
+	page("POST /project/mfa-required", s.admin(s.proved(s.setRequired)), signedIn)
+	page("POST /project/reset", s.admin(s.proved(s.resetUser)), signedIn)
+	page("POST /project/unlock", s.admin(s.proved(s.unlockUser)), signedIn)
 
 	s.apiRoutes(mux)
 	mux.HandleFunc("GET /phone", s.phonePage)

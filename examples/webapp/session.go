@@ -31,9 +31,10 @@ type session struct {
 	UserID     string
 	Generation int64 // of the user, as read before the login was decided
 
-	Prompt     *prompt // password only: the login's; signed in: for the fresh proof
-	Enrollment string  // while enrolling: the token
-	Proof      string  // of the last second factor; for mfa.WithProof
+	Prompt     *prompt   // password only: the login's; signed in: for the fresh proof
+	Enrollment string    // while enrolling: the token
+	Proof      string    // of the last second factor; for mfa.WithProof
+	ProvedAt   time.Time // when that was; for what administrators do
 	AMR        []string
 	Setup      *setup   // a factor that waits for its first code
 	Codes      []string // backup codes, while they are shown

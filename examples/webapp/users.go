@@ -168,11 +168,10 @@ func (t *users) endSessions(ctx context.Context, id string) error {
 	return err
 }
 
-// endWithoutMFA ends all sessions and grants of users who have no factor, except
-// one user's.
-func (t *users) endWithoutMFA(ctx context.Context, except string) error {
+// endWithoutMFA ends all sessions and grants of users who have no factor.
+func (t *users) endWithoutMFA(ctx context.Context) error {
 	_, err := t.db.ExecContext(ctx, `UPDATE users SET generation = generation + 1
-		WHERE id <> ? AND id NOT IN (SELECT user_id FROM mfa_users WHERE methods <> '')`, except)
+		WHERE id NOT IN (SELECT user_id FROM mfa_users WHERE methods <> '')`)
 	return err
 }
 
