@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -226,6 +227,37 @@ func TestFormsOverPlainHTTP(t *testing.T) {
 	b.do(request).wants("dashboard")
 }
 
+// Asking for links costs mails to an account, requests of an address, and no
+// counter of wrong passwords: asking for invented accounts forgets nothing. It
+// leaves no session behind.
+func TestForgotFlood(t *testing.T) {
+	s := newSite(t)
+	s.signedUp("ada@example.com")
+	b := s.browser()
+	for range limitAccount {
+		b.post("/login", "email", "ada@example.com", "password", "wrong password").wantsError(http.StatusUnauthorized, "invalid_credentials")
+	}
+	sessions := func() (n int) {
+		if err := s.users.db.QueryRow("SELECT count(*) FROM sessions").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := sessions()
+	for range limitMessages {
+		b.post("/forgot", "email", "ada@example.com").wants("login").wantsNotice("If there is an account")
+	}
+	b.post("/forgot", "email", "ada@example.com").wants("forgot").wantsError(http.StatusTooManyRequests, "too_many_attempts")
+	for i := range limitForgot - limitMessages - 1 {
+		b.post("/forgot", "email", strconv.Itoa(i)+"@example.com").wants("login").wantsNotice("If there is an account")
+	}
+	b.post("/forgot", "email", "bob@example.com").wants("forgot").wantsError(http.StatusTooManyRequests, "too_many_attempts")
+	if n := sessions(); n != before {
+		t.Errorf("%d sessions, want %d", n, before)
+	}
+	b.signIn("ada@example.com").wants("login").wantsError(http.StatusTooManyRequests, "too_many_attempts")
+}
+
 // A session that an attacker has planted is not the one that the victim signs
 // in with, and each step up gives a new one; the old ones are dead.
 func TestSessionFixation(t *testing.T) {
@@ -233,9 +265,8 @@ func TestSessionFixation(t *testing.T) {
 	ada, a := s.withTOTP("ada@example.com")
 	ada.post("/logout")
 
-	attacker := s.browser()
-	attacker.get("/dashboard") // sets a notice, and with it a session
-	attacker.post("/forgot", "email", "nobody@example.com").wants("login")
+	attacker := s.signedUp("mallory@example.com")
+	attacker.post("/security/password", "current", password, "password", "another password").wants("login") // leaves a session
 	planted := attacker.cookie("session")
 	if planted == "" {
 		t.Fatal("the attacker has no session to plant")

@@ -27,19 +27,18 @@ func (s *server) signIn(r *http.Request, email, password, device string) (user, 
 // rightPassword is the only function that checks a password. Each try is
 // counted before it is made.
 func (s *server) rightPassword(r *http.Request, email, password string) (user, error) {
-	byAddress, byAccount := "address:"+address(r), "account:"+canonical(email)
-	if err := s.limits.take(byAddress, limitAddress); err != nil {
+	if err := s.limits.address.take(address(r)); err != nil {
 		return user{}, err
 	}
-	if err := s.limits.take(byAccount, limitAccount); err != nil {
+	if err := s.limits.account.take(canonical(email)); err != nil {
 		return user{}, err
 	}
 	u, err := s.users.check(r.Context(), email, password)
 	if err != nil {
 		return user{}, err
 	}
-	s.limits.giveBack(byAddress)
-	s.limits.giveBack(byAccount)
+	s.limits.address.giveBack(address(r))
+	s.limits.account.giveBack(canonical(email))
 	return u, nil
 }
 
@@ -50,7 +49,7 @@ func (s *server) signUpPage(w http.ResponseWriter, r *http.Request, v *visit) {
 // signUp makes an account and goes in by the door that all others take.
 func (s *server) signUp(w http.ResponseWriter, r *http.Request, v *visit) {
 	email, password := r.PostFormValue("email"), r.PostFormValue("password")
-	err := s.limits.take("signup:"+address(r), limitAddress)
+	err := s.limits.signUp.take(address(r))
 	if err == nil {
 		err = s.users.create(r.Context(), email, password)
 	}
@@ -62,7 +61,7 @@ func (s *server) signUp(w http.ResponseWriter, r *http.Request, v *visit) {
 }
 
 func (s *server) loginPage(w http.ResponseWriter, r *http.Request, v *visit) {
-	s.show(w, r, v, "login", http.StatusOK, form{})
+	s.show(w, r, v, "login", http.StatusOK, form{Mailed: r.FormValue("mailed") != ""})
 }
 
 func (s *server) logIn(w http.ResponseWriter, r *http.Request, v *visit) {
@@ -70,7 +69,10 @@ func (s *server) logIn(w http.ResponseWriter, r *http.Request, v *visit) {
 }
 
 // A form is what was typed and may be shown again.
-type form struct{ Email, Token string }
+type form struct {
+	Email, Token string
+	Mailed       bool // perhaps
+}
 
 // signInPage does what signIn says.
 func (s *server) signInPage(w http.ResponseWriter, r *http.Request, v *visit, page, email, password string) {
@@ -117,7 +119,10 @@ func (s *server) forgotPage(w http.ResponseWriter, r *http.Request, v *visit) {
 // forgot mails a link, and says the same whether there is such an account.
 func (s *server) forgot(w http.ResponseWriter, r *http.Request, v *visit) {
 	email := r.PostFormValue("email")
-	err := s.limits.take("mail:"+canonical(email), limitMessages)
+	err := s.limits.forgot.take(address(r))
+	if err == nil {
+		err = s.limits.mail.take(canonical(email))
+	}
 	if err == nil {
 		err = s.mailReset(r.Context(), email)
 	}
@@ -125,9 +130,7 @@ func (s *server) forgot(w http.ResponseWriter, r *http.Request, v *visit) {
 		s.showError(w, r, v, "forgot", err, form{Email: email})
 		return
 	}
-	v.Notice = "If there is an account with this address, a link is on its way to it."
-	s.keep(r.Context(), v.session)
-	http.Redirect(w, r, "/login", http.StatusSeeOther)
+	http.Redirect(w, r, "/login?mailed=1", http.StatusSeeOther) // a notice would be a session for each stranger
 }
 
 func (s *server) mailReset(ctx context.Context, email string) error {

@@ -17,38 +17,66 @@ import (
 	"github.com/protekt/mfa/mfatest"
 )
 
-// The limit holds per key, ends with its window, and costs bounded memory.
-func TestLimits(t *testing.T) {
+// The limit holds per key, and ends with its window.
+func TestLimit(t *testing.T) {
 	clock := mfatest.NewClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))
-	l := newLimits(clock.Now)
+	l := newLimit(clock.Now, 3)
+	l.giveBack("a") // nothing to give
 	for i := range 3 {
-		if err := l.take("a", 3); err != nil {
+		if err := l.take("a"); err != nil {
 			t.Fatalf("attempt %d: %v", i, err)
 		}
 	}
 	clock.Advance(time.Minute)
 	var throttled *mfa.ThrottledError
-	if err := l.take("a", 3); !errors.As(err, &throttled) || throttled.RetryAfter != limitWindow-time.Minute {
+	if err := l.take("a"); !errors.As(err, &throttled) || throttled.RetryAfter != limitWindow-time.Minute {
 		t.Errorf("got %v", err)
 	}
-	if err := l.take("b", 3); err != nil {
+	if err := l.take("b"); err != nil {
 		t.Errorf("another key: %v", err)
 	}
 	l.giveBack("a")
-	if err := l.take("a", 3); err != nil {
+	if err := l.take("a"); err != nil {
 		t.Errorf("after one was given back: %v", err)
 	}
 	clock.Advance(limitWindow)
-	if err := l.take("a", 3); err != nil {
+	if err := l.take("a"); err != nil {
 		t.Errorf("in the next window: %v", err)
 	}
-	for i := range maxCounters + 100 {
-		if err := l.take(strconv.Itoa(i), 1); err != nil {
-			t.Fatal(err)
+}
+
+// Memory is bounded, and no flood makes a limit forget whom it holds back: the
+// newcomers are forgotten, and refused where nobody else is left.
+func TestLimitUnderFlood(t *testing.T) {
+	clock := mfatest.NewClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))
+	l := newLimit(clock.Now, 2)
+	var throttled *mfa.ThrottledError
+	for l.take("victim") == nil {
+	}
+	for i := range 3 * maxCounters {
+		if err := l.take(strconv.Itoa(i)); err != nil {
+			t.Fatalf("newcomer %d: %v", i, err)
 		}
 	}
 	if len(l.counters) > maxCounters {
 		t.Errorf("%d counters", len(l.counters))
+	}
+	if err := l.take("victim"); !errors.As(err, &throttled) {
+		t.Errorf("after the flood: %v", err)
+	}
+	for i := range maxCounters {
+		for l.take(strconv.Itoa(i)) == nil {
+		}
+	}
+	if err := l.take("newcomer"); !errors.As(err, &throttled) || throttled.RetryAfter <= 0 {
+		t.Errorf("where all are held back: %v", err)
+	}
+	if err := l.take("victim"); !errors.As(err, &throttled) {
+		t.Errorf("after the second flood: %v", err)
+	}
+	clock.Advance(limitWindow)
+	if err := l.take("newcomer"); err != nil {
+		t.Errorf("in the next window: %v", err)
 	}
 }
 

@@ -38,7 +38,7 @@ type server struct {
 	settings *settings
 	grants   *grants
 	phone    *phone
-	limits   *limits
+	limits   limits
 	sessions *scs.SessionManager
 	pages    pages
 	now      func() time.Time
