@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -117,6 +118,23 @@ func TestSMS(t *testing.T) {
 	in := b.post("/login/mfa", "code", s.smsCode(phoneOne), "method", "sms").wants("dashboard")
 	if got := in.find(`id="amr" data-amr="([^"]*)"`); got != "pwd sms mfa" {
 		t.Errorf("amr %q", got)
+	}
+}
+
+// However many accounts ask for it, a number that nobody has confirmed gets no
+// more messages than one user's would.
+func TestSMSFlood(t *testing.T) {
+	s := newSite(t)
+	sent := 0
+	for i := range 7 {
+		b := s.signedUp(strconv.Itoa(i) + "@example.com")
+		if b.post("/enroll/sms", "phone", phoneOne).wants("sms").status == http.StatusOK {
+			sent++
+		}
+		s.clock.Advance(time.Minute)
+	}
+	if sent != 5 {
+		t.Errorf("%d messages in an hour, want 5", sent)
 	}
 }
 

@@ -76,7 +76,11 @@ func newServer(ctx context.Context, c config) (*server, error) {
 	if s.store, err = sqlstore.New(c.DB, sqlstore.SQLite, sqlstore.Options{}); err != nil {
 		return nil, err
 	}
-	if err := s.store.Migrate(ctx); err != nil {
+	numbers, err := sqlstore.New(c.DB, sqlstore.SQLite, sqlstore.Options{Table: "mfa_numbers"})
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(s.store.Migrate(ctx), numbers.Migrate(ctx)); err != nil {
 		return nil, err
 	}
 	if s.engine, err = mfa.New(mfa.Config{
@@ -84,6 +88,7 @@ func newServer(ctx context.Context, c config) (*server, error) {
 		Store:    s.store,
 		Keys:     [][]byte{c.Key},
 		SMS:      c.SMS,
+		SMSCodes: mfa.SMSConfig{Numbers: numbers},
 		Required: s.settings.mfaRequired,
 		OnEvent:  s.tell,
 		Now:      c.Now,
