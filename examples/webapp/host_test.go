@@ -216,7 +216,23 @@ func TestH04NoEnumeration(t *testing.T) {
 			t.Errorf("%s costs %d hashes, want one", email, n)
 		}
 	}
+	for _, email := range emails {
+		before := s.countRows()
+		s.browser().post("/forgot", "email", email).wants("login")
+		if n := s.countRows() - before; n != 2 {
+			t.Errorf("asking for a link for %s writes %d rows, want one away and one in its place", email, n)
+		}
+	}
 	s.browser().signIn("totp@example.com").wants("prompt")
+}
+
+// countRows is how many rows were written so far.
+func (s *site) countRows() (n int) {
+	s.t.Helper()
+	if err := s.users.db.QueryRow("SELECT total_changes()").Scan(&n); err != nil {
+		s.t.Fatal(err)
+	}
+	return n
 }
 
 // countHashes counts how many hashes of passwords are computed from now on: one
