@@ -107,7 +107,7 @@ func (s *server) apiVerifyLogin(_ http.ResponseWriter, r *http.Request) (any, er
 	if err != nil || !body.Trust {
 		return granted, err
 	}
-	device, err := s.engine.TrustDevice(r.Context(), login.UserID, login.Proof)
+	device, err := s.trust(r.Context(), login)
 	if err != nil {
 		return nil, err
 	}

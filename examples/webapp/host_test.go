@@ -370,6 +370,40 @@ func TestB09OneUserHoweverSpelled(t *testing.T) {
 	}
 }
 
+// A stranger who types wrong passwords locks all others out, but not the owner
+// on a device that the account has trusted: its count is its own. Another
+// account's device is a stranger.
+func TestStrangersDoNotLockOutATrustedDevice(t *testing.T) {
+	s := newSite(t)
+	b, a := s.withTOTP("ada@example.com")
+	mallory, key := s.withTOTP("mallory@example.com")
+	for email, trusting := range map[string]struct {
+		*browser
+		app
+	}{"ada@example.com": {b, a}, "mallory@example.com": {mallory, key}} {
+		trusting.post("/logout")
+		trusting.signIn(email).wants("prompt")
+		trusting.post("/login/mfa", "code", trusting.shows(), "trust", "1").wants("dashboard")
+		trusting.post("/logout")
+	}
+	guess := func(b *browser) *page {
+		return b.post("/login", "email", "ada@example.com", "password", "wrong password")
+	}
+	for range limitAccount {
+		guess(mallory).wantsError(http.StatusUnauthorized, "invalid_credentials")
+	}
+	guess(mallory).wantsError(http.StatusTooManyRequests, "too_many_attempts")
+	s.browser().signIn("ada@example.com").wantsError(http.StatusTooManyRequests, "too_many_attempts")
+	b.signIn(" Ada@Example.com").wants("dashboard")
+	b.post("/logout")
+	for range limitAccount {
+		guess(b).wantsError(http.StatusUnauthorized, "invalid_credentials")
+	}
+	b.signIn("ada@example.com").wantsError(http.StatusTooManyRequests, "too_many_attempts")
+	(&apiUser{site: s}).post("/auth/login", "email", "ada@example.com", "password", password, "device_token", b.cookie(deviceCookie)+"\n").
+		refused(http.StatusTooManyRequests, "too_many_attempts") // it is one device however it is spelled
+}
+
 // No password is kept between the steps, in any form; no code, token or secret
 // is stored as it is.
 func TestNothingSecretIsKept(t *testing.T) {

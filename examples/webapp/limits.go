@@ -16,7 +16,7 @@ import (
 // So many attempts there may be in a window.
 const (
 	limitWindow   = 15 * time.Minute
-	limitAccount  = 20  // wrong passwords for one account
+	limitAccount  = 20  // wrong passwords for one account, and on each device that it trusts
 	limitAddress  = 100 // wrong passwords, or new accounts, from one address
 	limitForgot   = 20  // links that one address asks for
 	limitMessages = 5   // mails to one account
@@ -25,11 +25,12 @@ const (
 
 // limits count in this process alone. An application of several processes
 // counts where all of them see it, or at its edge.
-type limits struct{ account, address, signUp, forgot, mail *limit }
+type limits struct{ account, device, address, signUp, forgot, mail *limit }
 
 func newLimits(now func() time.Time) limits {
 	return limits{
 		account: newLimit(now, limitAccount),
+		device:  newLimit(now, limitAccount),
 		address: newLimit(now, limitAddress),
 		signUp:  newLimit(now, limitAddress),
 		forgot:  newLimit(now, limitForgot),

@@ -17,20 +17,25 @@ import (
 // user is given with those two as well, as read before the engine was asked: a
 // factor that is confirmed meanwhile ends a session of that generation.
 func (s *server) signIn(r *http.Request, email, password, device string) (user, error) {
-	u, err := s.rightPassword(r, email, password)
+	u, err := s.rightPassword(r, email, password, device)
 	if err != nil {
 		return user{}, err
 	}
-	return u, s.engine.BeginLogin(r.Context(), u.ID, mfa.WithTrustedDevice(device))
+	return u, s.engine.BeginLogin(r.Context(), u.ID, mfa.WithTrustedDevice(s.deviceToken(email, device)))
 }
 
 // rightPassword is the only function that checks a password. Each try is
-// counted before it is made.
-func (s *server) rightPassword(r *http.Request, email, password string) (user, error) {
+// counted before it is made. A device that the account has trusted counts
+// apart: strangers who guess do not lock the owner out.
+func (s *server) rightPassword(r *http.Request, email, password, device string) (user, error) {
+	byAccount, key := s.limits.account, canonical(email)
+	if token := s.deviceToken(email, device); token != "" {
+		byAccount, key = s.limits.device, token
+	}
 	if err := s.limits.address.take(address(r)); err != nil {
 		return user{}, err
 	}
-	if err := s.limits.account.take(canonical(email)); err != nil {
+	if err := byAccount.take(key); err != nil {
 		return user{}, err
 	}
 	u, err := s.users.check(r.Context(), email, password)
@@ -38,7 +43,7 @@ func (s *server) rightPassword(r *http.Request, email, password string) (user, e
 		return user{}, err
 	}
 	s.limits.address.giveBack(address(r))
-	s.limits.account.giveBack(canonical(email))
+	byAccount.giveBack(key)
 	return u, nil
 }
 

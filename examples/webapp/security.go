@@ -87,7 +87,7 @@ func (s *server) forgetDevices(w http.ResponseWriter, r *http.Request, v *visit)
 
 // changePassword asks for the old one, and ends all sessions, this one too.
 func (s *server) changePassword(w http.ResponseWriter, r *http.Request, v *visit) {
-	_, err := s.rightPassword(r, v.User.Email, r.PostFormValue("current"))
+	_, err := s.rightPassword(r, v.User.Email, r.PostFormValue("current"), s.device(r))
 	if err == nil {
 		err = s.newPassword(r.Context(), v.UserID, r.PostFormValue("password"))
 	}
@@ -101,7 +101,7 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request, v *visit
 // deleteAccount asks for the password. The engine's record goes in the same
 // transaction.
 func (s *server) deleteAccount(w http.ResponseWriter, r *http.Request, v *visit) {
-	_, err := s.rightPassword(r, v.User.Email, r.PostFormValue("current"))
+	_, err := s.rightPassword(r, v.User.Email, r.PostFormValue("current"), s.device(r))
 	if err == nil {
 		err = s.users.remove(r.Context(), v.UserID, func(tx *sql.Tx) error {
 			return s.store.DeleteTx(r.Context(), tx, v.UserID)

@@ -39,6 +39,7 @@ type server struct {
 	grants   *grants
 	phone    *phone
 	limits   limits
+	sealer   *sealer
 	sessions *scs.SessionManager
 	pages    pages
 	now      func() time.Time
@@ -64,6 +65,7 @@ func newServer(ctx context.Context, c config) (*server, error) {
 		grants:   &grants{db: c.DB, now: c.Now, sealer: sealer},
 		phone:    newPhone(c.Now),
 		limits:   newLimits(c.Now),
+		sealer:   sealer,
 		sessions: newSessions(c.DB, sealer, c.Secure),
 		now:      c.Now,
 		secure:   c.Secure,
