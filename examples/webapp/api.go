@@ -17,7 +17,17 @@ import (
 // client shows its access token, or while it enrolls the token of the
 // mfa_enrollment_required answer, as Authorization: Bearer.
 func (s *server) apiRoutes(mux *http.ServeMux) {
-	route := func(pattern string, handle apiFunc) { mux.HandleFunc(pattern, s.api(handle)) }
+	route := func(pattern string, handle apiFunc) {
+		method, path, _ := strings.Cut(pattern, " ")
+		mux.HandleFunc(pattern, s.api(handle))
+		mux.HandleFunc(path, s.api(func(w http.ResponseWriter, _ *http.Request) (any, error) {
+			w.Header().Set("Allow", method)
+			return nil, errMethod
+		}))
+	}
+	unknown := s.api(func(http.ResponseWriter, *http.Request) (any, error) { return nil, errNoCall })
+	mux.HandleFunc("/auth/", unknown)
+	mux.HandleFunc("/mfa/", unknown)
 	route("POST /auth/login", s.apiLogin)
 	route("POST /auth/mfa/verify", s.apiVerifyLogin)
 	route("POST /auth/mfa/send", s.apiSendCode)
@@ -52,7 +62,8 @@ func decode[T any](r *http.Request) (body T, err error) {
 		return body, errNotJSON
 	}
 	decoder := json.NewDecoder(r.Body)
-	if err = decoder.Decode(&body); err == nil {
+	object := &body // nil after a null
+	if err = decoder.Decode(&object); err == nil && object != nil {
 		if _, err = decoder.Token(); err == io.EOF {
 			return body, nil
 		}

@@ -234,6 +234,28 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// What is not there, or is asked for in another way, is told as every error is.
+func TestAPIUnknownCalls(t *testing.T) {
+	s := newSite(t)
+	_, api := routed(t)
+	for _, pattern := range api {
+		method, path, _ := strings.Cut(pattern, " ")
+		for _, other := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+			if other == method {
+				continue
+			}
+			a := s.call(other, path, "", "", "").refused(http.StatusMethodNotAllowed, "method_not_allowed")
+			if got := a.header.Get("Allow"); got != method {
+				t.Errorf("%s %s allows %q", other, path, got)
+			}
+		}
+	}
+	for _, path := range []string{"/auth/", "/auth/nope", "/mfa/nope", "/mfa/status/more"} {
+		s.call(http.MethodGet, path, "", "", "").refused(http.StatusNotFound, "not_found")
+		s.call(http.MethodPost, path, "", "", "").refused(http.StatusNotFound, "not_found")
+	}
+}
+
 // Every code of mfa.ErrorCode has a status and a text.
 func TestEveryErrorIsExplained(t *testing.T) {
 	for _, err := range []error{

@@ -419,7 +419,7 @@ func TestMalformedJSON(t *testing.T) {
 	login("application/json; charset=utf-8", good).ok()
 	login("application/json", good+" \n ").ok()
 	login("application/json", `{"unknown":1,`+good[1:]).ok()
-	for _, body := range []string{"", " ", "{", "null ]", good[:20], good + good, good + "x", good + "]", "[]", `"x"`, `{"email":1}`, `{"email":["a"]}`, "\x00", strings.Repeat("[", 5000)} {
+	for _, body := range []string{"", " ", "{", "null", "null ]", good[:20], good + good, good + "x", good + "]", "[]", `"x"`, `{"email":1}`, `{"email":["a"]}`, "\x00", strings.Repeat("[", 5000)} {
 		login("application/json", body).refused(http.StatusBadRequest, "invalid_request")
 	}
 	for _, contentType := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"} {

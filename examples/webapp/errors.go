@@ -29,6 +29,8 @@ var (
 	errPassword    = &refusal{"invalid_password", http.StatusUnprocessableEntity, "A password has 8 to 256 characters."}
 	errResetLink   = &refusal{"invalid_link", http.StatusUnprocessableEntity, "This link is not valid any more. Ask for a new one."}
 	errNoUser      = &refusal{"not_found", http.StatusNotFound, "There is no such user."}
+	errNoCall      = &refusal{"not_found", http.StatusNotFound, "There is no such call."}
+	errMethod      = &refusal{"method_not_allowed", http.StatusMethodNotAllowed, "This cannot be asked for in that way."}
 	errJSON        = &refusal{"invalid_request", http.StatusBadRequest, "The body is not one JSON object as expected."}
 	errForm        = &refusal{"invalid_request", http.StatusBadRequest, "That form cannot be read."}
 	errNotJSON     = &refusal{"unsupported_media_type", http.StatusUnsupportedMediaType, "Send the body as application/json."}
