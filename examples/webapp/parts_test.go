@@ -164,9 +164,25 @@ func TestEmails(t *testing.T) {
 			t.Errorf("%q: %v", good, err)
 		}
 	}
-	for _, bad := range []string{"", "ada", "@x", "ada@", "a:b@x", "a b@x", "a@b@c", "a@.x", "a@x.", "a@x\n", "a\x00@x", "\xff@x", "<a@x>", `"a"@x`, strings.Repeat("a", 120) + "@x"} {
+	for _, bad := range []string{"", "ada", "@x", "ada@", "a:b@x", "a b@x", "a@b@c", "a@.x", "a@x.", "a@x\n", "a\x00@x", "\xff@x", "<a@x>", `"a"@x`, strings.Repeat("a", 120) + "@x", strings.Repeat("é", 54) + "@x.example"} {
 		if err := checkEmail(bad); !errors.Is(err, errEmail) {
 			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+// Whatever address is taken, an authenticator app can be set up for it.
+func TestEveryEmailEnrolls(t *testing.T) {
+	s := newSite(t)
+	for _, letter := range []string{"a", "+", "é", "語", "😀"} {
+		email := "@x.example"
+		for checkEmail(letter+email) == nil {
+			email = letter + email
+		}
+		b := s.signedUp(email)
+		b.post("/enroll/totp").wants("totp")
+		if p := b.get("/enroll/totp"); !p.has("qr") {
+			t.Errorf("%q cannot enroll: %s", email, p.body)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"errors"
+	"net/url"
 	"strings"
 	"time"
 	"unicode"
@@ -239,6 +240,7 @@ func canonical(email string) string { return strings.ToLower(strings.TrimSpace(e
 
 const (
 	maxEmail    = 120
+	maxEscaped  = 300 // as in the QR code, of which the engine bounds the whole
 	minPassword = 8
 	maxPassword = 256
 )
@@ -250,7 +252,7 @@ func checkEmail(email string) error {
 	odd := func(r rune) bool {
 		return !unicode.IsPrint(r) || unicode.IsSpace(r) || strings.ContainsRune(`"(),:;<>@[\]`, r)
 	}
-	if len(email) > maxEmail || local == "" || !utf8.ValidString(email) || strings.ContainsFunc(local+domain, odd) ||
+	if len(email) > maxEmail || len(url.QueryEscape(email)) > maxEscaped || local == "" || !utf8.ValidString(email) || strings.ContainsFunc(local+domain, odd) ||
 		strings.Trim(domain, ".") != domain || domain == "" {
 		return errEmail
 	}
