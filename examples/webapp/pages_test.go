@@ -349,6 +349,47 @@ func TestProjectRights(t *testing.T) {
 	bob.signIn("bob@example.com").wants("dashboard")
 }
 
+// The page shows the newest users and says when there are more, which a search
+// finds. Who is locked is told, also where the record does not open.
+func TestProjectSearch(t *testing.T) {
+	s := newSite(t)
+	admin, _ := s.withTOTP("root@example.com")
+	_, a := s.withTOTP("bob@example.com")
+	id := s.userID("bob@example.com")
+	locked := func(p *page) bool {
+		return strings.Contains(p.find(`(?s)data-user="bob@example.com"(.*?)</h3>`), "Locked")
+	}
+	if p := admin.get("/project").wants("project"); p.has("more") || locked(p) {
+		t.Error("more users are told than there are, or one is locked")
+	}
+	s.clock.Advance(time.Minute)
+	for i := range maxMembers {
+		if _, err := s.users.db.Exec("INSERT INTO users (id, email, password, created_at, is_admin) VALUES (?, ?, '', ?, 0)",
+			"usr_"+strconv.Itoa(i), "user"+strconv.Itoa(i)+"@example.com", s.clock.Now().Unix()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p := admin.get("/project").wants("project"); !p.has("more") || strings.Contains(p.body, `data-user="bob@`) || strings.Count(p.body, "data-user=") != maxMembers {
+		t.Errorf("%d users are shown", strings.Count(p.body, "data-user="))
+	}
+	disable(s, id, a)
+	if p := admin.get("/project?search=BOB@").wants("project"); p.has("more") || strings.Count(p.body, "data-user=") != 1 || !locked(p) {
+		t.Error("the search does not find one user, who is locked")
+	}
+	if err := s.engine.Unlock(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if locked(admin.get("/project?search=bob")) {
+		t.Error("bob is locked after the unlock")
+	}
+	if _, err := s.users.db.Exec("UPDATE mfa_users SET data = x'00' WHERE user_id = ?", id); err != nil {
+		t.Fatal(err)
+	}
+	if !locked(admin.get("/project?search=bob").wants("project")) {
+		t.Error("a user whose record does not open is not locked")
+	}
+}
+
 // disable answers wrongly until the factor is disabled.
 func disable(s *site, userID string, a app) {
 	s.t.Helper()

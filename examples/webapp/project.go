@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/protekt/mfa"
@@ -49,14 +50,16 @@ func (s *server) proved(next pageFunc) pageFunc {
 // projectView is for the administrator.
 type projectView struct {
 	Required bool
+	Search   string // in addresses
 	Members  []member
 	Without  []member // those without MFA
+	More     bool     // than are shown, of either
 }
 
 const maxMembers = 100 // on the page
 
 func (s *server) projectPage(w http.ResponseWriter, r *http.Request, v *visit) {
-	view, err := s.project(r.Context())
+	view, err := s.project(r.Context(), r.FormValue("search"))
 	if err != nil {
 		s.fail(w, r, v, err)
 		return
@@ -64,15 +67,35 @@ func (s *server) projectPage(w http.ResponseWriter, r *http.Request, v *visit) {
 	s.show(w, r, v, "project", http.StatusOK, view)
 }
 
-func (s *server) project(ctx context.Context) (view projectView, err error) {
+func (s *server) project(ctx context.Context, search string) (view projectView, err error) {
+	view.Search = search
 	if view.Required, err = s.settings.mfaRequired(ctx, ""); err != nil {
 		return view, err
 	}
-	if view.Members, err = s.users.list(ctx, false, maxMembers); err != nil {
+	if view.Members, err = s.users.list(ctx, search, false, maxMembers+1); err != nil {
 		return view, err
 	}
-	view.Without, err = s.users.list(ctx, true, maxMembers)
-	return view, err
+	if view.Without, err = s.users.list(ctx, search, true, maxMembers+1); err != nil {
+		return view, err
+	}
+	view.More = len(view.Members) > maxMembers
+	view.Members = view.Members[:min(len(view.Members), maxMembers)]
+	view.Without = view.Without[:min(len(view.Without), maxMembers)]
+	for i, m := range view.Members {
+		view.Members[i].Locked = s.locked(ctx, m.User.ID)
+	}
+	return view, nil
+}
+
+// locked tells whether a user needs the support desk. A record that does not
+// open locks as well, and must not hide all others.
+func (s *server) locked(ctx context.Context, id string) bool {
+	status, err := s.engine.Status(ctx, id)
+	if err != nil {
+		s.log.ErrorContext(ctx, "status", "user", id, "error", err)
+		return true
+	}
+	return slices.ContainsFunc(status.Factors, func(f mfa.Factor) bool { return f.Disabled || !f.RetryAt.IsZero() })
 }
 
 // setRequired is projects.update(id, {mfaRequired: true}). Who has no factor is

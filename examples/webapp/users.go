@@ -112,15 +112,17 @@ func (t *users) byEmail(ctx context.Context, email string) (user, error) {
 type member struct {
 	User    user
 	Methods []mfa.Method
+	Locked  bool // a factor is disabled, or refuses codes for a while
 }
 
-// list gives the newest users, all of them or those without MFA. The column
-// methods of the engine's table is there for such questions.
-func (t *users) list(ctx context.Context, withoutMFA bool, limit int) (list []member, err error) {
+// list gives the newest users whose address has search in it, all of them or
+// those without MFA. The column methods of the engine's table is there for such
+// questions.
+func (t *users) list(ctx context.Context, search string, withoutMFA bool, limit int) (list []member, err error) {
 	rows, err := t.db.QueryContext(ctx, "SELECT "+userColumns+`, coalesce(methods, '')
 		FROM users LEFT JOIN mfa_users ON user_id = id
-		WHERE NOT ? OR coalesce(methods, '') = ''
-		ORDER BY created_at DESC, users.rowid DESC LIMIT ?`, withoutMFA, limit)
+		WHERE instr(email, ?) > 0 AND (NOT ? OR coalesce(methods, '') = '')
+		ORDER BY created_at DESC, users.rowid DESC LIMIT ?`, canonical(search), withoutMFA, limit)
 	if err != nil {
 		return nil, err
 	}
