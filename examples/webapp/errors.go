@@ -28,6 +28,7 @@ var (
 	errEmailTaken  = &refusal{"email_taken", http.StatusConflict, "There is an account with this address already."}
 	errPassword    = &refusal{"invalid_password", http.StatusUnprocessableEntity, "A password has 8 to 256 characters."}
 	errResetLink   = &refusal{"invalid_link", http.StatusUnprocessableEntity, "This link is not valid any more. Ask for a new one."}
+	errLastAdmin   = &refusal{"last_admin", http.StatusConflict, "You are the only administrator: as long as there are other users, your account cannot be deleted."}
 	errNoUser      = &refusal{"not_found", http.StatusNotFound, "There is no such user."}
 	errNoCall      = &refusal{"not_found", http.StatusNotFound, "There is no such call."}
 	errMethod      = &refusal{"method_not_allowed", http.StatusMethodNotAllowed, "This cannot be asked for in that way."}

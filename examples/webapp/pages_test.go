@@ -310,6 +310,20 @@ func TestDeleteAccount(t *testing.T) {
 	}
 }
 
+// The only administrator stays as long as there is anybody else.
+func TestLastAdministratorStays(t *testing.T) {
+	s := newSite(t)
+	admin, bob, cyd := s.signedUp("root@example.com"), s.signedUp("bob@example.com"), s.signedUp("cyd@example.com")
+	remove := func(b *browser) *page { return b.post("/security/delete", "current", password) }
+	remove(admin).wants("security").wantsError(http.StatusConflict, "last_admin")
+	admin.get("/project").wants("project")
+	remove(bob).wants("login").wantsNotice("Your account is deleted.")
+	remove(admin).wants("security").wantsError(http.StatusConflict, "last_admin")
+	remove(cyd).wants("login").wantsNotice("Your account is deleted.")
+	remove(admin).wants("login").wantsNotice("Your account is deleted.")
+	s.signedUp("new@example.com").get("/project").wants("project")
+}
+
 // The project page is for administrators, who may reset and unlock.
 func TestProjectRights(t *testing.T) {
 	s := newSite(t)

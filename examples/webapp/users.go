@@ -191,13 +191,23 @@ func (t *users) endOthers(ctx context.Context, id string, from int64) (generatio
 }
 
 // remove removes a user and all that is known of them, with what also
-// removes: all of it goes, or none.
+// removes: all of it goes, or none. While others are left it is errLastAdmin for
+// the only administrator.
 func (t *users) remove(ctx context.Context, id string, also func(tx *sql.Tx) error) error {
 	tx, err := t.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
+	var last bool
+	if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM users WHERE id = ?1 AND is_admin)
+		AND EXISTS (SELECT 1 FROM users WHERE id <> ?1)
+		AND NOT EXISTS (SELECT 1 FROM users WHERE id <> ?1 AND is_admin)`, id).Scan(&last); err != nil {
+		return err
+	}
+	if last {
+		return errLastAdmin
+	}
 	for _, statement := range []string{
 		"DELETE FROM grants WHERE user_id = ?",
 		"DELETE FROM resets WHERE user_id = ?",
