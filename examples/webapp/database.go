@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
@@ -53,8 +56,18 @@ CREATE TABLE IF NOT EXISTS resets (
 	expires INTEGER NOT NULL
 ) STRICT;`
 
-// openDatabase opens or makes the application's database.
+// openDatabase opens the application's database, or makes it for its owner
+// alone.
 func openDatabase(ctx context.Context, path string) (*sql.DB, error) {
+	if path != memory {
+		file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		switch {
+		case err == nil:
+			file.Close()
+		case !errors.Is(err, fs.ErrExist):
+			return nil, fmt.Errorf("making the database: %w", err)
+		}
+	}
 	db, err := sql.Open("sqlite", dataSource(path))
 	if err != nil {
 		return nil, err

@@ -14,7 +14,7 @@ const keySize = 32
 
 // loadKey gives the key that seals factors and sessions, and says where it is
 // from: MFA_KEY in the environment, or a file beside the database, which is
-// made on the first start.
+// made on the first start. A new one beside an old database would open nothing.
 //
 // The file is a demonstration's way. Whoever has it and the database can read
 // every authenticator secret: keep a real key with your other secrets.
@@ -29,6 +29,9 @@ func loadKey(database string) (key []byte, from string, err error) {
 	path := database + ".key"
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(database); !errors.Is(err, fs.ErrNotExist) {
+			return nil, "", fmt.Errorf("%s was sealed with a key, and %s is not there: put that file back, give the key as MFA_KEY, or delete the database to start anew", database, path)
+		}
 		key = newKey()
 		return key, path + " (made now; for a demonstration only)", writeKey(path, key)
 	}

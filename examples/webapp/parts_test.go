@@ -123,6 +123,15 @@ func TestKey(t *testing.T) {
 	if _, _, err := loadKey(database); err == nil {
 		t.Error("a damaged key is taken")
 	}
+	if err := errors.Join(os.Remove(database+".key"), os.WriteFile(database, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := loadKey(database); err == nil || !strings.Contains(err.Error(), "MFA_KEY") {
+		t.Errorf("a database whose key is lost: %v", err)
+	}
+	if _, err := os.Stat(database + ".key"); err == nil {
+		t.Error("its key is made anew")
+	}
 	t.Setenv("MFA_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
 	if key, from, err := loadKey(database); err != nil || from != "MFA_KEY" || key[31] != 31 {
 		t.Errorf("%q, %v", from, err)
@@ -233,10 +242,16 @@ func TestRestart(t *testing.T) {
 	defer served.Close()
 	s := &site{server: first, t: t, url: served.URL, clock: clock}
 	b, a := s.withTOTP("ada@example.com")
-	stop()
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("no file: %v", err)
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*.db*"))
+	if err != nil || len(files) < 2 {
+		t.Fatalf("the files are %q, %v", files, err)
 	}
+	for _, file := range files {
+		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s is for others too: %v, %v", file, info.Mode(), err)
+		}
+	}
+	stop()
 
 	second, stop := start()
 	defer stop()
@@ -277,6 +292,11 @@ func TestRun(t *testing.T) {
 	}
 	if urls != 4 {
 		t.Errorf("%d addresses in %s", urls, text)
+	}
+	for _, all := range []string{"0.0.0.0:80", "[::]:80"} {
+		if text := directions(all, "x.db", "MFA_KEY"); !strings.Contains(text, "http://localhost:80/signup") {
+			t.Errorf("nobody can go to %s", text)
+		}
 	}
 	stop()
 	if err := <-ended; err != nil {
