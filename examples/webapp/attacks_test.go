@@ -380,6 +380,20 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+// Files are served by their name, and no list of them.
+func TestStatic(t *testing.T) {
+	b := newSite(t).browser()
+	for path, want := range map[string]int{
+		"/static/app.js": http.StatusOK, "/static/app.css": http.StatusOK, "/static/icon.svg": http.StatusOK,
+		"/static/": http.StatusNotFound, "/static": http.StatusNotFound, "/static/.": http.StatusNotFound, "/static/nothing": http.StatusNotFound,
+		"/static/%2e": http.StatusNotFound, "/static/%2e%2e": http.StatusBadRequest, "/static/..%2ftemplates%2flayout.html": http.StatusBadRequest,
+	} {
+		if p := b.get(path); p.status != want {
+			t.Errorf("%s answers %d, want %d: %s", path, p.status, want, p.body)
+		}
+	}
+}
+
 // Cookies are out of reach of scripts and other sites, and bound to this host
 // where TLS allows it.
 func TestCookies(t *testing.T) {

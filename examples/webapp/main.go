@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
 	"syscall"
@@ -19,6 +20,11 @@ func main() {
 	path := flag.String("db", "./mfa-demo.db", "the SQLite database; :memory: to forget all at the end")
 	secure := flag.Bool("secure", false, "mark cookies as Secure, behind a proxy that speaks TLS")
 	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "webapp: there is no argument %q\n", flag.Arg(0))
+		flag.Usage()
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, *addr, *path, *secure); err != nil {
@@ -80,6 +86,9 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 
 // directions say where to click.
 func directions(addr, path, key string) string {
+	if at, err := netip.ParseAddrPort(addr); err == nil && at.Addr().IsUnspecified() {
+		addr = fmt.Sprintf("localhost:%d", at.Port()) // one of the addresses that are listened on
+	}
 	return fmt.Sprintf(`A web application with multi-factor authentication.
 
   http://%[1]s/signup    make an account: the first one administrates the project

@@ -162,7 +162,9 @@ func (s *server) routes() http.Handler {
 
 	s.apiRoutes(mux)
 	mux.HandleFunc("GET /phone", s.phonePage)
-	mux.Handle("GET /static/", http.FileServerFS(static))
+	mux.HandleFunc("GET /static/{file}", func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFileFS(w, r, static, "static/"+r.PathValue("file"))
+	})
 	return s.protect(mux)
 }
 
