@@ -52,6 +52,7 @@ func startChromium() {
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("hide-scrollbars", true),
+		chromedp.Flag("host-resolver-rules", "MAP lan.example 127.0.0.1"), // a host that is not localhost
 	)
 	ctx, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, stopBrowser := chromedp.NewContext(ctx)
@@ -372,6 +373,9 @@ func (b *tab) listen(event any) {
 	case *log.EventEntryAdded:
 		if event.Entry.Level != log.EntryLevelError && event.Entry.Level != log.EntryLevelWarning {
 			return
+		}
+		if strings.HasPrefix(event.Entry.Text, "The Cross-Origin-Opener-Policy header has been ignored") {
+			return // as it is over plain HTTP
 		}
 		said = fmt.Sprintf("%s %s: %s %s", event.Entry.Source, event.Entry.Level, event.Entry.Text, event.Entry.URL)
 	default:

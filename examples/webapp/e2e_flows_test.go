@@ -76,6 +76,18 @@ func TestBrowserSignsInWithABackupCodeOnce(t *testing.T) {
 	}
 }
 
+// Over plain HTTP and not on localhost, as from a phone in the same network, a
+// browser sends no Sec-Fetch-Site: the forms work all the same.
+func TestBrowserPostsOverPlainHTTP(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.url = strings.Replace(s.url, "127.0.0.1", "lan.example", 1)
+	b := s.chromium()
+	b.signUp("ada@example.com").wants("dashboard")
+	b.signOut()
+	b.signIn("ada@example.com").wants("dashboard")
+}
+
 // The administrator requires MFA while the project runs: a user without a
 // factor is led to enrollment at the next sign-in, and nowhere else.
 func TestBrowserRequiredMFALeadsToEnrollmentAndNowhereElse(t *testing.T) {
