@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/protekt/mfa"
 )
 
 // TestLimits holds a store to what a record may grow to: Data of 8 KiB, a
-// Version of 2^62. setVersion changes the version of that user's record behind
+// Version of 2^62, and to user IDs that every database can keep. setVersion changes the version of that user's record behind
 // the store's back. What cannot be kept is refused, and is no conflict. The
 // store must be empty.
 func TestLimits(t *testing.T, store mfa.Store, setVersion func(userID string, version int64)) {
@@ -43,6 +44,14 @@ func TestLimits(t *testing.T, store mfa.Store, setVersion func(userID string, ve
 		}
 		if _, err := store.Load(ctx, "bob"); !errors.Is(err, mfa.ErrNoRecord) {
 			t.Errorf("version %d with %q is stored: %v", bad.Version, bad.Methods, err)
+		}
+	}
+	for _, id := range []string{"", "a\x00b", "\xff", strings.Repeat("a", 256)} {
+		_, err := store.Load(ctx, id)
+		for _, err := range []error{err, store.Save(ctx, mfa.Record{UserID: id}), store.Delete(ctx, id)} {
+			if !errors.Is(err, mfa.ErrInvalidUser) {
+				t.Errorf("user %q: %v, want ErrInvalidUser", id, err)
+			}
 		}
 	}
 }

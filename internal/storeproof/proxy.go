@@ -19,6 +19,7 @@ type Proxy struct {
 	changed *sync.Cond
 	gone    bool // connections are refused
 	hangs   bool // nothing is passed on
+	loses   bool // the next answer, with its connection
 	pairs   map[net.Conn]net.Conn
 }
 
@@ -63,9 +64,9 @@ func (p *Proxy) accept() {
 		p.mu.Lock()
 		p.pairs[client] = server
 		p.mu.Unlock()
-		p.running.Go(func() { p.pass(server, client) })
+		p.running.Go(func() { p.pass(server, client, &p.loses) })
 		p.running.Go(func() {
-			p.pass(client, server)
+			p.pass(client, server, new(bool))
 			p.mu.Lock()
 			delete(p.pairs, client)
 			p.mu.Unlock()
@@ -73,9 +74,9 @@ func (p *Proxy) accept() {
 	}
 }
 
-// pass copies from one connection to the other until either ends, and ends
-// both.
-func (p *Proxy) pass(from, to net.Conn) {
+// pass copies from one connection to the other until either ends, or loses says
+// to drop what has come, and ends both.
+func (p *Proxy) pass(from, to net.Conn, loses *bool) {
 	defer from.Close()
 	defer to.Close()
 	buffer := make([]byte, 32<<10)
@@ -85,7 +86,12 @@ func (p *Proxy) pass(from, to net.Conn) {
 		for p.hangs {
 			p.changed.Wait()
 		}
+		lost := n > 0 && *loses
+		*loses = *loses && !lost
 		p.mu.Unlock()
+		if lost {
+			return
+		}
 		if n > 0 {
 			if _, err := to.Write(buffer[:n]); err != nil {
 				return
@@ -113,6 +119,14 @@ func (p *Proxy) Hang() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.hangs = true
+}
+
+// LoseAnswer has the next answer of the server not arrive, and its connection
+// end: what was asked is done, and nobody is told.
+func (p *Proxy) LoseAnswer() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.loses = true
 }
 
 // Restore ends Cut and Hang.

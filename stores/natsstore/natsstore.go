@@ -25,6 +25,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/userid"
 )
 
 // A Store is a mfa.Store in a bucket. It is safe for concurrent use.
@@ -34,7 +35,8 @@ type Store struct {
 	stream jetstream.Stream
 }
 
-// Create makes a bucket for New, or makes one that is there fit for it.
+// Create makes a bucket for New, or makes one that is there fit for it: with
+// config's Replicas and MaxBytes, and answers of the leader alone.
 func Create(ctx context.Context, js jetstream.JetStream, config jetstream.KeyValueConfig) error {
 	stream, err := js.Stream(ctx, streamOf(config.Bucket))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -47,6 +49,12 @@ func Create(ctx context.Context, js jetstream.JetStream, config jetstream.KeyVal
 	}
 	settings := stream.CachedInfo().Config
 	settings.AllowDirect = false
+	if config.Replicas != 0 {
+		settings.Replicas = config.Replicas
+	}
+	if config.MaxBytes != 0 {
+		settings.MaxBytes = config.MaxBytes
+	}
 	if _, err := js.UpdateStream(ctx, settings); err != nil {
 		return explain(ctx, "creating", config.Bucket, err)
 	}
@@ -54,8 +62,8 @@ func Create(ctx context.Context, js jetstream.JetStream, config jetstream.KeyVal
 }
 
 // New returns a store in a bucket that is there. It refuses one that answers
-// from replicas or mirrors, or that forgets: keys that expire, and old ones that
-// make room for new ones.
+// from replicas or mirrors, or that forgets: keys that expire, old ones that make
+// room for new ones, and all of them where they are in memory alone.
 func New(ctx context.Context, js jetstream.JetStream, bucket string) (*Store, error) {
 	kv, err := js.KeyValue(ctx, bucket)
 	if err != nil {
@@ -82,6 +90,8 @@ func check(settings jetstream.StreamConfig) error {
 		fault = "answers from replicas, which lag behind: call natsstore.Create on it"
 	case settings.Mirror != nil:
 		fault = "is a mirror, which lags behind: use the bucket that it mirrors"
+	case settings.Storage != jetstream.FileStorage:
+		fault = "is in memory alone, and forgets all when its servers end: use jetstream.FileStorage"
 	case settings.MaxAge != 0:
 		fault = "lets keys expire: set no TTL"
 	case settings.Discard != jetstream.DiscardNew:
@@ -104,6 +114,9 @@ func (s *Store) Load(ctx context.Context, userID string) (mfa.Record, error) {
 
 // load gives the revision too.
 func (s *Store) load(ctx context.Context, userID string) (record mfa.Record, revision uint64, err error) {
+	if err := userid.Check(userID); err != nil {
+		return record, 0, fmt.Errorf("natsstore: %w", err)
+	}
 	entry, err := s.kv.Get(ctx, key(userID))
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return record, 0, mfa.ErrNoRecord
@@ -121,6 +134,9 @@ func (s *Store) load(ctx context.Context, userID string) (record mfa.Record, rev
 // keys, so the version is in the value: Save looks for the revision that has
 // it, and replaces that one and no other.
 func (s *Store) Save(ctx context.Context, record mfa.Record) error {
+	if err := userid.Check(record.UserID); err != nil {
+		return fmt.Errorf("natsstore: %w", err)
+	}
 	if record.Version < 0 || record.Version == math.MaxInt64 {
 		return fmt.Errorf("natsstore: there is no version after %d", record.Version)
 	}
@@ -149,6 +165,9 @@ func (s *Store) Save(ctx context.Context, record mfa.Record) error {
 
 // Delete implements [mfa.Store]. It leaves no marker behind.
 func (s *Store) Delete(ctx context.Context, userID string) error {
+	if err := userid.Check(userID); err != nil {
+		return fmt.Errorf("natsstore: %w", err)
+	}
 	subject := "$KV." + s.bucket + "." + key(userID)
 	return explain(ctx, "deleting from", s.bucket, s.stream.Purge(ctx, jetstream.WithPurgeSubject(subject)))
 }

@@ -223,6 +223,21 @@ func TestBuckets(t *testing.T) {
 		t.Errorf("an expiring bucket: %v", err)
 	}
 	refused(expiring, "TTL")
+	inMemory := make(jetstream.KeyValueConfig{Storage: jetstream.MemoryStorage})
+	if err := natsstore.Create(ctx, js, jetstream.KeyValueConfig{Bucket: inMemory}); err == nil || !strings.Contains(err.Error(), "FileStorage") {
+		t.Errorf("a bucket in memory: %v", err)
+	}
+	refused(inMemory, "FileStorage")
+	told := jetstream.KeyValueConfig{Bucket: plain, MaxBytes: 5 << 20, Replicas: 3}
+	if err := natsstore.Create(ctx, js, told); err == nil { // some servers that are alone refuse replicas
+		stream, err := js.Stream(ctx, "KV_"+plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if is := stream.CachedInfo().Config; is.MaxBytes != told.MaxBytes || is.Replicas != told.Replicas {
+			t.Errorf("a bucket that is there has %d bytes and %d replicas after Create", is.MaxBytes, is.Replicas)
+		}
+	}
 	dropping := make(jetstream.KeyValueConfig{MaxBytes: 1 << 20})
 	stream, err := js.Stream(ctx, "KV_"+dropping)
 	if err != nil {

@@ -63,7 +63,7 @@ func TestCluster(t *testing.T) {
 			t.Fatal("the cluster does not come up")
 		}
 	}
-	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{addr}, ContextTimeoutEnabled: true})
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{addr}})
 	defer client.Close()
 	stores := 0
 	mfatest.TestStore(t, func(t *testing.T) mfa.Store {
@@ -85,7 +85,7 @@ func TestWhatIsSavedSurvivesAKill(t *testing.T) {
 		if err := server.Start(); err != nil {
 			t.Fatal(err)
 		}
-		client = redis.NewClient(&redis.Options{Network: "unix", Addr: directory + "/redis.sock", ContextTimeoutEnabled: true})
+		client = redis.NewClient(&redis.Options{Network: "unix", Addr: directory + "/redis.sock"})
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		for client.Ping(ctx).Err() != nil {

@@ -2,7 +2,7 @@
 // is a mfa.Store: one hash per user, and each operation is one command on one
 // key, so that a cluster shards it by user.
 //
-//	client := redis.NewClient(&redis.Options{Addr: "...", ContextTimeoutEnabled: true})
+//	client := redis.NewClient(&redis.Options{Addr: "..."})
 //	store, err := redisstore.New(client, redisstore.Options{})
 //	...
 //	engine, err := mfa.New(mfa.Config{Store: store, ...})
@@ -16,6 +16,7 @@
 package redisstore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +27,9 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/deadline"
 	"github.com/protekt/mfa/internal/methods"
+	"github.com/protekt/mfa/internal/userid"
 )
 
 // Options are what may differ from one host to the next.
@@ -43,13 +46,12 @@ type Store struct {
 
 // New returns a store behind client. It does not ask the server anything. It
 // refuses a client that reads what may be old (from replicas, or a cache of its
-// own), that takes another server where one is away (a Ring), or that lets
-// calls outlive their contexts.
+// own), or that takes another server where one is away (a Ring). It cannot see
+// whether a client made by NewFailoverClient has ReplicaOnly set: leave it unset.
 func New(client redis.UniversalClient, options Options) (*Store, error) {
 	if client == nil {
 		return nil, errors.New("redisstore: client is nil")
 	}
-	contexts, cached := true, false
 	switch c := client.(type) {
 	case *redis.Ring:
 		return nil, errors.New("redisstore: a Ring takes another server where one is away, which knows none of its users: give a Client or a ClusterClient")
@@ -58,16 +60,10 @@ func New(client redis.UniversalClient, options Options) (*Store, error) {
 		if o.ReadOnly || o.RouteByLatency || o.RouteRandomly {
 			return nil, errors.New("redisstore: the client reads from replicas, which lag behind: unset ReadOnly, RouteByLatency and RouteRandomly")
 		}
-		contexts = o.ContextTimeoutEnabled
 	case *redis.Client:
-		o := c.Options()
-		contexts, cached = o.ContextTimeoutEnabled, o.ClientSideCacheConfig != nil || o.ClientSideCache != nil
-	}
-	if cached {
-		return nil, errors.New("redisstore: the client has a cache of its own, which lags behind: unset ClientSideCache and ClientSideCacheConfig")
-	}
-	if !contexts {
-		return nil, errors.New("redisstore: the client goes on when a context is over: set ContextTimeoutEnabled")
+		if o := c.Options(); o.ClientSideCacheConfig != nil || o.ClientSideCache != nil {
+			return nil, errors.New("redisstore: the client has a cache of its own, which lags behind: unset ClientSideCache and ClientSideCacheConfig")
+		}
 	}
 	if options.Prefix == "" {
 		options.Prefix = "mfa_users:"
@@ -84,7 +80,12 @@ const (
 
 // Load implements [mfa.Store].
 func (s *Store) Load(ctx context.Context, userID string) (mfa.Record, error) {
-	fields, err := s.client.HMGet(ctx, s.prefix+userID, fieldVersion, fieldMethods, fieldData).Result()
+	if err := userid.Check(userID); err != nil {
+		return mfa.Record{}, fmt.Errorf("redisstore: %w", err)
+	}
+	fields, err := deadline.Within(ctx, func() ([]any, error) {
+		return s.client.HMGet(ctx, s.prefix+userID, fieldVersion, fieldMethods, fieldData).Result()
+	})
 	if err != nil {
 		return mfa.Record{}, explain(ctx, "loading", err)
 	}
@@ -108,17 +109,28 @@ func (s *Store) Load(ctx context.Context, userID string) (mfa.Record, error) {
 
 // save compares and swaps. Versions are compared as the texts that they are
 // kept as: a number of Lua's holds 53 bits.
-var save = redis.NewScript(`
+const save = `
 local stored = redis.call('HGET', KEYS[1], 'version')
 if (stored or '0') ~= ARGV[1] then
 	return 0
 end
 redis.call('HSET', KEYS[1], 'version', ARGV[2], 'methods', ARGV[3], 'data', ARGV[4])
 return 1
-`)
+`
+
+var saveHash = redis.NewScript(save).Hash()
+
+// once is a command that the client does not send again where the answer is
+// lost: a second Save would be told of a conflict with the first.
+type once struct{ *redis.Cmd }
+
+func (once) NoRetry() bool { return true }
 
 // Save implements [mfa.Store].
 func (s *Store) Save(ctx context.Context, record mfa.Record) error {
+	if err := userid.Check(record.UserID); err != nil {
+		return fmt.Errorf("redisstore: %w", err)
+	}
 	if record.Version < 0 || record.Version == math.MaxInt64 {
 		return fmt.Errorf("redisstore: there is no version after %d", record.Version)
 	}
@@ -127,7 +139,19 @@ func (s *Store) Save(ctx context.Context, record mfa.Record) error {
 		return fmt.Errorf("redisstore: saving: %w", err)
 	}
 	old, next := strconv.FormatInt(record.Version, 10), strconv.FormatInt(record.Version+1, 10)
-	saved, err := save.Run(ctx, s.client, []string{s.prefix + record.UserID}, old, next, list, record.Data).Bool()
+	data := bytes.Clone(record.Data) // the caller's again once the context is over
+	run := func(command, script string) (bool, error) {
+		cmd := once{redis.NewCmd(ctx, command, script, 1, s.prefix+record.UserID, old, next, list, data)}
+		s.client.Process(ctx, cmd)
+		return cmd.Bool()
+	}
+	saved, err := deadline.Within(ctx, func() (bool, error) {
+		saved, err := run("evalsha", saveHash)
+		if redis.HasErrorPrefix(err, "NOSCRIPT") {
+			saved, err = run("eval", save)
+		}
+		return saved, err
+	})
 	if err != nil {
 		return explain(ctx, "saving", err)
 	}
@@ -139,7 +163,11 @@ func (s *Store) Save(ctx context.Context, record mfa.Record) error {
 
 // Delete implements [mfa.Store].
 func (s *Store) Delete(ctx context.Context, userID string) error {
-	if err := s.client.Del(ctx, s.prefix+userID).Err(); err != nil {
+	if err := userid.Check(userID); err != nil {
+		return fmt.Errorf("redisstore: %w", err)
+	}
+	_, err := deadline.Within(ctx, func() (int64, error) { return s.client.Del(ctx, s.prefix+userID).Result() })
+	if err != nil {
 		return explain(ctx, "deleting", err)
 	}
 	return nil
@@ -162,7 +190,7 @@ func explain(ctx context.Context, doing string, err error) error {
 		cure = " (the memory is full: raise maxmemory; let it evict no key without an expiry)"
 	}
 	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
-		err = fmt.Errorf("%w: %w", ended, err) // else it is a time-out of the network alone
+		err = fmt.Errorf("%w: %w", ended, err) // where the client was the faster of the two
 	}
 	return fmt.Errorf("redisstore: %s%s: %w", doing, cure, err)
 }

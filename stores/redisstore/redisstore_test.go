@@ -40,8 +40,8 @@ func connect(server string) (*redis.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	options.ContextTimeoutEnabled = true
-	options.DialerRetries = 1 // at once, in the test of outages
+	options.DialerRetries = 1                          // at once, in the test of outages
+	options.ReadTimeout, options.WriteTimeout = -1, -1 // contexts alone end calls
 	return redis.NewClient(options), nil
 }
 
@@ -133,23 +133,21 @@ func TestNoExpiry(t *testing.T) {
 
 // TestClients: those that may tell what is not so are refused.
 func TestClients(t *testing.T) {
-	good := &redis.Options{Addr: "127.0.0.1:1", ContextTimeoutEnabled: true}
-	goodCluster := &redis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}, ContextTimeoutEnabled: true}
+	good := &redis.Options{Addr: "127.0.0.1:1"}
+	goodCluster := &redis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}}
 	for name, test := range map[string]struct {
 		client redis.UniversalClient
 		says   string // "" for taken
 	}{
-		"client":                   {redis.NewClient(good), ""},
-		"cluster":                  {redis.NewClusterClient(goodCluster), ""},
-		"sentinel":                 {redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "m", SentinelAddrs: []string{"127.0.0.1:1"}, ContextTimeoutEnabled: true}), ""},
-		"contexts ignored":         {redis.NewClient(&redis.Options{}), "ContextTimeoutEnabled"},
-		"cluster ignores contexts": {redis.NewClusterClient(&redis.ClusterOptions{}), "ContextTimeoutEnabled"},
-		"a cache":                  {redis.NewClient(&redis.Options{Protocol: 3, ContextTimeoutEnabled: true, ClientSideCacheConfig: &redis.ClientSideCacheConfig{}}), "ClientSideCache"},
-		"replicas":                 {redis.NewClusterClient(&redis.ClusterOptions{ContextTimeoutEnabled: true, ReadOnly: true}), "ReadOnly"},
-		"replicas by latency":      {redis.NewClusterClient(&redis.ClusterOptions{ContextTimeoutEnabled: true, RouteByLatency: true}), "RouteByLatency"},
-		"replicas at random":       {redis.NewClusterClient(&redis.ClusterOptions{ContextTimeoutEnabled: true, RouteRandomly: true}), "RouteRandomly"},
-		"a ring":                   {redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"a": "127.0.0.1:1"}, ContextTimeoutEnabled: true}), "Ring"},
-		"none":                     {nil, "nil"},
+		"client":              {redis.NewClient(good), ""},
+		"cluster":             {redis.NewClusterClient(goodCluster), ""},
+		"sentinel":            {redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "m", SentinelAddrs: []string{"127.0.0.1:1"}}), ""},
+		"a cache":             {redis.NewClient(&redis.Options{Protocol: 3, ClientSideCacheConfig: &redis.ClientSideCacheConfig{}}), "ClientSideCache"},
+		"replicas":            {redis.NewClusterClient(&redis.ClusterOptions{ReadOnly: true}), "ReadOnly"},
+		"replicas by latency": {redis.NewClusterClient(&redis.ClusterOptions{RouteByLatency: true}), "RouteByLatency"},
+		"replicas at random":  {redis.NewClusterClient(&redis.ClusterOptions{RouteRandomly: true}), "RouteRandomly"},
+		"a ring":              {redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"a": "127.0.0.1:1"}}), "Ring"},
+		"none":                {nil, "nil"},
 	} {
 		_, err := redisstore.New(test.client, redisstore.Options{})
 		if test.says == "" && err != nil || test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)) {
@@ -213,5 +211,26 @@ func TestAFlushedScriptIsSentAgain(t *testing.T) {
 		if err := store.Save(t.Context(), mfa.Record{UserID: "ada", Version: version}); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestALostAnswerIsNoConflict: the client does not save again what may be saved.
+func TestALostAnswerIsNoConflict(t *testing.T) {
+	client, prefix := place(t)
+	proxy := storeproof.NewProxy(t, client.Options().Addr)
+	options := *client.Options()
+	options.Addr, options.MaxRetries = proxy.Addr, 3 // as it is without a word
+	through := redis.NewClient(&options)
+	defer through.Close()
+	store := newStore(t, through, prefix)
+	if err := store.Save(t.Context(), mfa.Record{UserID: "ada"}); err != nil {
+		t.Fatal(err)
+	}
+	proxy.LoseAnswer()
+	if err := store.Save(t.Context(), mfa.Record{UserID: "ada", Version: 1}); err == nil || errors.Is(err, mfa.ErrConflict) {
+		t.Errorf("%v, want the fault of the network", err)
+	}
+	if record, err := store.Load(t.Context(), "ada"); err != nil || record.Version != 2 {
+		t.Errorf("version %d, %v: the answer alone was to be lost", record.Version, err)
 	}
 }

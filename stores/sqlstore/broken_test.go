@@ -26,6 +26,8 @@ func broken(store mfa.Store) mfa.Store {
 		return &forgetful{Store: store}
 	case "a fault is no record":
 		return optimist{store}
+	case "calls outlive their contexts":
+		return outliver{store}
 	}
 	return store
 }
@@ -71,12 +73,20 @@ func (s optimist) Load(ctx context.Context, userID string) (mfa.Record, error) {
 	return record, err
 }
 
+// outliver goes on when a context is over.
+type outliver struct{ mfa.Store }
+
+func (s outliver) Load(ctx context.Context, userID string) (mfa.Record, error) {
+	return s.Store.Load(context.WithoutCancel(ctx), userID)
+}
+
 // TestTheProofsFindBrokenStores runs them on stores that are broken on purpose.
 func TestTheProofsFindBrokenStores(t *testing.T) {
 	for _, test := range []struct{ fault, proof, says string }{
 		{"the last writer wins", "^TestProcesses$/^SQLite$", "TestProcesses/SQLite/one_TOTP_code"},
 		{"some saves are told but not done", "^TestCrash$/^SQLite$", "was told of something|does not get in|no pending enrollment|is taken"},
 		{"a fault is no record", "^TestOutage$/^MariaDB$", "an outage became"},
+		{"calls outlive their contexts", "^TestHang$/^MariaDB$", "Load does not end with its context"},
 	} {
 		t.Run(test.fault, func(t *testing.T) {
 			if strings.Contains(test.proof, "MariaDB") {

@@ -65,7 +65,7 @@ func mysqlDSN(testing.TB) string {
 // sqliteDSN is a new file with what README asks for.
 func sqliteDSN(t testing.TB) string {
 	path := filepath.Join(t.TempDir(), "mfa.db")
-	return "file:" + path + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
+	return "file:" + path + "?_pragma=busy_timeout(60000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
 }
 
 // also adds a parameter to a data source name.

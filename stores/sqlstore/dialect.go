@@ -66,6 +66,20 @@ func (d Dialect) bind(statement string) string {
 	return b.String()
 }
 
+// find looks for a user's row, and gives back the user ID that it was given.
+//
+// In PostgreSQL no row at all is no answer. A pooler between lib/pq and the
+// server can run a statement's parameters with another client's statement
+// (lib/pq sends the two apart, unless binary_parameters is set), and "no MFA"
+// must not come of that. So too each statement has a number of parameters of its
+// own: those of a SELECT never fit the DELETE.
+func (d Dialect) find() string {
+	if d == PostgreSQL {
+		return "SELECT asked.user_id, version, methods, data FROM (SELECT CAST(? AS text) AS user_id) AS asked LEFT JOIN TABLE AS stored ON stored.user_id = ?"
+	}
+	return "SELECT ?, version, methods, data FROM TABLE WHERE user_id = ?"
+}
+
 // now is the database's clock, in UTC. It is for people who look at the table:
 // the engine has a clock of its own.
 func (d Dialect) now() string {

@@ -55,13 +55,31 @@ func (s *Store) explain(ctx context.Context, doing string, err error) error {
 	return fmt.Errorf("sqlstore: %s in table %s%s: %w", doing, s.table, s.cure(err), err)
 }
 
+const (
+	missing  = ", which is missing (call Migrate, or run the statement of Schema)"
+	unlike   = ", which is not as Schema says (compare it, or give another Options.Table)"
+	confused = " through what seems to be a pooler that confuses statements (see Poolers in the README)"
+)
+
 func (s *Store) cure(err error) string {
 	text := err.Error()
-	switch code := code(err); {
-	case code == "42P01", code == "1146", strings.Contains(text, "no such table"):
-		return ", which is missing (call Migrate, or run the statement of Schema)"
-	case strings.HasPrefix(code, "42"), code == "1054", code == "1364", strings.Contains(text, "no such column"), strings.Contains(text, "has no column"):
-		return ", which is not as Schema says (compare it, or give another Options.Table)"
+	switch code(err) {
+	case "42P01", "1146":
+		return missing
+	case "42703", "42804", "42P10", "1054", "1364":
+		return unlike
+	case "42501", "1142", "1143":
+		return ", where something is not allowed (grant SELECT, INSERT, UPDATE and DELETE on it, and CREATE for Migrate)"
+	case "26000", "42P05", "08P01":
+		return confused
+	}
+	switch {
+	case strings.Contains(text, "no such table"):
+		return missing
+	case strings.Contains(text, "no such column"), strings.Contains(text, "has no column"):
+		return unlike
+	case errors.Is(err, errOthers):
+		return confused
 	case text == "sql: database is closed":
 		return " of a DB that is closed (keep it open as long as the engine)"
 	}

@@ -2,7 +2,10 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"strings"
+
+	"github.com/protekt/mfa/internal/deadline"
 )
 
 // schemas hold user IDs so that they are compared byte by byte: text under the
@@ -46,6 +49,14 @@ const creators = 10
 // Migrate creates the table unless it is there, and checks that it has the
 // columns of Schema. Processes may call it at the same time.
 func (s *Store) Migrate(ctx context.Context) error {
+	if s.punctual {
+		return s.migrate(ctx)
+	}
+	_, err := deadline.Within(ctx, func() (any, error) { return nil, s.migrate(ctx) })
+	return err
+}
+
+func (s *Store) migrate(ctx context.Context) error {
 	var err error
 	for range creators {
 		if _, err = s.db.ExecContext(ctx, s.Schema()); !exists(err) {
@@ -55,13 +66,33 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err != nil {
 		return s.explain(ctx, "creating", err)
 	}
-	rows, err := s.db.QueryContext(ctx, "SELECT user_id, version, methods, data, updated_at FROM "+s.table+" WHERE 1 = 0")
-	if err != nil {
+	if err := s.checkColumns(ctx); err != nil {
 		return s.explain(ctx, "checking", err)
 	}
+	if s.dialect == MySQL {
+		return s.checkCommits(ctx)
+	}
+	return nil
+}
+
+func (s *Store) checkColumns(ctx context.Context) error {
+	rows, err := s.db.QueryContext(ctx, "SELECT user_id, version, methods, data, updated_at FROM "+s.table+" WHERE 1 = 0")
+	if err != nil {
+		return err
+	}
 	defer rows.Close()
-	if err := rows.Err(); err != nil {
+	return rows.Err()
+}
+
+// checkCommits sees that what is saved is kept: a connection may be told to wait
+// for a COMMIT, which nobody sends.
+func (s *Store) checkCommits(ctx context.Context) error {
+	var commits bool
+	if err := s.db.QueryRowContext(ctx, "SELECT @@autocommit").Scan(&commits); err != nil {
 		return s.explain(ctx, "checking", err)
+	}
+	if !commits {
+		return errors.New("sqlstore: the DB's connections keep nothing that is saved: take autocommit=0 out of the data source name")
 	}
 	return nil
 }

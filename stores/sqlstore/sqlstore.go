@@ -27,10 +27,10 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/protekt/mfa"
 	"github.com/protekt/mfa/internal/methods"
+	"github.com/protekt/mfa/internal/userid"
 )
 
 // Options are what may differ from one host to the next.
@@ -73,7 +73,7 @@ func New(db *sql.DB, dialect Dialect, options Options) (*Store, error) {
 	text := func(text string) string {
 		return strings.NewReplacer("TABLE", table, "NOW", dialect.now()).Replace(dialect.bind(text))
 	}
-	s.load = s.statement(text("SELECT version, methods, data FROM TABLE WHERE user_id = ?"))
+	s.load = s.statement(text(dialect.find()))
 	s.insert = s.statement(text("INSERT INTO TABLE (user_id, version, methods, data, updated_at) VALUES (?, 1, ?, ?, NOW)" + dialect.unlessTaken()))
 	s.update = s.statement(text("UPDATE TABLE SET version = version + 1, methods = ?, data = ?, updated_at = NOW WHERE user_id = ? AND version = ?"))
 	s.remove = s.statement(text("DELETE FROM TABLE WHERE user_id = ?"))
@@ -86,14 +86,21 @@ func (s *Store) Load(ctx context.Context, userID string) (mfa.Record, error) {
 	if err != nil {
 		return mfa.Record{}, err
 	}
-	row, err := s.load.query(ctx, key)
-	if errors.Is(err, sql.ErrNoRows) {
-		return mfa.Record{}, mfa.ErrNoRecord
+	var row row
+	for range retries {
+		if row, err = s.load.query(ctx, key); !lost(err) {
+			break
+		}
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, sql.ErrNoRows) && s.dialect != PostgreSQL, err == nil && row.asked == userID && !row.version.Valid:
+		return mfa.Record{}, mfa.ErrNoRecord
+	case errors.Is(err, sql.ErrNoRows), err == nil && row.asked != userID:
+		return mfa.Record{}, s.explain(ctx, "loading", errOthers)
+	case err != nil:
 		return mfa.Record{}, s.explain(ctx, "loading", err)
 	}
-	return mfa.Record{UserID: userID, Version: row.version, Methods: methods.Split(row.methods), Data: row.data}, nil
+	return mfa.Record{UserID: userID, Version: row.version.Int64, Methods: methods.Split(row.methods.String), Data: row.data}, nil
 }
 
 // Save implements [mfa.Store].
@@ -133,9 +140,13 @@ func (s *Store) Save(ctx context.Context, record mfa.Record) error {
 	return nil
 }
 
-// deletes bounds how often a Delete starts again since the database gave it up
-// for another statement's sake, each of which got something done.
-const deletes = 100
+// retries bounds how often a statement starts again since the database gave it
+// up for another's sake, which got something done. Save leaves that to the
+// engine, which judges anew.
+const retries = 100
+
+// errOthers is never "no MFA".
+var errOthers = errors.New("the answer is not to what was asked")
 
 // Delete implements [mfa.Store].
 func (s *Store) Delete(ctx context.Context, userID string) error {
@@ -143,7 +154,7 @@ func (s *Store) Delete(ctx context.Context, userID string) error {
 	if err != nil {
 		return err
 	}
-	for range deletes {
+	for range retries {
 		if _, err = s.remove.exec(ctx, key); !lost(err) {
 			break
 		}
@@ -167,13 +178,10 @@ func (s *Store) DeleteTx(ctx context.Context, tx *sql.Tx, userID string) error {
 	return nil
 }
 
-// maxUser is what fits the column, in bytes, and all that the engine takes.
-const maxUser = 255
-
 // key is a user ID as the database gets it.
 func (s *Store) key(userID string) (any, error) {
-	if userID == "" || len(userID) > maxUser || !utf8.ValidString(userID) || strings.ContainsRune(userID, 0) {
-		return nil, fmt.Errorf("sqlstore: %w: it must be 1 to %d bytes of UTF-8 without NUL", mfa.ErrInvalidUser, maxUser)
+	if err := userid.Check(userID); err != nil {
+		return nil, fmt.Errorf("sqlstore: %w", err)
 	}
 	if s.dialect == MySQL {
 		return []byte(userID), nil // whatever the connection's character set

@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"strconv"
@@ -203,6 +204,44 @@ func TestWhatToDo(t *testing.T) {
 		db.Close()
 		say("a closed DB", closed, "keep it open")
 	})
+}
+
+// TestPermission: a user of the database's who may not, is told what to grant.
+func TestPermission(t *testing.T) {
+	d := pgx
+	p := d.place(t)
+	options := p.options()
+	p.store(t, options)
+	role := "mfa_test_" + strings.ToLower(rand.Text()[:12])
+	p.exec(t, "CREATE ROLE "+role+" LOGIN")
+	t.Cleanup(func() { p.exec(t, "DROP OWNED BY "+role); p.exec(t, "DROP ROLE "+role) })
+	p.exec(t, "GRANT USAGE ON SCHEMA "+p.schema+" TO "+role)
+	p.db.SetMaxOpenConns(1)
+	p.exec(t, "SET ROLE "+role)
+	defer p.exec(t, "RESET ROLE")
+	store, err := sqlstore.New(p.db, p.dialect, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Load(t.Context(), "ada"); err == nil || !strings.Contains(err.Error(), "grant SELECT") {
+		t.Errorf("Load: %v; want it to say what to grant", err)
+	}
+}
+
+// TestAutocommit: connections that keep nothing are found by Migrate.
+func TestAutocommit(t *testing.T) {
+	p := mariaDB.place(t)
+	separator := "?"
+	if strings.Contains(p.dsn, "?") {
+		separator = "&"
+	}
+	store, err := sqlstore.New(p.connect(t, p.dsn+separator+"autocommit=0"), p.dialect, p.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Migrate(t.Context()); err == nil || !strings.Contains(err.Error(), "autocommit=0") {
+		t.Errorf("%v; want it to name autocommit=0", err)
+	}
 }
 
 // TestContexts: a context that is over is the error, whatever the driver says.

@@ -5,6 +5,8 @@ import (
 	"context"
 	"database/sql"
 	"sync/atomic"
+
+	"github.com/protekt/mfa/internal/deadline"
 )
 
 // A statement is one of a store's, kept prepared where that pays.
@@ -37,10 +39,12 @@ func (s *statement) prepare(ctx context.Context) (*sql.Stmt, error) {
 	return prepared, nil
 }
 
-// A row is what a SELECT finds.
+// A row is what a SELECT finds: the user ID that was asked for, and what is
+// stored for it, if anything.
 type row struct {
-	version int64
-	methods string
+	asked   string
+	version sql.NullInt64
+	methods sql.NullString
 	data    []byte
 }
 
@@ -49,19 +53,19 @@ func (s *statement) query(ctx context.Context, key any) (row, error) {
 	if s.punctual {
 		return s.queryNow(ctx, key)
 	}
-	return within(ctx, func() (row, error) { return s.queryNow(ctx, key) })
+	return deadline.Within(ctx, func() (row, error) { return s.queryNow(ctx, key) })
 }
 
 func (s *statement) queryNow(ctx context.Context, key any) (r row, err error) {
-	if !s.prepares {
-		err = s.db.QueryRowContext(ctx, s.text, key).Scan(&r.version, &r.methods, &r.data)
-		return r, err
+	query := func(ctx context.Context, args ...any) *sql.Row { return s.db.QueryRowContext(ctx, s.text, args...) }
+	if s.prepares {
+		prepared, err := s.prepare(ctx)
+		if err != nil {
+			return r, err
+		}
+		query = prepared.QueryRowContext
 	}
-	prepared, err := s.prepare(ctx)
-	if err != nil {
-		return r, err
-	}
-	err = prepared.QueryRowContext(ctx, key).Scan(&r.version, &r.methods, &r.data)
+	err = query(ctx, key, key).Scan(&r.asked, &r.version, &r.methods, &r.data)
 	return r, err
 }
 
@@ -75,7 +79,7 @@ func (s *statement) exec(ctx context.Context, args ...any) (int64, error) {
 			args[i] = bytes.Clone(data) // the caller's again once the context is over
 		}
 	}
-	return within(ctx, func() (int64, error) { return s.execNow(ctx, args) })
+	return deadline.Within(ctx, func() (int64, error) { return s.execNow(ctx, args) })
 }
 
 func (s *statement) execNow(ctx context.Context, args []any) (int64, error) {

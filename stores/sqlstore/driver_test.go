@@ -25,6 +25,7 @@ func (d *deaf) Connect(context.Context) (driver.Conn, error) { return d, nil }
 func (d *deaf) Driver() driver.Driver                        { return deafDriver{} }
 func (d *deaf) Close() error                                 { return nil }
 
+// A deafDriver is none that sqlstore knows.
 type deafDriver struct{ driver.Driver }
 
 func (d *deaf) QueryContext(context.Context, string, []driver.NamedValue) (driver.Rows, error) {
@@ -102,5 +103,74 @@ func TestDeadlineOfAnyDriver(t *testing.T) {
 			}()
 			call(t.Context(), deafStore(t, &deaf{panics: true}))
 		})
+	}
+}
+
+func TestMigrateEndsWithItsContext(t *testing.T) {
+	d := &deaf{called: make(chan struct{}), answer: make(chan error), data: make(chan []byte, 1)}
+	store := deafStore(t, d)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-d.called; cancel() }()
+	if err := store.Migrate(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want Canceled", err)
+	}
+	d.answer <- io.ErrUnexpectedEOF
+}
+
+// A mixed driver answers as a pooler does that has confused statements.
+type mixed struct {
+	driver.Conn
+	rows [][]driver.Value
+}
+
+func (m *mixed) Connect(context.Context) (driver.Conn, error) { return m, nil }
+func (m *mixed) Driver() driver.Driver                        { return nil }
+func (m *mixed) Close() error                                 { return nil }
+
+func (m *mixed) QueryContext(context.Context, string, []driver.NamedValue) (driver.Rows, error) {
+	return &mixedRows{m.rows}, nil
+}
+
+type mixedRows struct{ left [][]driver.Value }
+
+func (r *mixedRows) Columns() []string { return []string{"user_id", "version", "methods", "data"} }
+func (r *mixedRows) Close() error      { return nil }
+
+func (r *mixedRows) Next(into []driver.Value) error {
+	if len(r.left) == 0 {
+		return io.EOF
+	}
+	copy(into, r.left[0])
+	r.left = r.left[1:]
+	return nil
+}
+
+// What answers another statement is never "no MFA".
+func TestAnAnswerToAnotherStatement(t *testing.T) {
+	load := func(rows ...[]driver.Value) (mfa.Record, error) {
+		db := sql.OpenDB(&mixed{rows: rows})
+		defer db.Close()
+		store, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return store.Load(t.Context(), "ada")
+	}
+	if record, err := load([]driver.Value{"ada", int64(3), "totp", []byte("x")}); err != nil || record.Version != 3 {
+		t.Errorf("her row: %+v, %v", record, err)
+	}
+	if _, err := load([]driver.Value{"ada", nil, nil, nil}); !errors.Is(err, mfa.ErrNoRecord) {
+		t.Errorf("no row of hers: %v", err)
+	}
+	for name, rows := range map[string][][]driver.Value{
+		"no row":                 nil,
+		"somebody's row":         {{"bob", int64(3), "totp", []byte("x")}},
+		"nobody's, of somebody":  {{"bob", nil, nil, nil}},
+		"what has no user ID":    {{nil, nil, nil, nil}},
+		"what is no row of ours": {{"ada", "now", "totp", []byte("x")}},
+	} {
+		if _, err := load(rows...); err == nil || errors.Is(err, mfa.ErrNoRecord) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
