@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -106,7 +107,7 @@ func (s *server) apiVerifyLogin(_ http.ResponseWriter, r *http.Request) (any, er
 	if err != nil {
 		return nil, err
 	}
-	generation, err := s.grants.pended(r.Context(), body.Token)
+	pending, err := s.grants.pended(r.Context(), body.Token)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +115,7 @@ func (s *server) apiVerifyLogin(_ http.ResponseWriter, r *http.Request) (any, er
 	if err != nil {
 		return nil, err
 	}
-	granted, err := s.grants.begin(r.Context(), login.UserID, generation, login.Proof)
+	granted, err := s.grants.begin(r.Context(), login.UserID, pending.Generation, login.Proof)
 	if err != nil || !body.Trust {
 		return granted, err
 	}
@@ -193,15 +194,13 @@ func (s *server) enroller(r *http.Request) (client, error) {
 	if !strings.HasPrefix(token, "mfa_enr_") {
 		return s.client(r)
 	}
-	generation, err := s.grants.pended(r.Context(), token)
+	g, err := s.grants.pended(r.Context(), token)
 	if err != nil {
 		return client{}, err
 	}
-	id, err := s.engine.EnrollmentUser(r.Context(), token)
-	if err != nil {
+	if g.UserID, err = s.engine.EnrollmentUser(r.Context(), token); err != nil {
 		return client{}, err
 	}
-	g := grant{UserID: id, Generation: generation}
 	u, err := s.userOf(r.Context(), g)
 	return client{g, u}, err
 }
@@ -226,18 +225,23 @@ func (s *server) apiEnroll(_ http.ResponseWriter, r *http.Request) (any, error) 
 	if err != nil {
 		return nil, err
 	}
+	var begun any
 	switch body.Method {
 	case mfa.MethodTOTP:
-		return s.engine.EnrollTOTP(r.Context(), client.UserID, client.User.Email, mfa.WithProof(client.Proof))
+		begun, err = s.engine.EnrollTOTP(r.Context(), client.UserID, client.User.Email, mfa.WithProof(client.Proof))
 	case mfa.MethodSMS:
-		return s.engine.EnrollSMS(r.Context(), client.UserID, body.Phone, mfa.WithProof(client.Proof))
+		begun, err = s.engine.EnrollSMS(r.Context(), client.UserID, body.Phone, mfa.WithProof(client.Proof))
+	default:
+		err = mfa.ErrMethodUnavailable
 	}
-	return nil, mfa.ErrMethodUnavailable
+	if err != nil {
+		return nil, err
+	}
+	return begun, s.grants.began(r.Context(), client.grant, bearer(r), body.Method)
 }
 
-// apiVerify confirms what was enrolled. The method may be left out where one
-// alone is pending; of two the authenticator app is meant. Who was not signed
-// in is now, and gets tokens.
+// apiVerify confirms what was enrolled. Without a method it is what this client
+// began last. Who was not signed in is now, and gets tokens.
 func (s *server) apiVerify(_ http.ResponseWriter, r *http.Request) (any, error) {
 	client, err := s.enroller(r)
 	if err != nil {
@@ -250,7 +254,11 @@ func (s *server) apiVerify(_ http.ResponseWriter, r *http.Request) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	login, err := s.verifyEnrollment(r.Context(), client.UserID, body.Method, body.Code)
+	method := cmp.Or(body.Method, client.Begun)
+	if method == "" {
+		return nil, mfa.ErrNoPendingEnrollment
+	}
+	login, err := s.engine.VerifyEnrollment(r.Context(), client.UserID, method, body.Code)
 	if err != nil {
 		return nil, err
 	}
@@ -262,17 +270,6 @@ func (s *server) apiVerify(_ http.ResponseWriter, r *http.Request) (any, error) 
 	}
 	client.Proof = login.Proof
 	return login, s.grants.keep(r.Context(), client.grant)
-}
-
-func (s *server) verifyEnrollment(ctx context.Context, userID string, method mfa.Method, code string) (*mfa.Login, error) {
-	if method != "" {
-		return s.engine.VerifyEnrollment(ctx, userID, method, code)
-	}
-	login, err := s.engine.VerifyEnrollment(ctx, userID, mfa.MethodTOTP, code)
-	if errors.Is(err, mfa.ErrNoPendingEnrollment) {
-		return s.engine.VerifyEnrollment(ctx, userID, mfa.MethodSMS, code)
-	}
-	return login, err
 }
 
 func (s *server) apiBackupCodes(_ http.ResponseWriter, r *http.Request) (any, error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"regexp"
@@ -107,6 +108,33 @@ func TestAPIRequired(t *testing.T) {
 }
 
 // Changing factors asks for a fresh proof, with the challenge in the error.
+// The guide's mfa.verify({code}) means what this client began last, also while it
+// enrolls, and whatever another client of the user began.
+func TestAPIVerifiesWhatWasBegunLast(t *testing.T) {
+	for _, required := range []bool{false, true} {
+		s := newSite(t)
+		s.require(required)
+		if err := s.users.create(t.Context(), "ada@example.com", password); err != nil {
+			t.Fatal(err)
+		}
+		clients := make([]*apiUser, 2)
+		for i := range clients {
+			a := (&apiUser{site: s}).post("/auth/login", "email", "ada@example.com", "password", password).ok()
+			clients[i] = &apiUser{site: s, token: cmp.Or(a.text("access_token"), a.text("mfa_token"))}
+		}
+		one, two := clients[0], clients[1]
+		one.post("/mfa/verify", "code", "123456").refused(http.StatusConflict, "no_pending_enrollment")
+		one.post("/mfa/enroll", "method", "totp").ok()
+		one.post("/mfa/enroll", "method", "sms", "phone", phoneOne).ok()
+		one.post("/mfa/enroll", "method", "sms", "phone", "0801 234").refused(http.StatusUnprocessableEntity, "invalid_phone")
+		two.post("/mfa/enroll", "method", "totp").ok()
+		one.post("/mfa/verify", "code", s.smsCode(phoneOne)).ok()
+		if a := two.post("/mfa/verify", "code", "123456"); a.status != http.StatusUnauthorized {
+			t.Errorf("what was begun before a factor is confirmed after: %d", a.status)
+		}
+	}
+}
+
 func TestAPIStepUp(t *testing.T) {
 	s := newSite(t)
 	c := s.grantedTOTP("ada@example.com")

@@ -42,12 +42,14 @@ CREATE TABLE IF NOT EXISTS grants (
 	access_expires  INTEGER NOT NULL,
 	refresh_hash    BLOB NOT NULL,
 	refresh_expires INTEGER NOT NULL,
-	proof           BLOB NOT NULL
+	proof           BLOB NOT NULL,
+	begun           TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX IF NOT EXISTS grants_expires ON grants (refresh_expires);
 CREATE TABLE IF NOT EXISTS pending (
 	hash       BLOB PRIMARY KEY,
 	generation INTEGER NOT NULL,
+	begun      TEXT NOT NULL DEFAULT '',
 	expires    INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS resets (

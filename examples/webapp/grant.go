@@ -33,6 +33,7 @@ type grant struct {
 	UserID     string
 	Generation int64 // of the user, as with a session
 	Proof      string
+	Begun      mfa.Method // what this client began to set up last
 
 	accessHash    []byte
 	accessExpires int64
@@ -63,13 +64,15 @@ func (t *grants) pend(ctx context.Context, token string, generation int64) error
 	return err
 }
 
-// pended gives that generation, or mfa.ErrInvalidToken.
-func (t *grants) pended(ctx context.Context, token string) (generation int64, err error) {
-	err = t.db.QueryRowContext(ctx, "SELECT generation FROM pending WHERE hash = ?", hashToken(token)).Scan(&generation)
+// pended gives what is remembered under that token, as a grant without an ID, or
+// mfa.ErrInvalidToken.
+func (t *grants) pended(ctx context.Context, token string) (g grant, err error) {
+	err = t.db.QueryRowContext(ctx, "SELECT generation, begun FROM pending WHERE hash = ?", hashToken(token)).
+		Scan(&g.Generation, &g.Begun)
 	if errors.Is(err, sql.ErrNoRows) {
-		return 0, mfa.ErrInvalidToken
+		return grant{}, mfa.ErrInvalidToken
 	}
-	return generation, err
+	return g, err
 }
 
 // begin makes a grant for a user who is in.
@@ -122,8 +125,8 @@ func (t *grants) load(ctx context.Context, token, kind string) (g grant, err err
 		return grant{}, errUnsigned
 	}
 	var proof []byte
-	err = t.db.QueryRowContext(ctx, `SELECT id, user_id, generation, access_hash, access_expires, proof
-		FROM grants WHERE id = ?`, id).Scan(&g.ID, &g.UserID, &g.Generation, &g.accessHash, &g.accessExpires, &proof)
+	err = t.db.QueryRowContext(ctx, `SELECT id, user_id, generation, access_hash, access_expires, proof, begun
+		FROM grants WHERE id = ?`, id).Scan(&g.ID, &g.UserID, &g.Generation, &g.accessHash, &g.accessExpires, &proof, &g.Begun)
 	if errors.Is(err, sql.ErrNoRows) {
 		return grant{}, errUnsigned
 	}
@@ -161,6 +164,17 @@ func (t *grants) refresh(ctx context.Context, refresh string) (tokens, grant, er
 // end is a log-out.
 func (t *grants) end(ctx context.Context, id string) error {
 	_, err := t.db.ExecContext(ctx, "DELETE FROM grants WHERE id = ?", id)
+	return err
+}
+
+// began remembers what a client began to set up last: one that has no grant yet
+// is known by its token.
+func (t *grants) began(ctx context.Context, g grant, token string, method mfa.Method) error {
+	if g.ID == "" {
+		_, err := t.db.ExecContext(ctx, "UPDATE pending SET begun = ? WHERE hash = ?", method, hashToken(token))
+		return err
+	}
+	_, err := t.db.ExecContext(ctx, "UPDATE grants SET begun = ? WHERE id = ?", method, g.ID)
 	return err
 }
 
