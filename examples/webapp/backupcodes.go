@@ -18,19 +18,14 @@ type backupCodesView struct {
 }
 
 func (s *server) backupCodesPage(w http.ResponseWriter, r *http.Request, v *visit) {
-	s.backupCodesAt(w, r, v, nil)
-}
-
-func (s *server) backupCodesAt(w http.ResponseWriter, r *http.Request, v *visit, refused error) {
 	status, err := s.engine.Status(r.Context(), v.UserID)
 	if err != nil {
 		s.fail(w, r, v, err)
 		return
 	}
-	view := backupCodesView{Codes: v.Codes, Enrolled: len(status.Factors) > 0, Left: status.BackupCodesLeft}
-	if refused != nil {
-		s.showError(w, r, v, "backupcodes", refused, view)
-		return
+	view := backupCodesView{Enrolled: len(status.Factors) > 0, Left: status.BackupCodesLeft}
+	if v.Codes != nil {
+		view.Codes = v.Codes
 	}
 	s.show(w, r, v, "backupcodes", http.StatusOK, view)
 }
@@ -43,7 +38,7 @@ func (s *server) generateBackupCodes(w http.ResponseWriter, r *http.Request, v *
 	case errors.As(err, &challenge):
 		s.confirm(w, r, v, challenge, backupCodesPath)
 	case err != nil:
-		s.backupCodesAt(w, r, v, err)
+		s.refuse(w, r, v, backupCodesPath, err)
 	default:
 		v.Codes = codes
 		s.keep(r.Context(), v.session)
@@ -67,5 +62,5 @@ func (s *server) downloadBackupCodes(w http.ResponseWriter, r *http.Request, v *
 func (s *server) savedBackupCodes(w http.ResponseWriter, r *http.Request, v *visit) {
 	v.Codes = nil
 	s.keep(r.Context(), v.session)
-	http.Redirect(w, r, "/security", http.StatusSeeOther)
+	http.Redirect(w, r, securityPath, http.StatusSeeOther)
 }

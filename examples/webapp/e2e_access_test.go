@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -137,6 +138,54 @@ func TestBrowserWithoutJavaScript(t *testing.T) {
 	b.signOut()
 	b.signIn("ada@example.com").wants("dashboard")
 	b.click("#logout").wants("login")
+}
+
+// What was refused is said at its form, and its field has the focus, is marked
+// and described.
+func TestBrowserMarksTheRightField(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.signedUp("ada@example.com")
+	b := s.chromium()
+	marked := func(field, said string) {
+		t.Helper()
+		b.wantsFocus(field)
+		got := evaluate[[]string](b, `[...document.querySelectorAll("[aria-invalid=true]")].map((e) => e.id)`)
+		if want := fmt.Sprintf("[%s] error", field); !strings.HasPrefix(fmt.Sprint(got, " ", evaluate[string](b, `document.activeElement.getAttribute("aria-describedby")`)), want) {
+			t.Errorf("%v are marked, and it is described by %q", got, evaluate[string](b, `document.activeElement.getAttribute("aria-describedby")`))
+		}
+		if got := b.text("#error"); got != said {
+			t.Errorf("the page says %q, want %q", got, said)
+		}
+	}
+	b.open("/signup")
+	b.fill("#email", "bob@example.com")
+	b.fill("#password", "😀😀😀😀") // eight for the browser
+	b.click("#submit").wantsError(http.StatusUnprocessableEntity, "invalid_password")
+	marked("password", "A password has 8 to 256 characters.")
+	b.fill("#email", "ada@example.com")
+	b.fill("#password", password)
+	b.click("#submit").wantsError(http.StatusConflict, "email_taken")
+	marked("email", "There is an account with this address already.")
+	b.open("/login")
+	b.fill("#email", "ada@example.com")
+	b.fill("#password", "wrong password")
+	b.click("#submit").wantsError(http.StatusUnauthorized, "invalid_credentials")
+	marked("password", "The e-mail address or the password is wrong.")
+
+	b.signIn("ada@example.com").wants("dashboard")
+	for field, form := range map[string]string{"current": "change-password", "delete-current": "delete-account"} {
+		b.open("/security").wants("security")
+		b.fill("#"+field, "wrong password")
+		if field == "current" {
+			b.fill("#password", "another password")
+		}
+		b.click("#"+form).wantsError(http.StatusUnauthorized, "wrong_password")
+		marked(field, "That is not your current password.")
+		if evaluate[bool](b, fmt.Sprintf(`!error.closest("section").contains(document.getElementById(%q))`, form)) {
+			t.Errorf("the error of %s is elsewhere", form)
+		}
+	}
 }
 
 // Each thing to operate, on each page, has a name for those who cannot see it,

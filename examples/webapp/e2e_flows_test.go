@@ -150,7 +150,7 @@ func TestBrowserTellsAWrongCodeInPlace(t *testing.T) {
 	if got := b.text("#error"); got != "That code is not right. Please try again. 4 tries are left." {
 		t.Errorf("the message is %q", got)
 	}
-	if got := evaluate[string](b, `[code.value, code.getAttribute("aria-invalid"), code.getAttribute("aria-describedby")].join()`); got != ",true,error" {
+	if got := evaluate[string](b, `[code.value, code.getAttribute("aria-invalid"), code.getAttribute("aria-describedby")].join()`); got != ",true,error prompt-text" {
 		t.Errorf("the field is %q", got)
 	}
 	b.answer(a.shows()).wants("dashboard")
@@ -381,6 +381,26 @@ func TestBrowserTwoTabsAnswerOneChallenge(t *testing.T) {
 		return nil
 	})).wants("dashboard")
 	one.open("/security").wants("security")
+}
+
+// What is refused is not sent until the wait is over; what is not refused can be:
+// a code that has arrived counts while another message would be too soon.
+func TestBrowserARefusedMessageLeavesTheCode(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	first, _ := s.withTOTP("ada@example.com")
+	first.addSMS(phoneOne)
+	s.clock.Advance(time.Hour)
+	b := s.chromium()
+	b.signIn("ada@example.com").wants("prompt")
+	b.click("#switch-sms").wants("prompt")
+	stale := b.another().open("/login/mfa?method=sms").wants("prompt")
+	b.click("#send").wants("prompt")
+	stale.click("#send").wants("prompt").wantsError(http.StatusTooManyRequests, "too_many_attempts").wantsFocus("error")
+	if evaluate[bool](stale, "submit.disabled") || !evaluate[bool](stale, "resend.disabled") {
+		t.Error("the wrong form waits")
+	}
+	stale.answer(b.reads(phoneOne)).wants("dashboard")
 }
 
 // holding is a server that holds the body of the first answer back.

@@ -11,12 +11,18 @@ import (
 	"github.com/protekt/mfa"
 )
 
+const (
+	totpPath = "/enroll/totp"
+	smsPath  = "/enroll/sms"
+)
+
 // A setup is a factor that waits for its first code, as the session remembers
 // it: so that a page with a wrong code still shows the QR code.
 type setup struct {
 	TOTP  *mfa.TOTPEnrollment
 	Phone string // as typed, to send again
 	Sent  *mfa.SMSDelivery
+	Typed string // a number that was refused, to mend
 }
 
 // enrollPage lets the user choose what to enroll.
@@ -69,41 +75,39 @@ func allowPictureInPage(w http.ResponseWriter) {
 func (s *server) beginTOTP(w http.ResponseWriter, r *http.Request, v *visit) {
 	enrollment, err := s.engine.EnrollTOTP(r.Context(), v.UserID, v.User.Email, mfa.WithProof(v.Proof))
 	if err != nil {
-		s.setupRefused(w, r, v, "totp", err, totpView{})
+		s.setupRefused(w, r, v, totpPath, err)
 		return
 	}
 	v.Setup = &setup{TOTP: enrollment}
 	s.keep(r.Context(), v.session)
-	http.Redirect(w, r, "/enroll/totp", http.StatusSeeOther)
+	http.Redirect(w, r, totpPath, http.StatusSeeOther)
 }
 
 // setupRefused asks for a fresh proof where that is what is missing.
-func (s *server) setupRefused(w http.ResponseWriter, r *http.Request, v *visit, page string, err error, data any) {
+func (s *server) setupRefused(w http.ResponseWriter, r *http.Request, v *visit, path string, err error) {
 	var challenge *mfa.ChallengeError
 	if errors.As(err, &challenge) && v.State == signedIn {
-		s.confirm(w, r, v, challenge, "/enroll/"+page)
+		s.confirm(w, r, v, challenge, path)
 		return
 	}
-	s.showError(w, r, v, page, err, data)
+	s.refuse(w, r, v, path, err)
 }
 
 func (s *server) verifyTOTP(w http.ResponseWriter, r *http.Request, v *visit) {
 	login, err := s.engine.VerifyEnrollment(r.Context(), v.UserID, mfa.MethodTOTP, r.PostFormValue("code"))
 	if err != nil {
-		s.forgetDeadSetup(r, v, err)
-		allowPictureInPage(w)
-		s.showError(w, r, v, "totp", err, newTOTPView(v, s.now()))
+		v.forgetDeadSetup(err)
+		s.refuse(w, r, v, totpPath, err)
 		return
 	}
 	s.enrolled(w, r, v, login)
 }
 
 // forgetDeadSetup drops what no code can confirm any more.
-func (s *server) forgetDeadSetup(r *http.Request, v *visit, err error) {
+func (v *visit) forgetDeadSetup(err error) {
 	var wrong mfa.CodeError
 	if errors.Is(err, mfa.ErrNoPendingEnrollment) || errors.As(err, &wrong) && wrong.TriesLeft == 0 {
 		v.Setup = nil
-		s.keep(r.Context(), v.session)
 	}
 }
 
@@ -116,8 +120,11 @@ type smsView struct {
 }
 
 func newSMSView(v *visit, now time.Time) smsView {
-	if v.Setup == nil || v.Setup.Sent == nil || !now.Before(v.Setup.Sent.ExpiresAt) {
+	if v.Setup == nil {
 		return smsView{}
+	}
+	if v.Setup.Sent == nil || v.Setup.expired(now) {
+		return smsView{Phone: v.Setup.Phone}
 	}
 	return smsView{
 		Sent:   true,
@@ -127,10 +134,16 @@ func newSMSView(v *visit, now time.Time) smsView {
 	}
 }
 
+// expired tells whether there was a code that is not good any more.
+func (u *setup) expired(now time.Time) bool { return u.Sent != nil && !now.Before(u.Sent.ExpiresAt) }
+
 func (s *server) smsPage(w http.ResponseWriter, r *http.Request, v *visit) {
 	view := newSMSView(v, s.now())
 	if r.FormValue("change") != "" {
 		view = smsView{Phone: view.Phone}
+		if v.Setup != nil && v.Setup.Typed != "" {
+			view.Phone = v.Setup.Typed
+		}
 	}
 	s.show(w, r, v, "sms", http.StatusOK, view)
 }
@@ -140,23 +153,30 @@ func (s *server) beginSMS(w http.ResponseWriter, r *http.Request, v *visit) {
 	phone := r.PostFormValue("phone")
 	sent, err := s.engine.EnrollSMS(r.Context(), v.UserID, phone, mfa.WithProof(v.Proof))
 	if err != nil {
-		view := newSMSView(v, s.now())
-		if view.Phone != phone {
-			view = smsView{Phone: phone}
+		path := smsPath
+		if v.Setup == nil {
+			v.Setup = &setup{}
 		}
-		s.setupRefused(w, r, v, "sms", err, view)
+		if v.Setup.Phone != phone {
+			v.Setup.Typed, path = phone, smsPath+"?change=1"
+		}
+		s.setupRefused(w, r, v, path, err)
 		return
 	}
 	v.Setup = &setup{Phone: phone, Sent: sent}
 	s.keep(r.Context(), v.session)
-	http.Redirect(w, r, "/enroll/sms", http.StatusSeeOther)
+	http.Redirect(w, r, smsPath, http.StatusSeeOther)
 }
 
 func (s *server) verifySMS(w http.ResponseWriter, r *http.Request, v *visit) {
+	if v.Setup != nil && v.Setup.expired(s.now()) {
+		s.refuse(w, r, v, smsPath, errCodeExpired)
+		return
+	}
 	login, err := s.engine.VerifyEnrollment(r.Context(), v.UserID, mfa.MethodSMS, r.PostFormValue("code"))
 	if err != nil {
-		s.forgetDeadSetup(r, v, err)
-		s.showError(w, r, v, "sms", err, newSMSView(v, s.now()))
+		v.forgetDeadSetup(err)
+		s.refuse(w, r, v, smsPath, err)
 		return
 	}
 	s.enrolled(w, r, v, login)
@@ -173,7 +193,7 @@ func (s *server) enrolled(w http.ResponseWriter, r *http.Request, v *visit, logi
 	}
 	notice := methodName(login.Method) + " is set up. Your other sessions were signed out."
 	if login.BackupCodesLeft > 0 {
-		s.enter(w, r, v, login, "/security", notice)
+		s.enter(w, r, v, login, securityPath, notice)
 		return
 	}
 	if v.Codes, err = s.engine.GenerateBackupCodes(r.Context(), login.UserID, mfa.WithProof(login.Proof)); err != nil {

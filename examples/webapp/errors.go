@@ -29,6 +29,8 @@ var (
 	errPassword    = &refusal{"invalid_password", http.StatusUnprocessableEntity, "A password has 8 to 256 characters."}
 	errResetLink   = &refusal{"invalid_link", http.StatusUnprocessableEntity, "This link is not valid any more. Ask for a new one."}
 	errLastAdmin   = &refusal{"last_admin", http.StatusConflict, "You are the only administrator: as long as there are other users, your account cannot be deleted."}
+	errCurrent     = &refusal{"wrong_password", http.StatusUnauthorized, "That is not your current password."}
+	errCodeExpired = &refusal{"code_expired", http.StatusConflict, "That code has expired. We can send another one."}
 	errNoUser      = &refusal{"not_found", http.StatusNotFound, "There is no such user."}
 	errNoCall      = &refusal{"not_found", http.StatusNotFound, "There is no such call."}
 	errMethod      = &refusal{"method_not_allowed", http.StatusMethodNotAllowed, "This cannot be asked for in that way."}
@@ -49,6 +51,20 @@ type problem struct {
 	// Where a fresh proof is needed first: answer with this token.
 	Token   string       `json:"mfa_token,omitempty"`
 	Methods []mfa.Method `json:"available_methods,omitempty"`
+
+	Form  string `json:"-"` // the path of the form that was refused
+	Again string `json:"-"` // what to do after the wait, if not to try again
+}
+
+// fields are those whose content an error is about, by its code.
+var fields = map[string]string{
+	"invalid_credentials": "password",
+	"invalid_password":    "password",
+	"wrong_password":      "current",
+	"invalid_email":       "email",
+	"email_taken":         "email",
+	"invalid_code":        "code",
+	"invalid_phone":       "phone",
 }
 
 // Tries are those left, for a page; 0 where that is not known.
@@ -112,6 +128,7 @@ func explain(err error) problem {
 // report logs a fault of ours and sets what the headers tell of an error.
 func (s *server) report(w http.ResponseWriter, r *http.Request, err error) problem {
 	p := explain(err)
+	p.Form = r.URL.Path
 	if p.Status >= http.StatusInternalServerError {
 		s.log.ErrorContext(r.Context(), "request", "path", r.URL.Path, "error", err)
 	}
@@ -121,7 +138,17 @@ func (s *server) report(w http.ResponseWriter, r *http.Request, err error) probl
 	return p
 }
 
-// showError shows a page again with what went wrong on it.
+// refuse goes back to the page of a form, which tells what went wrong. A reload
+// there sends nothing again.
+func (s *server) refuse(w http.ResponseWriter, r *http.Request, v *visit, path string, err error) {
+	p := s.report(w, r, err)
+	v.Problem = &p
+	s.keep(r.Context(), v.session)
+	http.Redirect(w, r, path, http.StatusSeeOther)
+}
+
+// showError shows a page again with what went wrong on it: to strangers, of whom
+// there is no session to remember it.
 func (s *server) showError(w http.ResponseWriter, r *http.Request, v *visit, page string, err error, data any) {
 	p := s.report(w, r, err)
 	s.render(w, r, v, page, p.Status, &p, data)

@@ -174,7 +174,7 @@ func TestE06PasswordResetKeepsMFA(t *testing.T) {
 	trusted.post("/login", "email", "ada@example.com", "password", "a new password").wants("prompt")
 	trusted.post("/login/mfa", "code", a.shows()).wants("dashboard")
 
-	trusted.post("/security/password", "current", "wrong", "password", "a third password").wants("security").wantsError(http.StatusUnauthorized, "invalid_credentials")
+	trusted.post("/security/password", "current", "wrong", "password", "a third password").wants("security").wantsError(http.StatusUnauthorized, "wrong_password")
 	trusted.post("/security/password", "current", "a new password", "password", "a third password").wants("login").wantsNotice("Your password is changed.")
 	trusted.post("/login", "email", "ada@example.com", "password", "a third password").wants("prompt")
 	if names := callers(t, "PasswordChanged"); !slices.Equal(names, []string{"newPassword"}) {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -66,16 +67,44 @@ func (v view) SignedIn() bool { return v.Visit.State == signedIn }
 // Known tells whether there is anything to sign out of.
 func (v view) Known() bool { return v.Visit.State != anonymous }
 
-// show shows a page on which nothing went wrong.
-func (s *server) show(w http.ResponseWriter, r *http.Request, v *visit, page string, status int, data any) {
-	s.render(w, r, v, page, status, nil, data)
+// Mark is how a field is described, and whether its content was refused.
+func (v view) Mark(field string, hints ...string) template.HTMLAttr {
+	refused := ""
+	if v.Problem != nil && fields[v.Problem.Code] == field {
+		refused = ` aria-invalid="true" autofocus`
+		hints = append([]string{"error"}, hints...)
+	}
+	if len(hints) == 0 {
+		return ""
+	}
+	return template.HTMLAttr(`aria-describedby="` + strings.Join(hints, " ") + `"` + refused)
 }
 
-// render writes a page, and tells the session's notice once.
+// At is the view of one form of several: without the problem of another.
+func (v view) At(form string) view {
+	if v.Problem != nil && v.Problem.Form != form {
+		v.Problem = nil
+	}
+	return v
+}
+
+// show shows a page, with what went wrong before it.
+func (s *server) show(w http.ResponseWriter, r *http.Request, v *visit, page string, status int, data any) {
+	if v.Problem != nil {
+		status = v.Problem.Status
+		if v.Problem.RetryAfter > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(v.Problem.RetryAfter))
+		}
+	}
+	s.render(w, r, v, page, status, v.Problem, data)
+}
+
+// render writes a page, and tells the session's notice and problem once.
 func (s *server) render(w http.ResponseWriter, r *http.Request, v *visit, page string, status int, p *problem, data any) {
 	notice := v.Notice
-	if notice != "" {
-		v.Notice = ""
+	told := notice != "" || v.Problem != nil
+	v.Notice, v.Problem = "", nil
+	if told && s.sessions.Token(r.Context()) != "" {
 		s.keep(r.Context(), v.session)
 	}
 	var b bytes.Buffer

@@ -285,6 +285,83 @@ func TestThrottle(t *testing.T) {
 	b.post("/login/mfa", "code", a.shows()).wants("dashboard")
 }
 
+// What a form sends leads to a page of its own, also where it is refused: neither
+// a reload nor Enter in the address bar sends it again.
+func TestRefusalsHaveAPage(t *testing.T) {
+	s := newSite(t)
+	b, a := s.withTOTP("ada@example.com")
+	b.addSMS(phoneOne)
+	want := func(p *page, name, path, code string) {
+		t.Helper()
+		if p.wants(name); p.path != path || p.find(`id="error"[^>]*data-code="([a-z_]+)"`) != code {
+			t.Errorf("%q at %s, want %q at %s", p.find(`id="error"[^>]*data-code="([a-z_]+)"`), p.path, code, path)
+		}
+		want := http.StatusOK
+		if again := b.get(path).wants(name); again.status != want || again.has("error") {
+			t.Errorf("%s again: %d", path, again.status)
+		}
+	}
+	b.post("/enroll/totp").wants("totp")
+	want(b.post("/enroll/totp/verify", "code", "000001"), "totp", "/enroll/totp", "invalid_code")
+	want(b.post("/enroll/sms/verify", "code", "000001"), "sms", "/enroll/sms", "no_pending_enrollment")
+	want(b.post("/security/remove", "method", "none"), "security", "/security", "not_enrolled")
+	want(b.post("/security/password", "current", "wrong"), "security", "/security", "wrong_password")
+	if p := b.post("/enroll/sms", "phone", "0801 234").wants("sms"); p.find(`id="phone"[^>]* value="([^"]*)"`) != "0801 234" {
+		t.Error("the number is lost")
+	}
+	b.post("/logout")
+	b.signIn("ada@example.com").wants("prompt")
+	want(b.post("/login/mfa", "code", a.wrong(), "method", "totp"), "prompt", "/login/mfa", "invalid_code")
+	b.post("/login/mfa/send").wants("prompt")
+	want(b.post("/login/mfa/send"), "prompt", "/login/mfa", "too_many_attempts")
+	s.clock.Advance(time.Minute)
+	if tries := b.post("/login/mfa", "code", a.wrong()).find(`(\d) tries are left`); tries != "3" {
+		t.Errorf("%q tries are left after two wrong codes and reloads", tries)
+	}
+	b.post("/login/mfa", "code", a.shows()).wants("dashboard")
+}
+
+// A wait that is longer than the challenge ends with another sign-in, and no
+// message is offered that the challenge will not send.
+func TestWaitsOutliveTheChallenge(t *testing.T) {
+	s := newSite(t)
+	b, a := s.withTOTP("ada@example.com")
+	b.addSMS(phoneOne)
+	b.post("/logout")
+	s.clock.Advance(time.Hour)
+	b.signIn("ada@example.com").wants("prompt")
+	for left := 2; left >= 0; left-- {
+		p := b.post("/login/mfa/send").wants("prompt")
+		if p.has("resend") != (left > 0) || p.has("last") != (left == 0) || !p.has("code") {
+			t.Errorf("with %d messages left: %s", left, p.body)
+		}
+		s.clock.Advance(time.Minute)
+	}
+	b.post("/login/mfa", "code", s.smsCode(phoneOne), "method", "sms").wants("dashboard")
+	b.post("/logout")
+
+	s.fail("ada@example.com", a, 15)
+	b.signIn("ada@example.com").wants("prompt")
+	p := b.post("/login/mfa", "code", a.shows()).wants("prompt").wantsError(http.StatusTooManyRequests, "too_many_attempts")
+	if got := p.find(`data-again="([^"]+)"`); got != "Sign in again" {
+		t.Errorf("after the wait: %q", got)
+	}
+}
+
+// A code that came too late says so, and the number is there to send another.
+func TestExpiredSetupCode(t *testing.T) {
+	s := newSite(t)
+	b := s.signedUp("ada@example.com")
+	b.post("/enroll/sms", "phone", phoneOne).wants("sms")
+	s.clock.Advance(5 * time.Minute)
+	p := b.post("/enroll/sms/verify", "code", s.smsCode(phoneOne)).wants("sms").wantsError(http.StatusConflict, "code_expired")
+	if got := p.find(`id="phone"[^>]* value="([^"]*)"`); got != phoneOne {
+		t.Errorf("the number is %q", got)
+	}
+	b.post("/enroll/sms", "phone", phoneOne).wants("sms")
+	b.post("/enroll/sms/verify", "code", s.smsCode(phoneOne)).wants("backupcodes")
+}
+
 // An account goes with its factors, in one transaction, and with the password
 // alone.
 func TestDeleteAccount(t *testing.T) {
@@ -295,7 +372,7 @@ func TestDeleteAccount(t *testing.T) {
 	s.clock.Advance(time.Minute)
 	other.signIn("ada@example.com").wants("prompt")
 	other.post("/login/mfa", "code", a.shows()).wants("dashboard")
-	b.post("/security/delete", "current", "wrong").wants("security").wantsError(http.StatusUnauthorized, "invalid_credentials")
+	b.post("/security/delete", "current", "wrong").wants("security").wantsError(http.StatusUnauthorized, "wrong_password")
 	client.status().ok()
 	b.post("/security/delete", "current", password).wants("login").wantsNotice("Your account is deleted.")
 	b.get("/dashboard").wants("login")

@@ -32,7 +32,8 @@ type promptView struct {
 	Others []mfa.Method
 	Phone  string
 	Sent   bool
-	Resend int // seconds until another message may be sent
+	Resend int  // seconds until another message may be sent
+	Last   bool // no other message may be sent
 }
 
 const (
@@ -56,6 +57,7 @@ func (s *server) view(v *visit, path, chosen string) promptView {
 	view.Others = slices.DeleteFunc(slices.Clone(v.Prompt.Methods), func(m mfa.Method) bool { return m == method })
 	if view.Sent {
 		view.Resend = seconds(v.Prompt.Sent.ResendAfter.Sub(s.now()))
+		view.Last = !v.Prompt.Sent.ResendAfter.Before(v.Prompt.ExpiresAt)
 	}
 	return view
 }
@@ -69,8 +71,14 @@ func (s *server) promptAt(w http.ResponseWriter, r *http.Request, v *visit, path
 	case errors.As(err, &wrong) && wrong.TriesLeft == 0:
 		s.promptOver(w, r, v, "Too many wrong codes.")
 	case err != nil:
-		s.showError(w, r, v, "prompt", err, s.view(v, path, r.FormValue("method")))
+		s.refuse(w, r, v, path+"?method="+string(s.view(v, path, r.FormValue("method")).Method), err)
 	default:
+		if p := v.Problem; p != nil && !s.now().Add(time.Duration(p.RetryAfter)*time.Second).Before(v.Prompt.ExpiresAt) {
+			p.Again = "Begin again"
+			if v.State == passwordOnly {
+				p.Again = "Sign in again"
+			}
+		}
 		s.show(w, r, v, "prompt", http.StatusOK, s.view(v, path, r.FormValue("method")))
 	}
 }
@@ -85,7 +93,7 @@ func (s *server) promptOver(w http.ResponseWriter, r *http.Request, v *visit, wh
 		http.Redirect(w, r, "/login", http.StatusSeeOther)
 		return
 	}
-	back := "/security"
+	back := securityPath
 	if v.Prompt != nil {
 		back, v.Prompt = v.Prompt.Return, nil
 		v.Notice = why + " Please try again."

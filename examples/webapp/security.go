@@ -8,6 +8,11 @@ import (
 	"github.com/protekt/mfa"
 )
 
+const (
+	securityPath = "/security"
+	removePath   = "/security/remove"
+)
+
 // securityView is what the user has, and what can be added.
 type securityView struct {
 	TOTP, SMS, Backup *mfa.Factor
@@ -33,17 +38,9 @@ func newSecurityView(status *mfa.Status) securityView {
 }
 
 func (s *server) securityPage(w http.ResponseWriter, r *http.Request, v *visit) {
-	s.securityAt(w, r, v, nil)
-}
-
-func (s *server) securityAt(w http.ResponseWriter, r *http.Request, v *visit, refused error) {
 	status, err := s.engine.Status(r.Context(), v.UserID)
 	if err != nil {
 		s.fail(w, r, v, err)
-		return
-	}
-	if refused != nil {
-		s.showError(w, r, v, "security", refused, newSecurityView(status))
 		return
 	}
 	s.show(w, r, v, "security", http.StatusOK, newSecurityView(status))
@@ -56,9 +53,9 @@ func (s *server) removeFactor(w http.ResponseWriter, r *http.Request, v *visit) 
 	var challenge *mfa.ChallengeError
 	switch {
 	case errors.As(err, &challenge):
-		s.confirm(w, r, v, challenge, "/security")
+		s.confirm(w, r, v, challenge, securityPath)
 	case err != nil:
-		s.securityAt(w, r, v, err)
+		s.refuse(w, r, v, securityPath, err)
 	default:
 		s.changed(w, r, v, methodName(method)+" is removed. Your other sessions were signed out.")
 	}
@@ -72,43 +69,51 @@ func (s *server) changed(w http.ResponseWriter, r *http.Request, v *visit, notic
 		return
 	}
 	v.Generation, v.Notice, v.Prompt, v.Setup = generation, notice, nil, nil
-	s.stepTo(w, r, v, v.session, "/security")
+	s.stepTo(w, r, v, v.session, securityPath)
 }
 
 func (s *server) forgetDevices(w http.ResponseWriter, r *http.Request, v *visit) {
 	if err := s.engine.ForgetDevices(r.Context(), v.UserID); err != nil {
-		s.securityAt(w, r, v, err)
+		s.refuse(w, r, v, securityPath, err)
 		return
 	}
 	v.Notice = "Every device will be asked for a code again."
 	s.keep(r.Context(), v.session)
-	http.Redirect(w, r, "/security", http.StatusSeeOther)
+	http.Redirect(w, r, securityPath, http.StatusSeeOther)
 }
 
 // changePassword asks for the old one, and ends all sessions, this one too.
 func (s *server) changePassword(w http.ResponseWriter, r *http.Request, v *visit) {
-	_, err := s.rightPassword(r, v.User.Email, r.PostFormValue("current"), s.device(r))
+	err := s.currentPassword(r, v)
 	if err == nil {
 		err = s.newPassword(r.Context(), v.UserID, r.PostFormValue("password"))
 	}
 	if err != nil {
-		s.securityAt(w, r, v, err)
+		s.refuse(w, r, v, securityPath, err)
 		return
 	}
 	s.stepTo(w, r, v, session{Notice: "Your password is changed. Please sign in with it."}, "/login")
 }
 
+func (s *server) currentPassword(r *http.Request, v *visit) error {
+	_, err := s.rightPassword(r, v.User.Email, r.PostFormValue("current"), s.device(r))
+	if errors.Is(err, errCredentials) {
+		return errCurrent
+	}
+	return err
+}
+
 // deleteAccount asks for the password. The engine's record goes in the same
 // transaction.
 func (s *server) deleteAccount(w http.ResponseWriter, r *http.Request, v *visit) {
-	_, err := s.rightPassword(r, v.User.Email, r.PostFormValue("current"), s.device(r))
+	err := s.currentPassword(r, v)
 	if err == nil {
 		err = s.users.remove(r.Context(), v.UserID, func(tx *sql.Tx) error {
 			return s.store.DeleteTx(r.Context(), tx, v.UserID)
 		})
 	}
 	if err != nil {
-		s.securityAt(w, r, v, err)
+		s.refuse(w, r, v, securityPath, err)
 		return
 	}
 	s.stepTo(w, r, v, session{Notice: "Your account is deleted."}, "/login")

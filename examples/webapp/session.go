@@ -39,6 +39,7 @@ type session struct {
 	Setup      *setup   // a factor that waits for its first code
 	Codes      []string // backup codes, while they are shown
 	Notice     string   // for the next page
+	Problem    *problem // for the next page
 }
 
 func init() { gob.Register(session{}) }

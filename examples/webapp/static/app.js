@@ -20,14 +20,17 @@ function countDown(seconds, element, done) {
   tick();
 }
 
-// While answers are refused, none is sent.
+// While a form is refused, it is not sent. Other forms are.
 const wait = document.getElementById("retry-after");
-const submit = document.getElementById("submit");
 if (wait) {
-  if (submit) submit.disabled = true;
+  const refused = [...document.forms].filter((form) => form.getAttribute("action") === wait.dataset.form);
+  const disable = (disabled) => {
+    for (const form of refused) for (const button of form.querySelectorAll("button")) button.disabled = disabled;
+  };
+  disable(true);
   countDown(Number(wait.dataset.seconds), wait.querySelector(".left"), () => {
-    wait.textContent = "You can try again now.";
-    if (submit) submit.disabled = false;
+    wait.textContent = "You can " + wait.dataset.again.toLowerCase() + " now.";
+    disable(false);
   });
 }
 
