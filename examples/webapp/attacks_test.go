@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"go/ast"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strconv"
@@ -14,6 +17,8 @@ import (
 	"time"
 
 	"github.com/alexedwards/scs/v2"
+
+	"github.com/protekt/mfa"
 )
 
 // routed are the patterns of routes and apiRoutes, read from the source: a page
@@ -488,7 +493,98 @@ func TestLateRequestDoesNotSignOut(t *testing.T) {
 	if response.Header.Get("Location") != "/login" || len(response.Cookies()) != 0 {
 		t.Errorf("the late request gets %d cookies and goes to %q", len(response.Cookies()), response.Header.Get("Location"))
 	}
-	b.get("/dashboard").wants("dashboard")
+	b.get("/security").wants("backupcodes")
+}
+
+// Nor does one that finds its session over, while the other is about to move on:
+// a cookie with the old ID could reach the browser after the one with the new.
+func TestOverIsToldWithoutACookie(t *testing.T) {
+	s := newSite(t)
+	b := s.signedUp("ada@example.com")
+	if err := s.users.endSessions(t.Context(), s.userID("ada@example.com")); err != nil {
+		t.Fatal(err)
+	}
+	b.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	if p := b.get("/dashboard"); p.header.Get("Location") != "/login" || p.header.Get("Set-Cookie") != "" {
+		t.Errorf("the late request goes to %q with %q", p.header.Get("Location"), p.header.Get("Set-Cookie"))
+	}
+	b.get("/login").wants("login").wantsNotice(sessionOver)
+}
+
+// A second click that comes with the new session already leads on as the first.
+func TestLateAnswersLeadOn(t *testing.T) {
+	s := newSite(t)
+	b := s.signedUp("ada@example.com")
+	a := s.scan(b.post("/enroll/totp").wants("totp").find(`id="otpauth" href="([^"]+)"`))
+	for range 2 {
+		if p := b.post("/enroll/totp/verify", "code", a.shows()).wants("backupcodes"); p.status != http.StatusOK || len(p.shownCodes()) != 10 {
+			t.Errorf("status %d, %d codes", p.status, len(p.shownCodes()))
+		}
+	}
+	b.post("/backup-codes/saved")
+	b.post("/logout")
+	s.clock.Advance(time.Minute)
+	b.signIn("ada@example.com").wants("prompt")
+	for range 2 {
+		b.post("/login/mfa", "code", a.shows()).wants("dashboard")
+	}
+}
+
+// A browser that goes away while its factor is confirmed, as on a double click,
+// leaves nothing half done: the other sessions are over, the old cookie opens
+// nothing, and no backup codes were made that nobody saw.
+func TestAbortedEnrollmentIsWhole(t *testing.T) {
+	ctx, abort := context.WithCancel(t.Context())
+	confirmed := make(chan struct{})
+	s := newSite(t, func(c *config) { c.Log = slog.New(&aborting{slog.DiscardHandler, abort, confirmed}) })
+	b, other := s.signedUp("ada@example.com"), s.browser()
+	other.signIn("ada@example.com").wants("dashboard")
+	a := s.scan(b.post("/enroll/totp").wants("totp").find(`id="otpauth" href="([^"]+)"`))
+	form := strings.NewReader(url.Values{"code": {a.shows()}}.Encode())
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/enroll/totp/verify", form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if _, err := b.client.Do(request); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v, want context.Canceled", err)
+	}
+	<-confirmed
+	s.served.Close() // once the request has ended
+
+	again := httptest.NewServer(s.server)
+	t.Cleanup(again.Close)
+	s.url = again.URL
+	s.clock.Advance(time.Minute)
+	other.get("/dashboard").wants("login").wantsNotice(sessionOver)
+	b.get("/dashboard").wants("login").wantsNotice(sessionOver)
+	b.signIn("ada@example.com").wants("prompt")
+	b.post("/login/mfa", "code", a.shows()).wants("dashboard")
+	if left := b.get("/backup-codes").wants("backupcodes").find(`data-left="(\d+)"`); left != "0" {
+		t.Errorf("%s codes are left, which nobody saw", left)
+	}
+}
+
+// An aborting log ends a request as soon as a factor is confirmed in it, and
+// waits until the server knows.
+type aborting struct {
+	slog.Handler
+	abort     func()
+	confirmed chan struct{}
+}
+
+func (a *aborting) Enabled(context.Context, slog.Level) bool { return true }
+
+func (a *aborting) Handle(ctx context.Context, r slog.Record) error {
+	r.Attrs(func(attr slog.Attr) bool {
+		if event, ok := attr.Value.Any().(mfa.Event); ok && event.Type == mfa.EventEnrolled {
+			a.abort()
+			<-ctx.Done()
+			close(a.confirmed)
+		}
+		return true
+	})
+	return nil
 }
 
 // A holdingStore holds the first session back that it finds.

@@ -1,16 +1,48 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/protekt/mfa"
 )
 
-const backupCodesPath = "/backup-codes"
+const (
+	backupCodesPath = "/backup-codes"
+	codesTTL        = 10 * time.Minute
+)
 
-// backupCodesView shows new codes, once, or how many are left.
+// newCodes are shown until the user says to have saved them, or for codesTTL.
+type newCodes struct {
+	List  []string // empty: still to be made
+	Until time.Time
+}
+
+// holdsCodes keeps a user on the page of new codes, which no link, no other tab
+// and no other site shall make them lose.
+func (s *server) holdsCodes(w http.ResponseWriter, r *http.Request, v *visit) bool {
+	if v.Codes == nil {
+		return false
+	}
+	if !s.now().Before(v.Codes.Until) {
+		v.Codes = nil
+		s.keep(r.Context(), v.session)
+		return false
+	}
+	if r.Method != http.MethodGet || strings.HasPrefix(r.URL.Path, backupCodesPath) {
+		return false
+	}
+	v.Notice, v.Problem = cmp.Or(v.Notice, "Save your backup codes first."), nil
+	s.keep(r.Context(), v.session)
+	http.Redirect(w, r, backupCodesPath, http.StatusSeeOther)
+	return true
+}
+
+// backupCodesView shows new codes, or how many are left.
 type backupCodesView struct {
 	Codes    []string
 	Enrolled bool
@@ -18,6 +50,10 @@ type backupCodesView struct {
 }
 
 func (s *server) backupCodesPage(w http.ResponseWriter, r *http.Request, v *visit) {
+	if v.Codes != nil && len(v.Codes.List) == 0 {
+		s.generateBackupCodes(w, r, v)
+		return
+	}
 	status, err := s.engine.Status(r.Context(), v.UserID)
 	if err != nil {
 		s.fail(w, r, v, err)
@@ -25,14 +61,16 @@ func (s *server) backupCodesPage(w http.ResponseWriter, r *http.Request, v *visi
 	}
 	view := backupCodesView{Enrolled: len(status.Factors) > 0, Left: status.BackupCodesLeft}
 	if v.Codes != nil {
-		view.Codes = v.Codes
+		view.Codes = v.Codes.List
 	}
 	s.show(w, r, v, "backupcodes", http.StatusOK, view)
 }
 
-// generateBackupCodes makes a new set in place of the old one.
+// generateBackupCodes makes a new set in place of the old one. A browser that
+// goes away meanwhile finds it later: the old one is dead by then.
 func (s *server) generateBackupCodes(w http.ResponseWriter, r *http.Request, v *visit) {
-	codes, err := s.engine.GenerateBackupCodes(r.Context(), v.UserID, mfa.WithProof(v.Proof))
+	codes, err := s.engine.GenerateBackupCodes(context.WithoutCancel(r.Context()), v.UserID, mfa.WithProof(v.Proof))
+	v.Codes = nil
 	var challenge *mfa.ChallengeError
 	switch {
 	case errors.As(err, &challenge):
@@ -40,7 +78,7 @@ func (s *server) generateBackupCodes(w http.ResponseWriter, r *http.Request, v *
 	case err != nil:
 		s.refuse(w, r, v, backupCodesPath, err)
 	default:
-		v.Codes = codes
+		v.Codes = &newCodes{List: codes, Until: s.now().Add(codesTTL)}
 		s.keep(r.Context(), v.session)
 		http.Redirect(w, r, backupCodesPath, http.StatusSeeOther)
 	}
@@ -48,13 +86,13 @@ func (s *server) generateBackupCodes(w http.ResponseWriter, r *http.Request, v *
 
 // downloadBackupCodes gives them as a text file, while they are shown.
 func (s *server) downloadBackupCodes(w http.ResponseWriter, r *http.Request, v *visit) {
-	if len(v.Codes) == 0 {
-		http.Redirect(w, r, backupCodesPath, http.StatusSeeOther)
+	if v.Codes == nil {
+		http.Error(w, "These backup codes are not here any more.", http.StatusGone)
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Content-Disposition", `attachment; filename="backup-codes.txt"`)
-	text := issuer + " backup codes for " + v.User.Email + "\nEach works once.\n\n" + strings.Join(v.Codes, "\n") + "\n"
+	text := issuer + " backup codes for " + v.User.Email + "\nEach works once.\n\n" + strings.Join(v.Codes.List, "\n") + "\n"
 	w.Write([]byte(text))
 }
 

@@ -230,7 +230,7 @@ func TestBrowserEveryPageCanBeHeardAndRead(t *testing.T) {
 	b.open("/enroll/sms")
 	b.fill("#phone", phoneTwo)
 	look(b.click("#submit").wants("sms"))
-	look(b.open("/security").click("#regenerate").wants("backupcodes"))
+	look(b.open("/backup-codes").click("#regenerate").wants("backupcodes"))
 
 	bob := s.chromium()
 	look(bob.signUp("bob@example.com").wants("enroll"))
@@ -248,6 +248,7 @@ func (b *tab) answerEnrollment() {
 	b.t.Helper()
 	b.click("#choose-totp").wants("totp")
 	b.answer(b.scanned().shows()).wants("backupcodes")
+	b.click("#saved").wants("security")
 }
 
 // scheme is what the user prefers, "light" or "dark".

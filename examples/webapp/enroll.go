@@ -184,7 +184,8 @@ func (s *server) verifySMS(w http.ResponseWriter, r *http.Request, v *visit) {
 
 // enrolled goes on once a factor is confirmed. All other sessions of the user
 // end: one of them may have begun when there was no factor yet. Who has no
-// backup codes gets them now.
+// backup codes gets them on the next page: that is, once this browser has its
+// new session, in which they are shown.
 func (s *server) enrolled(w http.ResponseWriter, r *http.Request, v *visit, login *mfa.Login) {
 	var err error
 	if v.Generation, err = s.users.endOthers(r.Context(), login.UserID, v.Generation); err != nil {
@@ -196,8 +197,6 @@ func (s *server) enrolled(w http.ResponseWriter, r *http.Request, v *visit, logi
 		s.enter(w, r, v, login, securityPath, notice)
 		return
 	}
-	if v.Codes, err = s.engine.GenerateBackupCodes(r.Context(), login.UserID, mfa.WithProof(login.Proof)); err != nil {
-		s.log.ErrorContext(r.Context(), "backup codes after enrollment", "error", err) // the page offers them again
-	}
+	v.Codes = &newCodes{Until: s.now().Add(codesTTL)}
 	s.enter(w, r, v, login, backupCodesPath, notice)
 }

@@ -66,7 +66,14 @@ func (s *server) signUp(w http.ResponseWriter, r *http.Request, v *visit) {
 }
 
 func (s *server) loginPage(w http.ResponseWriter, r *http.Request, v *visit) {
-	s.show(w, r, v, "login", http.StatusOK, form{Mailed: r.FormValue("mailed") != ""})
+	_, err := r.Cookie(s.sessions.Cookie.Name)
+	switch {
+	case r.FormValue("mailed") != "":
+		v.Notice = "If there is an account with this address, a link is on its way to it."
+	case err == nil && s.sessions.Token(r.Context()) == "":
+		v.Notice = sessionOver
+	}
+	s.show(w, r, v, "login", http.StatusOK, form{})
 }
 
 func (s *server) logIn(w http.ResponseWriter, r *http.Request, v *visit) {
@@ -74,10 +81,7 @@ func (s *server) logIn(w http.ResponseWriter, r *http.Request, v *visit) {
 }
 
 // A form is what was typed and may be shown again.
-type form struct {
-	Email, Token string
-	Mailed       bool // perhaps
-}
+type form struct{ Email, Token string }
 
 // signInPage does what signIn says.
 func (s *server) signInPage(w http.ResponseWriter, r *http.Request, v *visit, page, email, password string) {
@@ -180,5 +184,5 @@ func (s *server) newPassword(ctx context.Context, userID, password string) error
 	if err := s.users.setPassword(ctx, userID, password); err != nil {
 		return err
 	}
-	return s.engine.PasswordChanged(ctx, userID)
+	return s.engine.PasswordChanged(context.WithoutCancel(ctx), userID)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -66,21 +67,31 @@ func TestPages(t *testing.T) {
 	b.post("/login/mfa", "code", codes[3], "method", "backup_code").wants("prompt").wantsError(http.StatusUnauthorized, "invalid_code")
 }
 
-// Codes that are on the screen are forgotten by whoever leaves the page.
-func TestBackupCodesAreForgottenOnLeaving(t *testing.T) {
+// New codes stay until the user has saved them: every other page leads back. Who
+// says nothing has ten minutes. What is gone cannot be downloaded, as whatever.
+func TestBackupCodesAreKeptUntilSaved(t *testing.T) {
 	s := newSite(t)
-	b := s.signedUp("ada@example.com")
-	b.addTOTP()
-	if codes := b.get("/backup-codes").wants("backupcodes").shownCodes(); len(codes) != 10 {
-		t.Fatalf("%d codes are shown", len(codes))
+	b, _ := s.withTOTP("ada@example.com")
+	codes := b.post("/backup-codes").wants("backupcodes").shownCodes()
+	for _, path := range []string{"/dashboard", "/", "/security", "/enroll/sms", "/confirm", "/project"} {
+		again := b.get(path).wants("backupcodes").wantsNotice("Save your backup codes first.").shownCodes()
+		if len(codes) != 10 || !slices.Equal(again, codes) {
+			t.Fatalf("%s leads to %v, not %v", path, again, codes)
+		}
+	}
+	s.clock.Advance(codesTTL - time.Second)
+	if file := b.get("/backup-codes/download"); file.status != http.StatusOK || !strings.Contains(file.body, codes[9]) {
+		t.Errorf("download %d: %q", file.status, file.body)
+	}
+	s.clock.Advance(time.Second)
+	if shown := b.get("/backup-codes").wants("backupcodes").shownCodes(); len(shown) != 0 {
+		t.Errorf("%d codes are shown after %v", len(shown), codesTTL)
+	}
+	gone := b.get("/backup-codes/download")
+	if kind := gone.header.Get("Content-Type"); gone.status != http.StatusGone || !strings.HasPrefix(kind, "text/plain") || gone.header.Get("Content-Disposition") != "" {
+		t.Errorf("what is gone is downloaded: %d, %v", gone.status, gone.header)
 	}
 	b.get("/dashboard").wants("dashboard")
-	if codes := b.get("/backup-codes").wants("backupcodes").shownCodes(); len(codes) != 0 {
-		t.Errorf("%d codes are shown again", len(codes))
-	}
-	if left := b.get("/backup-codes/download").wants("backupcodes").find(`data-left="(\d+)"`); left != "10" {
-		t.Errorf("%q are left", left)
-	}
 }
 
 func TestSMS(t *testing.T) {
@@ -178,6 +189,7 @@ func TestReplaceAndRemove(t *testing.T) {
 	if codes := b.post("/backup-codes").wants("backupcodes").shownCodes(); len(codes) != 10 {
 		t.Errorf("%d new codes", len(codes))
 	}
+	b.post("/backup-codes/saved").wants("security")
 	b.post("/security/remove", "method", "totp").wants("security")
 	b.post("/logout")
 	b.signIn("ada@example.com").wants("dashboard")

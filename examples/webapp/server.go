@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -222,9 +221,8 @@ func (s *server) gate(next pageFunc, states []state) http.Handler {
 			return
 		}
 		v := &visit{session, u}
-		if len(v.Codes) > 0 && !strings.HasPrefix(r.URL.Path, backupCodesPath) {
-			v.Codes = nil // shown once
-			s.keep(r.Context(), v.session)
+		if s.holdsCodes(w, r, v) {
+			return
 		}
 		next(w, r, v)
 	})

@@ -36,10 +36,10 @@ type session struct {
 	Proof      string    // of the last second factor; for mfa.WithProof
 	ProvedAt   time.Time // when that was; for what administrators do
 	AMR        []string
-	Setup      *setup   // a factor that waits for its first code
-	Codes      []string // backup codes, while they are shown
-	Notice     string   // for the next page
-	Problem    *problem // for the next page
+	Setup      *setup    // a factor that waits for its first code
+	Codes      *newCodes // until the user has saved them
+	Notice     string    // for the next page
+	Problem    *problem  // for the next page
 }
 
 func init() { gob.Register(session{}) }
@@ -75,6 +75,8 @@ func cookieName(name string, secure bool) string {
 	return name
 }
 
+const sessionOver = "Your session is over. Please sign in."
+
 // session reads the browser's session. One that is over is an anonymous one.
 func (s *server) session(ctx context.Context) (session, user, error) {
 	v, _ := s.sessions.Get(ctx, sessionKey).(session)
@@ -94,11 +96,9 @@ func (s *server) session(ctx context.Context) (session, user, error) {
 		over = id != u.ID
 	}
 	if over {
-		// Under the same ID: where another request of this browser has moved on
-		// to a new one, that one must not be lost to this.
-		v = session{Notice: "Your session is over. Please sign in."}
-		s.keep(ctx, v)
-		return v, user{}, nil
+		// Nothing is written: where another request of this browser has moved on
+		// to a new ID, a cookie with this one would sign the browser out.
+		return session{Notice: sessionOver}, user{}, nil
 	}
 	return v, u, nil
 }

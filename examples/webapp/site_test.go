@@ -27,9 +27,10 @@ const (
 // own.
 type site struct {
 	*server
-	t     *testing.T
-	url   string
-	clock *mfatest.Clock
+	t      *testing.T
+	url    string
+	served *httptest.Server
+	clock  *mfatest.Clock
 }
 
 func newSite(t *testing.T, adjust ...func(*config)) *site {
@@ -50,7 +51,7 @@ func newSite(t *testing.T, adjust ...func(*config)) *site {
 	}
 	served := httptest.NewServer(app)
 	t.Cleanup(served.Close)
-	return &site{server: app, t: t, url: served.URL, clock: clock}
+	return &site{server: app, t: t, url: served.URL, served: served, clock: clock}
 }
 
 // smsCode is the code in the last message to a number.
@@ -89,9 +90,7 @@ func (s *site) signedUp(email string) *browser {
 func (s *site) withTOTP(email string) (*browser, app) {
 	s.t.Helper()
 	b := s.signedUp(email)
-	a := b.addTOTP()
-	b.post("/backup-codes/saved").wants("security")
-	return b, a
+	return b, b.addTOTP()
 }
 
 // An app is a user's authenticator app.
@@ -239,11 +238,13 @@ func (p *page) wantsNotice(text string) *page {
 // has tells whether the page has an element of that id.
 func (p *page) has(id string) bool { return strings.Contains(p.body, `id="`+id+`"`) }
 
-// addTOTP sets an app up, whose first code is spent and old then.
+// addTOTP sets an app up, whose first code is spent and old then, and saves the
+// backup codes that may come with it.
 func (b *browser) addTOTP() app {
 	b.t.Helper()
 	a := b.scan(b.post("/enroll/totp").wants("totp").find(`id="otpauth" href="([^"]+)"`))
 	b.post("/enroll/totp/verify", "code", a.shows())
+	b.post("/backup-codes/saved").wants("security")
 	b.clock.Advance(time.Minute)
 	return a
 }

@@ -180,9 +180,10 @@ func (t *users) endWithoutMFA(ctx context.Context) error {
 
 // endOthers ends all of them but the one that asks, which goes on with the
 // generation that is returned. One that was ended meanwhile itself does not:
-// that is errUnsigned.
+// that is errUnsigned. It follows a change of factors, and so must be done even
+// where the browser has gone away.
 func (t *users) endOthers(ctx context.Context, id string, from int64) (generation int64, err error) {
-	err = t.db.QueryRowContext(ctx, `UPDATE users SET generation = generation + 1
+	err = t.db.QueryRowContext(context.WithoutCancel(ctx), `UPDATE users SET generation = generation + 1
 		WHERE id = ? AND generation = ? RETURNING generation`, id, from).Scan(&generation)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, errUnsigned

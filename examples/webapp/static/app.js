@@ -34,6 +34,17 @@ if (wait) {
   });
 }
 
+// A double click sends a form once: the browser would drop the answer to the
+// first, and with it the new session.
+for (const form of document.forms) {
+  let sent = false;
+  form.addEventListener("submit", (event) => {
+    if (sent) event.preventDefault();
+    sent = true;
+    setTimeout(() => { sent = false; }, 5000);
+  });
+}
+
 const resend = document.getElementById("resend");
 if (resend && Number(resend.dataset.seconds) > 0) {
   const hint = document.getElementById("resend-hint");
