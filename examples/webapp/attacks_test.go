@@ -206,8 +206,8 @@ func TestAdministratorsProveFirst(t *testing.T) {
 	if status, err := s.engine.Status(t.Context(), id); err != nil || len(status.Factors) != 2 {
 		t.Errorf("the factors are %v, %v", status, err)
 	}
-	admin.post("/confirm", "code", a.shows()).wants("project").wantsNotice("Confirmed.")
-	admin.post("/project/reset", "user", id).wants("login")
+	admin.post("/project/reset", "user", id).wants("prompt") // the last of them goes on
+	admin.post("/confirm", "code", a.shows()).wants("login")
 	other.get("/dashboard").wants("login")
 	client.status().refused(http.StatusUnauthorized, "unauthorized")
 	other.signIn("root@example.com").wants("enroll")
@@ -585,6 +585,41 @@ func (a *aborting) Handle(ctx context.Context, r slog.Record) error {
 		return true
 	})
 	return nil
+}
+
+// The form that asked for a fresh proof is done once it is there: it alone, once,
+// and by its own session.
+func TestFreshProofGoesOnOnce(t *testing.T) {
+	s := newSite(t)
+	b, a := s.withTOTP("ada@example.com")
+	b.addSMS(phoneOne)
+	s.clock.Advance(16 * time.Minute)
+	other := s.browser()
+	other.signIn("ada@example.com").wants("prompt")
+	other.post("/login/mfa", "code", a.shows()).wants("dashboard")
+	s.clock.Advance(16 * time.Minute)
+
+	b.post("/security/remove", "method", "totp").wants("prompt")
+	b.post("/enroll/sms", "phone", phoneTwo).wants("prompt") // in place of it
+	other.post("/confirm", "code", a.shows(), "method", "totp").wants("security")
+	if p := b.post("/confirm", "code", a.wrong()).wants("prompt"); !strings.Contains(p.body, "the phone number "+strings.ReplaceAll(phoneTwo, "+", "&#43;")) {
+		t.Error("the prompt does not say what it is for")
+	}
+	s.clock.Advance(time.Minute)
+	b.post("/confirm", "code", a.shows(), "phone", phoneOne).wants("sms")
+	if sent := s.smsCode(phoneTwo); sent == "" {
+		t.Error("nothing was sent")
+	}
+	messages := len(s.phone.arrived())
+	s.clock.Advance(time.Minute)
+	b.post("/confirm", "code", a.shows()).wants("security")
+	if n := len(s.phone.arrived()); n != messages {
+		t.Errorf("%d messages after %d: it was done twice", n, messages)
+	}
+	status, err := s.engine.Status(t.Context(), s.userID("ada@example.com"))
+	if err != nil || len(status.Factors) != 3 {
+		t.Errorf("the factors are %v, %v", status, err)
+	}
 }
 
 // A holdingStore holds the first session back that it finds.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -17,17 +18,41 @@ type prompt struct {
 	Phone     string // masked
 	ExpiresAt time.Time
 	Sent      *mfa.SMSDelivery // the last message, if any
-	Return    string           // where to go on afterwards, for a fresh proof
+	Asked     *asked           // for a fresh proof: what to do then
 }
 
-func newPrompt(c *mfa.Challenge, back string) *prompt {
-	return &prompt{Token: c.Token, Methods: c.Methods, Phone: c.Phone, ExpiresAt: c.ExpiresAt, Return: back}
+func newPrompt(c *mfa.Challenge) *prompt {
+	return &prompt{Token: c.Token, Methods: c.Methods, Phone: c.Phone, ExpiresAt: c.ExpiresAt}
+}
+
+// asked is a form that waits for a fresh proof.
+type asked struct {
+	Path   string
+	Form   url.Values
+	Return string // its page
+}
+
+// Text says to the user what the form would do.
+func (a *asked) Text() string {
+	method := mfa.Method(a.Form.Get("method"))
+	switch a.Path {
+	case totpPath:
+		return "You are about to set up an authenticator app."
+	case smsPath:
+		return "You are about to set up the phone number " + a.Form.Get("phone") + "."
+	case removePath:
+		return "You are about to remove a second factor: " + methodName(method) + "."
+	case backupCodesPath:
+		return "You are about to make new backup codes. The old ones stop working."
+	}
+	return "You are about to change who gets in, and how."
 }
 
 // promptView is what the page shows of a prompt.
 type promptView struct {
 	Path   string // of this prompt
 	Login  bool   // else it is for a fresh proof
+	Asked  string // what that is for
 	Method mfa.Method
 	Others []mfa.Method
 	Phone  string
@@ -58,6 +83,9 @@ func (s *server) view(v *visit, path, chosen string) promptView {
 	if view.Sent {
 		view.Resend = seconds(v.Prompt.Sent.ResendAfter.Sub(s.now()))
 		view.Last = !v.Prompt.Sent.ResendAfter.Before(v.Prompt.ExpiresAt)
+	}
+	if v.Prompt.Asked != nil {
+		view.Asked = v.Prompt.Asked.Text()
 	}
 	return view
 }
@@ -95,7 +123,7 @@ func (s *server) promptOver(w http.ResponseWriter, r *http.Request, v *visit, wh
 	}
 	back := securityPath
 	if v.Prompt != nil {
-		back, v.Prompt = v.Prompt.Return, nil
+		back, v.Prompt = v.Prompt.Asked.Return, nil
 		v.Notice = why + " Please try again."
 		s.keep(r.Context(), v.session)
 	}
@@ -144,7 +172,13 @@ func (s *server) answerLogin(w http.ResponseWriter, r *http.Request, v *visit) {
 
 // enter is the one way into the signed-in state with a second factor.
 func (s *server) enter(w http.ResponseWriter, r *http.Request, v *visit, login *mfa.Login, path, notice string) {
-	s.stepTo(w, r, v, session{
+	s.stepTo(w, r, v, v.entered(login, notice), path)
+}
+
+// entered is the session after a second factor. Nothing else of the old one is
+// left.
+func (v *visit) entered(login *mfa.Login, notice string) session {
+	return session{
 		State:      signedIn,
 		UserID:     login.UserID,
 		Generation: v.Generation,
@@ -153,12 +187,14 @@ func (s *server) enter(w http.ResponseWriter, r *http.Request, v *visit, login *
 		AMR:        append([]string{"pwd"}, login.AMR...),
 		Codes:      v.Codes,
 		Notice:     notice,
-	}, path)
+	}
 }
 
-// confirm asks for a fresh proof where the engine wants one, and comes back.
+// confirm asks for a fresh proof where the engine wants one. The form that asked
+// for it is kept, and done after the proof.
 func (s *server) confirm(w http.ResponseWriter, r *http.Request, v *visit, challenge *mfa.ChallengeError, back string) {
-	v.Prompt = newPrompt(&challenge.Challenge, back)
+	v.Prompt = newPrompt(&challenge.Challenge)
+	v.Prompt.Asked = &asked{Path: r.URL.Path, Form: r.PostForm, Return: back}
 	s.keep(r.Context(), v.session)
 	http.Redirect(w, r, confirmPath, http.StatusSeeOther)
 }
@@ -171,7 +207,8 @@ func (s *server) sendConfirmCode(w http.ResponseWriter, r *http.Request, v *visi
 	s.sendCode(w, r, v, confirmPath)
 }
 
-// answerConfirm keeps the new proof, and goes back to where it was asked for.
+// answerConfirm keeps the new proof, and does what it was asked for: that alone,
+// and once, since the new session has no prompt.
 func (s *server) answerConfirm(w http.ResponseWriter, r *http.Request, v *visit) {
 	if v.Prompt == nil {
 		s.promptAt(w, r, v, confirmPath, nil)
@@ -182,7 +219,15 @@ func (s *server) answerConfirm(w http.ResponseWriter, r *http.Request, v *visit)
 		s.promptAt(w, r, v, confirmPath, err)
 		return
 	}
-	s.enter(w, r, v, login, v.Prompt.Return, "Confirmed. You are not asked again for the next 15 minutes.")
+	form := v.Prompt.Asked
+	v.session = v.entered(login, backupCodeNotice(login))
+	if err := s.step(r.Context(), v.session); err != nil {
+		s.fail(w, r, v, err)
+		return
+	}
+	again := r.Clone(r.Context())
+	again.URL.Path, again.PostForm, again.Form = form.Path, form.Form, form.Form
+	s.forms[form.Path](w, again, v)
 }
 
 // backupCodeNotice tells who used a backup code how many are left.

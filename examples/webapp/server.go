@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -44,6 +45,7 @@ type server struct {
 	now      func() time.Time
 	secure   bool
 	log      *slog.Logger
+	forms    map[string]pageFunc // what a form leads to, by its path
 	handler  http.Handler
 }
 
@@ -111,8 +113,12 @@ var static embed.FS
 // routes name, for each page, the states that may reach it.
 func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
+	s.forms = make(map[string]pageFunc)
 	page := func(pattern string, handle pageFunc, states ...state) {
 		mux.Handle(pattern, s.sessions.LoadAndSave(s.gate(handle, states)))
+		if path, ok := strings.CutPrefix(pattern, "POST "); ok {
+			s.forms[path] = handle
+		}
 	}
 	all := []state{anonymous, passwordOnly, enrolling, signedIn}
 
