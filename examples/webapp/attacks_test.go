@@ -60,6 +60,10 @@ func (b *browser) visitPattern(pattern string) *page {
 	return b.post(path)
 }
 
+// anyState are what a browser may ask for in every state, as a stranger: to sign
+// in as somebody else, to follow a link that was mailed, to sign out.
+var anyState = map[string]bool{"POST /login": true, "GET /reset": true, "POST /reset": true, "POST /logout": true}
+
 // While only the password was right, every page leads to the prompt, whatever
 // is typed into the address bar or posted; and every call of the API is
 // refused.
@@ -71,8 +75,8 @@ func TestPasswordOnlyReachesNothing(t *testing.T) {
 	b := s.browser()
 	b.signIn("ada@example.com").wants("prompt")
 	for _, pattern := range pages {
-		if pattern == "POST /logout" {
-			continue // leaves the state
+		if anyState[pattern] {
+			continue
 		}
 		p := b.visitPattern(pattern)
 		if p.name() != "prompt" || p.path != loginPath && p.path != loginPath+"/send" {
@@ -101,7 +105,7 @@ func TestEnrollingReachesEnrollmentAlone(t *testing.T) {
 	b := s.browser()
 	b.post("/signup", "email", "ada@example.com", "password", password).wants("enroll")
 	for _, pattern := range pages {
-		if pattern == "POST /logout" {
+		if anyState[pattern] {
 			continue
 		}
 		p := b.visitPattern(pattern)
@@ -619,6 +623,38 @@ func TestFreshProofGoesOnOnce(t *testing.T) {
 	status, err := s.engine.Status(t.Context(), s.userID("ada@example.com"))
 	if err != nil || len(status.Factors) != 3 {
 		t.Errorf("the factors are %v, %v", status, err)
+	}
+}
+
+// Whoever knows a password or has a link from the mail is heard, whatever the
+// browser was about; and what it was about is over.
+func TestAnotherUserInTheSameBrowser(t *testing.T) {
+	s := newSite(t)
+	ada, a := s.withTOTP("ada@example.com")
+	ada.post("/logout")
+	s.signedUp("bob@example.com")
+	for name, begin := range map[string]func(b *browser){
+		"at the prompt": func(b *browser) { b.signIn("ada@example.com").wants("prompt") },
+		"signed in": func(b *browser) {
+			s.clock.Advance(time.Minute)
+			b.signIn("ada@example.com").wants("prompt")
+			b.post("/login/mfa", "code", a.shows()).wants("dashboard")
+		},
+	} {
+		b := s.browser()
+		begin(b)
+		b.post("/login", "email", "bob@example.com", "password", "wrong password").wants("login").wantsError(http.StatusUnauthorized, "invalid_credentials")
+		if p := b.signIn("bob@example.com").wants("dashboard"); !strings.Contains(p.body, `<strong id="who">bob@example.com<`) {
+			t.Errorf("%s: somebody else is in", name)
+		}
+
+		b = s.browser()
+		begin(b)
+		b.post("/forgot", "email", "bob@example.com")
+		s.browser().post("/forgot", "email", "bob@example.com").wants("login")
+		link := s.mailed("bob@example.com")
+		b.get(link).wants("reset")
+		b.post("/reset", "token", strings.TrimPrefix(link, "/reset?token="), "password", password).wants("login").wantsNotice("Your password is changed.")
 	}
 }
 

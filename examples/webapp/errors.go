@@ -32,6 +32,7 @@ var (
 	errCurrent     = &refusal{"wrong_password", http.StatusUnauthorized, "That is not your current password."}
 	errCodeExpired = &refusal{"code_expired", http.StatusConflict, "That code has expired. We can send another one."}
 	errNoUser      = &refusal{"not_found", http.StatusNotFound, "There is no such user."}
+	errNoPage      = &refusal{"not_found", http.StatusNotFound, "There is no such page."}
 	errNoCall      = &refusal{"not_found", http.StatusNotFound, "There is no such call."}
 	errMethod      = &refusal{"method_not_allowed", http.StatusMethodNotAllowed, "This cannot be asked for in that way."}
 	errJSON        = &refusal{"invalid_request", http.StatusBadRequest, "The body is not one JSON object as expected."}

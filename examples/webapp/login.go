@@ -162,7 +162,8 @@ func (s *server) resetPage(w http.ResponseWriter, r *http.Request, v *visit) {
 }
 
 // reset sets a new password, and no more: it logs nobody in. The user signs in
-// with it, and is asked for a code as always.
+// with it, and is asked for a code as always. Whoever was signed in here is not
+// any more.
 func (s *server) reset(w http.ResponseWriter, r *http.Request, v *visit) {
 	secret := r.PostFormValue("token")
 	userID, err := s.users.resetUser(r.Context(), secret)
@@ -173,9 +174,7 @@ func (s *server) reset(w http.ResponseWriter, r *http.Request, v *visit) {
 		s.showError(w, r, v, "reset", err, form{Token: secret})
 		return
 	}
-	v.Notice = "Your password is changed. Please sign in with it."
-	s.keep(r.Context(), v.session)
-	http.Redirect(w, r, "/login", http.StatusSeeOther)
+	s.stepTo(w, r, v, session{Notice: "Your password is changed. Please sign in with it."}, "/login")
 }
 
 // newPassword is the one way to set a password. Sessions, grants, challenges,

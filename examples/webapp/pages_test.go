@@ -73,7 +73,7 @@ func TestBackupCodesAreKeptUntilSaved(t *testing.T) {
 	s := newSite(t)
 	b, _ := s.withTOTP("ada@example.com")
 	codes := b.post("/backup-codes").wants("backupcodes").shownCodes()
-	for _, path := range []string{"/dashboard", "/", "/security", "/enroll/sms", "/confirm", "/project"} {
+	for _, path := range []string{"/dashboard", "/", "/security", "/enroll/sms", "/confirm", "/project", "/nowhere"} {
 		again := b.get(path).wants("backupcodes").wantsNotice("Save your backup codes first.").shownCodes()
 		if len(codes) != 10 || !slices.Equal(again, codes) {
 			t.Fatalf("%s leads to %v, not %v", path, again, codes)
@@ -326,6 +326,25 @@ func TestRefusalsHaveAPage(t *testing.T) {
 		t.Errorf("%q tries are left after two wrong codes and reloads", tries)
 	}
 	b.post("/login/mfa", "code", a.shows()).wants("dashboard")
+}
+
+// Every address that somebody may type has a page.
+func TestTypedAddresses(t *testing.T) {
+	s := newSite(t)
+	b, _ := s.withTOTP("ada@example.com")
+	pages, _ := routed(t)
+	for _, pattern := range pages {
+		method, path, _ := strings.Cut(pattern, " ")
+		if p := b.get(strings.TrimSuffix(path, "{$}")); method == http.MethodPost && p.status != http.StatusOK {
+			t.Errorf("%s leads to %q with %d", path, p.name(), p.status)
+		}
+	}
+	b.get("/nowhere").wants("error").wantsError(http.StatusNotFound, "not_found")
+	b.post("/nowhere").wants("error").wantsError(http.StatusNotFound, "not_found")
+	p := b.post("/dashboard").wants("error").wantsError(http.StatusMethodNotAllowed, "method_not_allowed")
+	if got := p.header.Get("Allow"); got != "GET" {
+		t.Errorf("Allow is %q", got)
+	}
 }
 
 // A wait that is longer than the challenge ends with another sign-in, and no

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -128,11 +129,11 @@ func (s *server) routes() http.Handler {
 	page("GET /signup", s.signUpPage, anonymous)
 	page("POST /signup", s.signUp, anonymous)
 	page("GET /login", s.loginPage, anonymous)
-	page("POST /login", s.logIn, anonymous)
+	page("POST /login", s.logIn, all...)
 	page("GET /forgot", s.forgotPage, anonymous)
 	page("POST /forgot", s.forgot, anonymous)
-	page("GET /reset", s.resetPage, anonymous)
-	page("POST /reset", s.reset, anonymous)
+	page("GET /reset", s.resetPage, all...)
+	page("POST /reset", s.reset, all...)
 
 	page("GET /login/mfa", s.loginPrompt, passwordOnly)
 	page("POST /login/mfa", s.answerLogin, passwordOnly)
@@ -170,6 +171,7 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("GET /static/{file}", func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFileFS(w, r, static, "static/"+r.PathValue("file"))
 	})
+	mux.Handle("/", s.sessions.LoadAndSave(s.gate(s.elsewhere(mux), all)))
 	return s.protect(mux)
 }
 
@@ -239,6 +241,29 @@ func (s *server) sessionFault(w http.ResponseWriter, r *http.Request, err error)
 	s.log.ErrorContext(r.Context(), "session", "error", err)
 	if !errors.Is(err, errSessionOver) {
 		http.Error(w, "Something is wrong on our side. Please try again.", http.StatusServiceUnavailable)
+	}
+}
+
+// elsewhere answers where nothing else does. What only a form leads to has an
+// address all the same, which somebody may type: that leads to the form's page.
+func (s *server) elsewhere(mux *http.ServeMux) pageFunc {
+	return func(w http.ResponseWriter, r *http.Request, v *visit) {
+		var allowed []string
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			other := &http.Request{Method: method, Host: r.Host, URL: r.URL}
+			if _, pattern := mux.Handler(other); strings.HasPrefix(pattern, method) {
+				allowed = append(allowed, method)
+			}
+		}
+		switch {
+		case len(allowed) == 0:
+			s.fail(w, r, v, errNoPage)
+		case r.Method == http.MethodGet:
+			http.Redirect(w, r, path.Dir(r.URL.Path), http.StatusSeeOther)
+		default:
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			s.fail(w, r, v, errMethod)
+		}
 	}
 }
 
