@@ -386,6 +386,9 @@ func TestHeaders(t *testing.T) {
 		if strings.Contains(p.body, "<script>") || strings.Contains(p.body, " style=") || strings.Contains(p.body, "onclick=") {
 			t.Errorf("%s has script or style in line", path)
 		}
+		if strings.Contains(p.body, "http-equiv") {
+			t.Errorf("%s changes by itself, which nobody can stop", path)
+		}
 	}
 }
 

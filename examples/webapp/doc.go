@@ -31,7 +31,7 @@
 //     sender of your provider's instead.
 //   - key.go: the key in a file beside the database. Keep yours with your other
 //     secrets.
-//   - The first account that signs up administrates the project.
+//   - The first account that signs up administers the project.
 //   - Signing up does not confirm the address by mail, and so tells whether it
 //     is taken. Signing in and asking for a new password tell nothing.
 package main

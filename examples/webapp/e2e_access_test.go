@@ -79,6 +79,9 @@ func TestBrowserCopiesAndPastes(t *testing.T) {
 	a := b.scanned()
 	b.press("#copy-key")
 	b.until(`document.getElementById("copy-key").innerText === "Copied"`)
+	if got := b.text("[role=status]#said"); got != "Copied" {
+		t.Errorf("screen readers hear %q", got)
+	}
 	b.press("#code")
 	b.edit("paste")
 	if got := evaluate[string](b, "code.value"); got == "" || got != strings.ReplaceAll(b.text("#key"), " ", "") {
@@ -95,6 +98,11 @@ func TestBrowserCopiesAndPastes(t *testing.T) {
 	}
 	b.click("#submit").wants("backupcodes")
 	codes := b.texts("#codes code")
+	command(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+	if sheet := b.text("main"); !strings.Contains(sheet, "For ada@example.com at Protekt") || !strings.Contains(sheet, codes[0]) || strings.Contains(sheet, "I saved them") {
+		t.Errorf("the printed sheet is %q", sheet)
+	}
+	command(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{})
 	b.press("#copy-codes")
 	b.until(`document.getElementById("copy-codes").innerText === "Copied"`)
 	b.click("#saved").wants("security")
@@ -188,6 +196,26 @@ func TestBrowserMarksTheRightField(t *testing.T) {
 	}
 }
 
+// On a narrow screen nothing is wider, however long the address.
+func TestBrowserLongAddressOnANarrowScreen(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.chromium()
+	b.size(320, 640, true)
+	b.signUp(strings.Repeat("a", 100) + "@example.com").wants("dashboard")
+	for _, path := range []string{"/dashboard", "/security", "/enroll"} {
+		b.open(path)
+		if width := evaluate[int](b, "document.documentElement.scrollWidth"); width > 320 {
+			t.Errorf("%s is %d pixels wide", path, width)
+		}
+	}
+	b.click("#choose-totp").wants("totp")
+	b.answer(b.scanned().shows()).wants("backupcodes")
+	if width := evaluate[int](b, "document.documentElement.scrollWidth"); width > 320 {
+		t.Errorf("the page of backup codes is %d pixels wide", width)
+	}
+}
+
 // Each thing to operate, on each page, has a name for those who cannot see it,
 // and its text stands out in the light and in the dark.
 func TestBrowserEveryPageCanBeHeardAndRead(t *testing.T) {
@@ -260,8 +288,9 @@ func (b *tab) scheme(scheme string) {
 	}})
 }
 
-// pale are the texts with a contrast below 4.5 (WCAG 2.2, 1.4.3), those of
-// disabled controls excepted.
+// pale are the texts with a contrast below 4.5 (WCAG 2.2, 1.4.3), placeholders
+// too, and the fields and switches whose edge has less than 3 (1.4.11); disabled
+// controls excepted.
 func (b *tab) pale() []string {
 	b.t.Helper()
 	result := evaluate[struct {
@@ -290,14 +319,27 @@ const paleTexts = `(() => {
 		return "rgb(255, 255, 255)";
 	};
 	const result = {Texts: 0, Pale: []};
+	const check = (color, background, least, what) => {
+		const lights = [luminance(color), luminance(background)].sort((a, b) => b - a);
+		const contrast = (lights[0] + 0.05) / (lights[1] + 0.05);
+		if (contrast < least) result.Pale.push(contrast.toFixed(2) + " for " + what);
+	};
+	for (const input of document.querySelectorAll("input:not([type=hidden], [type=checkbox]), [role=switch]")) {
+		if (!input.checkVisibility() || input.disabled) continue;
+		const style = getComputedStyle(input);
+		const edge = input.matches("input") ? style.borderTopColor : style.backgroundColor;
+		check(edge, behind(input.parentElement), 3, "the edge of " + (input.id || input.type));
+		if (!input.placeholder) continue;
+		const placeholder = getComputedStyle(input, "::placeholder");
+		if (placeholder.opacity !== "1") result.Pale.push("opacity " + placeholder.opacity + " for " + input.placeholder);
+		check(placeholder.color, behind(input), 4.5, input.placeholder);
+	}
 	const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 	while (texts.nextNode()) {
 		const element = texts.currentNode.parentElement;
 		if (!texts.currentNode.textContent.trim() || !element.checkVisibility() || element.closest(":disabled")) continue;
 		result.Texts++;
-		const lights = [luminance(getComputedStyle(element).color), luminance(behind(element))].sort((a, b) => b - a);
-		const contrast = (lights[0] + 0.05) / (lights[1] + 0.05);
-		if (contrast < 4.5) result.Pale.push(contrast.toFixed(2) + " for " + texts.currentNode.textContent.trim());
+		check(getComputedStyle(element).color, behind(element), 4.5, texts.currentNode.textContent.trim());
 	}
 	return result;
 })()`
@@ -313,7 +355,7 @@ func TestBrowserTestsFindFaults(t *testing.T) {
 		}
 		w.Header().Set("Content-Security-Policy", "script-src 'self' 'nonce-right'")
 		io.WriteString(w, `<!doctype html><html lang="en"><title>Faulty</title><link rel="icon" href="data:,">
-			<body style="background: #fff"><input><button></button><p style="color: #999">pale</p><p style="color: #555">not pale</p>
+			<body style="background: #fff"><input><button></button><input aria-label="faint" id="faint" placeholder="faint" style="border: 1px solid #ccc"><p style="color: #999">pale</p><p style="color: #555">not pale</p><style>::placeholder { color: #999 }</style>
 			<script>document.title = "stopped"</script>
 			<script nonce="right">console.error("an error"); console.warn("a warning"); undefinedFunction()</script>`)
 	}))
@@ -323,7 +365,7 @@ func TestBrowserTestsFindFaults(t *testing.T) {
 	if got := b.nameless(); !slices.Equal(got, []string{"textbox", "button"}) {
 		t.Errorf("without a name: %v", got)
 	}
-	if got := b.pale(); !slices.Equal(got, []string{"2.85 for pale"}) {
+	if got := b.pale(); !slices.Equal(got, []string{"1.61 for the edge of faint", "2.85 for faint", "2.85 for pale"}) {
 		t.Errorf("pale: %v", got)
 	}
 	perform(b, "opening what is missing", chromedp.Navigate(faulty.URL+"/missing"))

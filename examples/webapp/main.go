@@ -91,7 +91,7 @@ func directions(addr, path, key string) string {
 	}
 	return fmt.Sprintf(`A web application with multi-factor authentication.
 
-  http://%[1]s/signup    make an account: the first one administrates the project
+  http://%[1]s/signup    make an account: the first one administers the project
   http://%[1]s/security  add an authenticator app, a phone, backup codes
   http://%[1]s/project   require MFA of everybody, reset and unlock users
   http://%[1]s/phone     messages and mail arrive here (a demonstration's phone)

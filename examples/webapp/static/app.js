@@ -70,7 +70,8 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     } catch {
       button.textContent = "Select and copy it yourself";
     }
-    setTimeout(() => { button.textContent = label; }, 2000);
+    document.getElementById("said").textContent = button.textContent;
+    setTimeout(() => { button.textContent = label; document.getElementById("said").textContent = ""; }, 2000);
   });
 }
 
