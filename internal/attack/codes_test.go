@@ -529,6 +529,54 @@ func TestA09ClockGoesBack(t *testing.T) {
 		_, err = w.VerifyLogin(w.Ctx, challenge.Token, app.Shows())
 		world.WantErr(t, err, mfa.ErrInvalidToken)
 	})
+
+	// Clocks of two processes may differ by five minutes, and not by a moment
+	// more.
+	limits := []struct {
+		ahead time.Duration
+		taken bool
+	}{{5 * time.Minute, true}, {5*time.Minute + 1, false}}
+	for _, kind := range kinds {
+		t.Run(kind+" of a clock ahead", func(t *testing.T) {
+			for _, limit := range limits {
+				i := issueAll(t)
+				issued := i.w.Clock.Now()
+				if kind == "proof" {
+					issued = issued.Add(-time.Minute) // GiveTOTP lets one pass
+				}
+				i.w.Clock.Set(issued.Add(-limit.ahead))
+				err := i.use(kind, i.tokens[kind])
+				// The app's codes of that time are spent: a challenge that is
+				// taken says so.
+				if taken := err == nil || isInvalidCode(err); taken != limit.taken {
+					t.Errorf("%v ahead: %v", limit.ahead, err)
+				}
+			}
+		})
+	}
+	for _, method := range []mfa.Method{mfa.MethodTOTP, mfa.MethodSMS} {
+		t.Run(string(method)+" begun by a clock ahead", func(t *testing.T) {
+			for _, limit := range limits {
+				// As long as the code in a message lives.
+				w := world.New(t, func(c *mfa.Config) { c.EnrollmentTTL = 5 * time.Minute })
+				enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "ada")
+				world.OK(t, err)
+				_, err = w.EnrollSMS(w.Ctx, "ada", world.Phone)
+				world.OK(t, err)
+				w.Clock.Advance(-limit.ahead)
+				code := w.Outbox.Code(world.Phone)
+				if method == mfa.MethodTOTP {
+					code = w.Scan(enrollment.URI).Shows()
+				}
+				_, err = w.VerifyEnrollment(w.Ctx, "ada", method, code)
+				if limit.taken {
+					world.OK(t, err)
+				} else {
+					world.WantErr(t, err, mfa.ErrNoPendingEnrollment)
+				}
+			}
+		})
+	}
 }
 
 // A10: a backup code works more than once (CVE-2026-31875, CVE-2025-67507).
