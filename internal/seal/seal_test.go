@@ -2,9 +2,13 @@ package seal
 
 import (
 	"bytes"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"errors"
 	"strings"
 	"testing"
+
+	"golang.org/x/crypto/chacha20poly1305"
 )
 
 func newRing(t testing.TB, keys ...byte) *Ring {
@@ -70,6 +74,29 @@ func TestNothingElseOpens(t *testing.T) {
 		refused("a shorter text", ring, Record, data[:n], "user")
 	}
 	refused("a longer text", ring, Record, append(bytes.Clone(data), 0), "user")
+}
+
+// TestSealedBytesAreThoseOfTheStandards: XChaCha20-Poly1305 under a key of
+// HKDF-SHA-256 for each purpose. What is stored stays readable as long as this
+// does not change.
+func TestSealedBytesAreThoseOfTheStandards(t *testing.T) {
+	secret := bytes.Repeat([]byte{1}, 32)
+	ring := newRing(t, 1)
+	for p, purpose := range []string{"record", "challenge", "enrollment", "proof", "device"} {
+		data := sealed(ring, Purpose(p), "text", "user")
+		id, _ := hkdf.Key(sha256.New, secret, nil, "github.com/protekt/mfa id", 4)
+		if head := append([]byte{1}, id...); !bytes.HasPrefix(data, head) {
+			t.Errorf("%s: begins with %x, want %x", purpose, data[:5], head)
+		}
+		key, _ := hkdf.Key(sha256.New, secret, nil, "github.com/protekt/mfa "+purpose, 32)
+		aead, err := chacha20poly1305.NewX(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := aead.Open(nil, data[5:29], data[29:], []byte("user")); err != nil || string(got) != "text" {
+			t.Errorf("%s: %q, %v", purpose, got, err)
+		}
+	}
 }
 
 func TestNoNonceComesTwice(t *testing.T) {
