@@ -52,7 +52,7 @@ func TestNewRefusesNonsense(t *testing.T) {
 		}
 	}
 	for field, ttl := range ttls {
-		for _, bad := range []time.Duration{-1, -time.Minute, math.MinInt64, ttl.most + time.Second, math.MaxInt64} {
+		for _, bad := range []time.Duration{-1, -time.Minute, math.MinInt64, ttl.most + 1, ttl.most + time.Second, math.MaxInt64} {
 			refused(field, func(c *mfa.Config) { *ttl.field(c) = bad })
 		}
 		config := goodConfig()

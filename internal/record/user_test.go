@@ -81,12 +81,12 @@ func TestThirtyTwoChallengesAreRemembered(t *testing.T) {
 	u := enrolled()
 	untouched := ticket(u, start)
 	var all []Ticket
-	for i := range MaxChallenges + 1 {
+	for i := range 32 + 1 {
 		tk := ticket(u, start.Add(time.Duration(i)*time.Second))
 		fresh(u, start).Answer(tk, wrong, start.Add(time.Minute))
 		all = append(all, tk)
 	}
-	if n := len(u.Challenges); n != MaxChallenges {
+	if n := len(u.Challenges); n != 32 {
 		t.Errorf("%d are remembered", n)
 	}
 	if alive(u, all[0]) {
@@ -231,6 +231,19 @@ func TestSpentStepsAheadAreForgotten(t *testing.T) {
 		s.forgetAfter(test.limit)
 		if test.free > 0 && !s.covers(test.free-1) || s.covers(test.free) {
 			t.Errorf("%s: %v, want step %d to be the first free one", test.name, s, test.free)
+		}
+	}
+}
+
+// TestUnlockKeepsWhatACodeCanHave: the next step's code is accepted already.
+func TestUnlockKeepsWhatACodeCanHave(t *testing.T) {
+	now := rfcKey.Step(start)
+	for ahead, kept := range []bool{true, true, false} {
+		u := enrolled()
+		u.TOTP.Spent.add(now + int64(ahead))
+		u.Unlock(start)
+		if u.TOTP.Spent.covers(now+int64(ahead)) != kept {
+			t.Errorf("a spent step, %d ahead: kept %v, want %v", ahead, !kept, kept)
 		}
 	}
 }

@@ -91,6 +91,18 @@ func TestOneSpellingOpens(t *testing.T) {
 	}
 }
 
+// TestLongTokensAreNotDecoded: over 1 KiB nothing is allocated for one.
+func TestLongTokensAreNotDecoded(t *testing.T) {
+	ring := newRing(t, 1)
+	for length, decoded := range map[int]bool{1024: true, 1025: false, 1 << 20: false} {
+		text := "mfa_tmp_" + strings.Repeat("A", length-len("mfa_tmp_"))
+		allocations := testing.AllocsPerRun(10, func() { Open(ring, Challenge, text) })
+		if (allocations > 0) != decoded {
+			t.Errorf("%d bytes: %v allocations", length, allocations)
+		}
+	}
+}
+
 // FuzzOpen: nothing opens that was not sealed, and only these claims were.
 func FuzzOpen(f *testing.F) {
 	ring := newRing(f, 1)
