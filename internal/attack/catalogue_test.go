@@ -89,6 +89,44 @@ func TestCatalogueIsWrittenDown(t *testing.T) {
 			t.Errorf("the mutation %q is not in docs/security-tests.md", m.Name)
 		}
 	}
+	if n := len(allMutations()); n <= 100 {
+		t.Errorf("%d mutations, and SECURITY.md says more than a hundred", n)
+	}
+
+	// Each claim names classes and tests that there are.
+	_, claims, _ := strings.Cut(string(text), "## Claims of SECURITY.md\n")
+	claims, _, _ = strings.Cut(claims, "## Mutations\n")
+	rows := regexp.MustCompile(`(?m)^\| [^-|][^|]* \| ([^|]+) \|$`).FindAllStringSubmatch(claims, -1)
+	tests := regexp.MustCompile(`(?m)^func (Test\w+)`)
+	named := make(map[string]bool)
+	for _, pattern := range []string{"*_test.go", "internal/*/*_test.go"} {
+		paths, err := filepath.Glob(filepath.Join(moduleRoot, filepath.FromSlash(pattern)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			source, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, match := range tests.FindAllStringSubmatch(string(source), -1) {
+				named[match[1]], named[classOf(match[1])] = true, true
+			}
+		}
+	}
+	if len(rows) < 40 {
+		t.Errorf("%d rows of claims only", len(rows))
+	}
+	for _, row := range rows {
+		if row[1] == "shown by" {
+			continue
+		}
+		for _, name := range strings.FieldsFunc(strings.ReplaceAll(row[1], " to ", ", "), func(r rune) bool { return strings.ContainsRune(", `", r) }) {
+			if !named[name] {
+				t.Errorf("the claim %q names %s, which there is not", row[0], name)
+			}
+		}
+	}
 }
 
 var className = regexp.MustCompile(`^Test([A-Z][0-9]{2})`)

@@ -6,13 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/throttle"
 	"github.com/protekt/mfa/internal/world"
 )
 
@@ -45,6 +49,49 @@ func lock(w *world.World, user string, app world.App) {
 	w.T.Helper()
 	for range free + 1 {
 		world.WantTries(w.T, guess(w, doors[0], user, app.Wrong()), 4)
+	}
+}
+
+// TestGuessesSucceedAsSeldomAsPromised: the table in SECURITY.md is what the
+// engine's own numbers make.
+func TestGuessesSucceedAsSeldomAsPromised(t *testing.T) {
+	w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
+	app, login := w.GiveTOTP("ada")
+	million := math.Pow10(len(app.Shows()))
+	bits := 5 * len(strings.ReplaceAll(w.GiveBackupCodes("ada", login.Proof)[0], "-", ""))
+	const (
+		appCodes, sentCodes, backupCodes = 3, 1, 10 // right at one time: B17, I04, TestBackupCodes
+		accounts                         = 1_000_000
+	)
+	atOnce, first := 0, time.Duration(0)
+	for k := range throttle.Limit { // what it takes until the last of them
+		if first += throttle.OneTimeCodes.Delay(k); first == 0 {
+			atOnce++ // judged without a wait
+		}
+	}
+	inAYear := int(math.Round(float64(throttle.Limit) * float64(365*24*time.Hour) / float64(throttle.Window)))
+	succeeds := func(right int, of float64, guesses int) float64 {
+		return -100 * math.Expm1(float64(guesses)*math.Log1p(-float64(right)/of))
+	}
+	rows := []string{
+		fmt.Sprintf("| app, the first day | %d, then disabled (after %.1f hours) | %.2f %% |", throttle.Limit, first.Hours(), succeeds(appCodes, million, throttle.Limit)),
+		fmt.Sprintf("| app, ever, until somebody unlocks it | %d | %.2f %% |", throttle.Limit, succeeds(appCodes, million, throttle.Limit)),
+		fmt.Sprintf("| app, a year beside a user who logs in daily | %d | %.2f %% |", inAYear, succeeds(appCodes, million, inAYear)),
+		fmt.Sprintf("| SMS, ever | %d | %.2f %% |", throttle.Limit, succeeds(sentCodes, million, throttle.Limit)),
+		fmt.Sprintf("| backup code of %d bits, ten live | %d | %.7f %% |", bits, throttle.Limit, succeeds(backupCodes, math.Exp2(float64(bits)), throttle.Limit)),
+		fmt.Sprintf("| %d accounts, %d guesses each | %d | %.0f accounts |", accounts, atOnce, accounts*atOnce, accounts*succeeds(appCodes, million, atOnce)/100),
+		fmt.Sprintf("delays without the cap would let %.0f %% through in a year", succeeds(appCodes, million, int(365*24*time.Hour/throttle.OneTimeCodes.Max))),
+	}
+	text, err := os.ReadFile(filepath.Join(moduleRoot, "SECURITY.md"))
+	world.OK(t, err)
+	promised := regexp.MustCompile(`,(\d{3})`).ReplaceAllString(string(text), "$1") // 1,217
+	for _, row := range rows {
+		if !strings.Contains(promised, row) {
+			t.Errorf("SECURITY.md does not say: %s", row)
+		}
+	}
+	if atOnce != free+1 || inAYear != yearly {
+		t.Errorf("%d guesses at once, %d in a year", atOnce, inAYear) // not those that B01 and B12 count
 	}
 }
 
@@ -506,6 +553,21 @@ func TestB10OnlyLoginsAreLimited(t *testing.T) {
 		if sent := len(w.Outbox.Messages()); sent > 11 || judged != 5*sent {
 			t.Errorf("%d guesses were judged, of %d messages in a day", judged, sent)
 		}
+	})
+	t.Run("confirmation touches no other count", func(t *testing.T) {
+		w := world.New(t)
+		app, login := w.GiveTOTP("ada")
+		for range free {
+			world.WantTries(t, guess(w, doors[0], "ada", app.Wrong()), 4)
+		}
+		enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "a", mfa.WithProof(login.Proof))
+		world.OK(t, err)
+		for i := range 5 {
+			_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, w.Scan(enrollment.URI).Wrong())
+			world.WantTries(t, err, 4-i)
+		}
+		world.WantTries(t, guess(w, doors[0], "ada", app.Wrong()), 4) // the fifth
+		world.WantThrottled(t, guess(w, doors[0], "ada", app.Shows()), delayAfter(free+1))
 	})
 }
 

@@ -69,6 +69,20 @@ var mutationsAToD = []flaw{
 	},
 	{
 		mutation.Mutation{
+			Name: "clocks may differ by more than five minutes",
+			File: "challenge.go", Old: "const clockSkew = 5 * time.Minute", New: "const clockSkew = 5*time.Minute + 1",
+		},
+		"TestA09ClockGoesBack",
+	},
+	{
+		mutation.Mutation{
+			Name: "what is pending may be of a clock ten minutes ahead",
+			File: "totp.go", Old: "EnrollmentTTL + clockSkew", New: "EnrollmentTTL + 2*clockSkew",
+		},
+		"TestA09ClockGoesBack",
+	},
+	{
+		mutation.Mutation{
 			Name: "a backup code is not deleted",
 			File: "internal/record/backupcodes.go", Old: "b.Hashes = slices.Delete(", New: "_ = slices.Delete(",
 		},
@@ -139,10 +153,24 @@ var mutationsAToD = []flaw{
 	},
 	{
 		mutation.Mutation{
+			Name: "wrong codes for a pending factor are charged to the one in place",
+			File: "internal/record/enrollment.go", Old: "	p.Failures++\n", New: "	p.Failures++\n	if f := u.Factor(m); f != nil {\n		f.Lane.Charge(now)\n	}\n",
+		},
+		"TestB10OnlyLoginsAreLimited",
+	},
+	{
+		mutation.Mutation{
 			Name: "what is no backup code is not counted",
 			File: "internal/record/challenge.go", Old: "	open, blocked := u.open(u.backup(), now)\n	if blocked != nil {\n		return *blocked\n	}\n	return u.refuse(c, open, now)\n", New: "	_, blocked := u.open(u.backup(), now)\n	if blocked != nil {\n		return *blocked\n	}\n	return u.refuse(c, nil, now)\n",
 		},
 		"TestB11FactorNotCounted",
+	},
+	{
+		mutation.Mutation{
+			Name: "it takes two hundred failures to disable",
+			File: "internal/throttle/throttle.go", Old: "Limit = 100", New: "Limit = 200",
+		},
+		"TestB01UnlimitedGuesses|TestB11FactorNotCounted|TestGuessesSucceedAsSeldomAsPromised",
 	},
 	{
 		mutation.Mutation{
