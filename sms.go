@@ -84,7 +84,7 @@ func (e *Engine) EnrollSMS(ctx context.Context, userID, phone string, opts ...Ch
 		if err := mayBegin(u); err != nil {
 			return err
 		}
-		message.ExpiresAt = u.now.Add(min(e.config.SMSCodes.TTL, e.config.EnrollmentTTL))
+		message.ExpiresAt = u.now.Add(e.pendingTTL(MethodSMS))
 		u.BeginSMS(phone, tag, message.ExpiresAt, u.now, e.config.SMSCodes.Cooldown)
 		cooldown = u.Sent.Cooldown
 		u.event(EventEnrollmentStarted, MethodSMS, ActionEnroll, nil)

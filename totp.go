@@ -84,7 +84,7 @@ func (e *Engine) EnrollTOTP(ctx context.Context, userID, account string, opts ..
 		if err := e.mayChange(u, opts); err != nil {
 			return err
 		}
-		enrollment.ExpiresAt = u.now.Add(e.config.EnrollmentTTL)
+		enrollment.ExpiresAt = u.now.Add(e.pendingTTL(MethodTOTP))
 		u.BeginTOTP(key, enrollment.ExpiresAt)
 		u.event(EventEnrollmentStarted, MethodTOTP, ActionEnroll, nil)
 		return nil
@@ -127,10 +127,19 @@ func (e *Engine) VerifyEnrollment(ctx context.Context, userID string, method Met
 
 func (e *Engine) confirm(u *user, method Method, code string) record.Verdict {
 	digits, _ := parseCode(code)
-	latest := u.now.Add(e.config.EnrollmentTTL + clockSkew)
+	latest := u.now.Add(e.pendingTTL(method) + clockSkew)
 	return u.Confirm(method.number(), e.guess(digits, func(tag seal.Tag) bool {
 		return u.PendingSMS != nil && e.ring.Verify(tag, enrollmentCode, u.id, u.PendingSMS.Phone, digits)
 	}), u.now, latest)
+}
+
+// pendingTTL is how long a factor waits to be confirmed: a phone no longer than
+// its code.
+func (e *Engine) pendingTTL(method Method) time.Duration {
+	if method == MethodSMS {
+		return min(e.config.SMSCodes.TTL, e.config.EnrollmentTTL)
+	}
+	return e.config.EnrollmentTTL
 }
 
 // guess is what the engine's settings make of a code.

@@ -77,7 +77,7 @@ var mutationsAToD = []flaw{
 	{
 		mutation.Mutation{
 			Name: "what is pending may be of a clock ten minutes ahead",
-			File: "totp.go", Old: "EnrollmentTTL + clockSkew", New: "EnrollmentTTL + 2*clockSkew",
+			File: "totp.go", Old: "e.pendingTTL(method) + clockSkew", New: "e.pendingTTL(method) + 2*clockSkew",
 		},
 		"TestA09ClockGoesBack",
 	},
