@@ -16,7 +16,7 @@ import (
 // The guide's whole story at the API: password alone, enrollment, backup codes,
 // the challenge to the letter, and removal.
 func TestAPIStory(t *testing.T) {
-	s := newSite(t)
+	s := newSite(t, tenCodes)
 	if err := s.users.create(t.Context(), "ada@example.com", password); err != nil {
 		t.Fatal(err)
 	}

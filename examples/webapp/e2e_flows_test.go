@@ -23,7 +23,7 @@ import (
 // signs out, and signs in with the app.
 func TestBrowserEnrollsByScanningAndSignsInWithTheApp(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newSite(t, tenCodes)
 	b := s.chromium()
 	b.signUp("ada@example.com").wants("dashboard")
 	b.click("#to-enroll").wants("enroll")
@@ -52,7 +52,7 @@ func TestBrowserEnrollsByScanningAndSignsInWithTheApp(t *testing.T) {
 // A new user sets the app up, loses it, and gets in with a backup code, once.
 func TestBrowserSignsInWithABackupCodeOnce(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newSite(t, tenCodes)
 	b := s.chromium()
 	b.signUp("ada@example.com").wants("dashboard")
 	b.open("/security").click("#add-totp").wants("totp")
@@ -406,7 +406,7 @@ func TestBrowserDoubleClick(t *testing.T) {
 	a := b.scanned()
 	b.fill("#code", a.shows())
 	b.clickTwice("#submit").wants("backupcodes").wantsNotice("Authenticator app is set up.")
-	if codes := b.texts("#codes code"); len(codes) != 10 {
+	if codes := b.texts("#codes code"); len(codes) != fewCodes {
 		t.Errorf("%d backup codes", len(codes))
 	}
 	b.click("#saved").signOut()
@@ -494,7 +494,7 @@ func TestBrowserSecondTabCannotUseWhatTheFirstEnded(t *testing.T) {
 	one.answer(a.shows()).wants("dashboard")
 	two.open("/security").click("#new-codes").wants("backupcodes")
 	two.click("#regenerate").wants("backupcodes")
-	if len(two.texts("#codes code")) != 10 {
+	if len(two.texts("#codes code")) != fewCodes {
 		t.Fatal("the second tab does not work while the first is in")
 	}
 	two.click("#saved").wants("security")

@@ -35,7 +35,7 @@ var looks = []look{
 // go test -run TestBrowserScreenshots -screenshots .
 func TestBrowserScreenshots(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newSite(t, tenCodes)
 	b := s.chromium()
 	b.signUp("ada@example.com").open("/enroll").click("#choose-totp").wants("totp")
 	a := b.scanned()

@@ -29,6 +29,8 @@ type config struct {
 	Now    func() time.Time // nil: time.Now
 	Secure bool             // cookies for TLS alone
 	Log    *slog.Logger     // nil: none
+
+	BackupCodes mfa.BackupCodeConfig // of zero: ten of them
 }
 
 // A server is the application.
@@ -88,14 +90,15 @@ func newServer(ctx context.Context, c config) (*server, error) {
 		return nil, err
 	}
 	if s.engine, err = mfa.New(mfa.Config{
-		Issuer:   issuer,
-		Store:    s.store,
-		Keys:     [][]byte{c.Key},
-		SMS:      c.SMS,
-		SMSCodes: mfa.SMSConfig{Numbers: numbers},
-		Required: s.settings.mfaRequired,
-		OnEvent:  s.tell,
-		Now:      c.Now,
+		Issuer:      issuer,
+		Store:       s.store,
+		Keys:        [][]byte{c.Key},
+		SMS:         c.SMS,
+		SMSCodes:    mfa.SMSConfig{Numbers: numbers},
+		Required:    s.settings.mfaRequired,
+		OnEvent:     s.tell,
+		Now:         c.Now,
+		BackupCodes: c.BackupCodes,
 	}); err != nil {
 		return nil, err
 	}

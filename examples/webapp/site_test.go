@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/protekt/mfa"
 	"github.com/protekt/mfa/mfatest"
 )
 
@@ -21,6 +22,7 @@ const (
 	password = "correct horse battery"
 	phoneOne = "+2348012345678"
 	phoneTwo = "+14155552671"
+	fewCodes = 2 // backup codes of a set: each costs a password hash
 )
 
 // A site is the application as it is served, on a database and a clock of its
@@ -41,7 +43,7 @@ func newSite(t *testing.T, adjust ...func(*config)) *site {
 	}
 	t.Cleanup(func() { db.Close() })
 	clock := mfatest.NewClock(time.Date(2030, 1, 1, 0, 0, 10, 0, time.UTC))
-	c := config{DB: db, Key: bytes.Repeat([]byte{1, 2, 3, 4}, 8), Now: clock.Now}
+	c := config{DB: db, Key: bytes.Repeat([]byte{1, 2, 3, 4}, 8), Now: clock.Now, BackupCodes: mfa.BackupCodeConfig{Count: fewCodes}}
 	for _, a := range adjust {
 		a(&c)
 	}
@@ -53,6 +55,9 @@ func newSite(t *testing.T, adjust ...func(*config)) *site {
 	t.Cleanup(served.Close)
 	return &site{server: app, t: t, url: served.URL, served: served, clock: clock}
 }
+
+// tenCodes is what the application has when nobody says otherwise.
+func tenCodes(c *config) { c.BackupCodes = mfa.BackupCodeConfig{} }
 
 // smsCode is the code in the last message to a number.
 func (s *site) smsCode(number string) string {
