@@ -79,7 +79,7 @@ func TestMutationsAreFound(t *testing.T) {
 	for _, m := range mutations {
 		t.Run(m.Name, func(t *testing.T) {
 			command := exec.Command("go", "test", "-overlay", m.Overlay(t, root), "-count=1", "-timeout=5m",
-				"-run=^TestRandomHistories$/^profiles$/^"+strings.ReplaceAll(m.profile, " ", "_")+"$", "-rapid.nofailfile", "-rapid.shrinktime=5s", ".")
+				"-run=^TestRandomHistories$/^profiles$/^"+strings.ReplaceAll(m.profile, " ", "_")+"$", "-rapid.checks=1000", "-rapid.nofailfile", "-rapid.shrinktime=5s", ".")
 			out, err := command.CombinedOutput()
 			if err == nil || !bytes.Contains(out, []byte("engine and model disagree")) {
 				t.Fatalf("not found: %v\n%s", err, out)
