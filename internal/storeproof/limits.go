@@ -11,9 +11,9 @@ import (
 )
 
 // TestLimits holds a store to what a record may grow to: Data of 8 KiB, a
-// Version of 2^62, and to user IDs that every database can keep. setVersion changes the version of that user's record behind
-// the store's back. What cannot be kept is refused, and is no conflict. The
-// store must be empty.
+// Version of 2^62, and to user IDs that every database can keep. setVersion
+// changes the version of that user's record behind the store's back. What cannot
+// be kept is refused, and is no conflict. The store must be empty.
 func TestLimits(t *testing.T, store mfa.Store, setVersion func(userID string, version int64)) {
 	ctx := t.Context()
 	data := bytes.Repeat([]byte{0, '\'', '\\', '\r', '\n', '%', 0x7f, 0xff}, 1024)

@@ -28,7 +28,7 @@ func connect(server string) (*nats.Conn, jetstream.JetStream, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	js, err := jetstream.New(connection)
+	js, err := jetstream.New(connection, jetstream.WithDefaultTimeout(time.Hour))
 	return connection, js, err
 }
 

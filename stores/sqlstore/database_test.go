@@ -40,6 +40,8 @@ var (
 	servers  = []database{pgx, libpq, mariaDB}
 	settings = []database{ // that change what a driver says
 		{"PostgreSQL by pgx, simple protocol", "pgx", sqlstore.PostgreSQL, also(postgresDSN, "default_query_exec_mode", "simple_protocol")},
+		{"PostgreSQL by pgx, as for a pooler", "pgx", sqlstore.PostgreSQL, also(postgresDSN, "default_query_exec_mode", "exec")},
+		{"PostgreSQL by lib-pq, as for a pooler", "postgres", sqlstore.PostgreSQL, also(postgresDSN, "binary_parameters", "yes")},
 		{"PostgreSQL by pgx, serializable", "pgx", sqlstore.PostgreSQL, also(postgresDSN, "default_transaction_isolation", "serializable")},
 		{"MariaDB with CLIENT_FOUND_ROWS", "mysql", sqlstore.MySQL, also(mysqlDSN, "clientFoundRows", "true")},
 		{"MariaDB with interpolateParams", "mysql", sqlstore.MySQL, also(mysqlDSN, "interpolateParams", "true")},
