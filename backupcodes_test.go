@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/protekt/mfa"
-	"github.com/protekt/mfa/internal/world"
+	"github.com/protekt/mfa/internal/proof/world"
 )
 
 func TestBackupCodes(t *testing.T) {

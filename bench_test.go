@@ -16,7 +16,7 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"github.com/protekt/mfa"
-	"github.com/protekt/mfa/internal/world"
+	"github.com/protekt/mfa/internal/proof/world"
 )
 
 // The figures of docs/performance.md are ratios against this, measured in the

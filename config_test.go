@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/protekt/mfa"
-	"github.com/protekt/mfa/internal/world"
+	"github.com/protekt/mfa/internal/proof/world"
 )
 
 func goodConfig() mfa.Config {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/protekt/mfa"
-	"github.com/protekt/mfa/internal/world"
+	"github.com/protekt/mfa/internal/proof/world"
 )
 
 // An operation is one call of the engine, on a user that is set up for it.

@@ -19,11 +19,11 @@ import (
 	"time"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/proof/world"
 	"github.com/protekt/mfa/internal/record"
 	"github.com/protekt/mfa/internal/seal"
 	"github.com/protekt/mfa/internal/token"
 	"github.com/protekt/mfa/internal/wire"
-	"github.com/protekt/mfa/internal/world"
 )
 
 // FuzzKeyURI: whatever the names, the URI is refused or says exactly what it

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/protekt/mfa"
-	"github.com/protekt/mfa/internal/world"
+	"github.com/protekt/mfa/internal/proof/world"
 )
 
 // slack is what a call may allocate whatever it is given, in bytes.

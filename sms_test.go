@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/protekt/mfa"
-	"github.com/protekt/mfa/internal/world"
+	"github.com/protekt/mfa/internal/proof/world"
 	"github.com/protekt/mfa/mfatest"
 )
 

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/protekt/mfa"
-	"github.com/protekt/mfa/internal/world"
+	"github.com/protekt/mfa/internal/proof/world"
 )
 
 // schedule is the delay after the k-th wrong one-time code in a row.

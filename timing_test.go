@@ -24,10 +24,10 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/proof/world"
 	"github.com/protekt/mfa/internal/record"
 	"github.com/protekt/mfa/internal/seal"
 	"github.com/protekt/mfa/internal/totp"
-	"github.com/protekt/mfa/internal/world"
 )
 
 // An answer is what VerifyLogin is given. right is the code that the user's app

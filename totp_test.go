@@ -20,7 +20,7 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"github.com/protekt/mfa"
-	"github.com/protekt/mfa/internal/world"
+	"github.com/protekt/mfa/internal/proof/world"
 )
 
 func TestEnrollTOTP(t *testing.T) {

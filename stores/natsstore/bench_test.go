@@ -8,7 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/protekt/mfa/internal/storeproof"
+	"github.com/protekt/mfa/internal/proof/store"
 )
 
 // BenchmarkLogins: how much of what the server gives, logins get. The floor is
@@ -20,7 +20,7 @@ func BenchmarkLogins(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	storeproof.BenchmarkLogins(b, newStore(b, js, name), func(ctx context.Context, user string, data []byte) error {
+	store.BenchmarkLogins(b, newStore(b, js, name), func(ctx context.Context, user string, data []byte) error {
 		key := hex.EncodeToString([]byte(user))
 		for range 2 {
 			if _, err := kv.Get(ctx, key); err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {

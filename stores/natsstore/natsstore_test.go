@@ -13,14 +13,14 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/protekt/mfa"
-	"github.com/protekt/mfa/internal/storeproof"
+	"github.com/protekt/mfa/internal/proof/store"
 	"github.com/protekt/mfa/mfatest"
 	"github.com/protekt/mfa/stores/natsstore"
 )
 
-func TestMain(m *testing.M) { storeproof.Main(m, open) }
+func TestMain(m *testing.M) { store.Main(m, open) }
 
-func server() string { return storeproof.Address("MFA_TEST_NATS", "nats://127.0.0.1:4222") }
+func server() string { return store.Address("MFA_TEST_NATS", "nats://127.0.0.1:4222") }
 
 // connect goes on trying, as a host's connection does.
 func connect(server string) (*nats.Conn, jetstream.JetStream, error) {
@@ -32,7 +32,7 @@ func connect(server string) (*nats.Conn, jetstream.JetStream, error) {
 	return connection, js, err
 }
 
-// open is for storeproof: an address is a bucket and a server.
+// open is for the proof of stores: an address is a bucket and a server.
 func open(address string) (mfa.Store, func(), error) {
 	bucket, server, _ := strings.Cut(address, " ")
 	connection, js, err := connect(server)
@@ -57,7 +57,7 @@ func place(t testing.TB) jetstream.JetStream {
 		defer cancel()
 		_, err = js.AccountInfo(ctx)
 	}
-	storeproof.Require(t, "NATS with JetStream", err)
+	store.Require(t, "NATS with JetStream", err)
 	t.Cleanup(connection.Close)
 	return js
 }
@@ -92,19 +92,19 @@ func TestStore(t *testing.T) {
 }
 
 func TestProcesses(t *testing.T) {
-	storeproof.TestProcesses(t, open, bucket(t, place(t))+" "+server())
+	store.TestProcesses(t, open, bucket(t, place(t))+" "+server())
 }
 
 func TestCrash(t *testing.T) {
-	storeproof.TestCrash(t, open, bucket(t, place(t))+" "+server(), 50)
+	store.TestCrash(t, open, bucket(t, place(t))+" "+server(), 50)
 }
 
-func TestOutage(t *testing.T) { behindProxy(t, storeproof.TestOutage) }
-func TestHang(t *testing.T)   { behindProxy(t, storeproof.TestHang) }
+func TestOutage(t *testing.T) { behindProxy(t, store.TestOutage) }
+func TestHang(t *testing.T)   { behindProxy(t, store.TestHang) }
 
-func behindProxy(t *testing.T, test func(*testing.T, *storeproof.Proxy, func() (mfa.Store, func(), error))) {
+func behindProxy(t *testing.T, test func(*testing.T, *store.Proxy, func() (mfa.Store, func(), error))) {
 	name := bucket(t, place(t))
-	proxy := storeproof.NewProxy(t, strings.TrimPrefix(server(), "nats://"))
+	proxy := store.NewProxy(t, strings.TrimPrefix(server(), "nats://"))
 	test(t, proxy, func() (mfa.Store, func(), error) { return open(name + " nats://" + proxy.Addr) })
 }
 
@@ -118,7 +118,7 @@ func TestLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	storeproof.TestLimits(t, newStore(t, js, name), func(_ string, version int64) {
+	store.TestLimits(t, newStore(t, js, name), func(_ string, version int64) {
 		if _, err := kv.PutString(t.Context(), ada, fmt.Sprintf("1 %d \n", version)); err != nil {
 			t.Fatal(err)
 		}

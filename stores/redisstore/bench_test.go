@@ -4,14 +4,14 @@ import (
 	"context"
 	"testing"
 
-	"github.com/protekt/mfa/internal/storeproof"
+	"github.com/protekt/mfa/internal/proof/store"
 )
 
 // BenchmarkLogins: how much of what the server gives, logins get. The floor is
 // two HMGET and one HSET.
 func BenchmarkLogins(b *testing.B) {
 	client, prefix := place(b)
-	storeproof.BenchmarkLogins(b, newStore(b, client, prefix), func(ctx context.Context, user string, data []byte) error {
+	store.BenchmarkLogins(b, newStore(b, client, prefix), func(ctx context.Context, user string, data []byte) error {
 		for range 2 {
 			if err := client.HMGet(ctx, prefix+user, "version", "methods", "data").Err(); err != nil {
 				return err

@@ -12,7 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/protekt/mfa"
-	"github.com/protekt/mfa/internal/storeproof"
+	"github.com/protekt/mfa/internal/proof/store"
 	"github.com/protekt/mfa/mfatest"
 )
 
@@ -20,7 +20,7 @@ import (
 func startServer(t *testing.T, settings ...string) (addr string) {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
-	storeproof.Require(t, "program redis-server", err)
+	store.Require(t, "program redis-server", err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +76,7 @@ func TestCluster(t *testing.T) {
 // that is killed comes back with all that it has told.
 func TestWhatIsSavedSurvivesAKill(t *testing.T) {
 	path, err := exec.LookPath("redis-server")
-	storeproof.Require(t, "program redis-server", err)
+	store.Require(t, "program redis-server", err)
 	directory := t.TempDir()
 	var client *redis.Client
 	start := func() *exec.Cmd {

@@ -12,16 +12,16 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/protekt/mfa"
-	"github.com/protekt/mfa/internal/storeproof"
+	"github.com/protekt/mfa/internal/proof/store"
 	"github.com/protekt/mfa/mfatest"
 	"github.com/protekt/mfa/stores/redisstore"
 )
 
-func TestMain(m *testing.M) { storeproof.Main(m, open) }
+func TestMain(m *testing.M) { store.Main(m, open) }
 
-func server() string { return storeproof.Address("MFA_TEST_REDIS", "redis://127.0.0.1:6379/0") }
+func server() string { return store.Address("MFA_TEST_REDIS", "redis://127.0.0.1:6379/0") }
 
-// open is for storeproof: an address is a prefix and a server.
+// open is for the proof of stores: an address is a prefix and a server.
 func open(address string) (mfa.Store, func(), error) {
 	prefix, server, _ := strings.Cut(address, " ")
 	client, err := connect(server)
@@ -54,7 +54,7 @@ func place(t testing.TB) (client *redis.Client, prefix string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	storeproof.Require(t, "Redis", client.Ping(ctx).Err())
+	store.Require(t, "Redis", client.Ping(ctx).Err())
 	prefix = "mfa_test_" + rand.Text()[:12] + ":"
 	t.Cleanup(func() {
 		defer client.Close()
@@ -90,27 +90,27 @@ func TestStore(t *testing.T) {
 
 func TestProcesses(t *testing.T) {
 	_, prefix := place(t)
-	storeproof.TestProcesses(t, open, prefix+" "+server())
+	store.TestProcesses(t, open, prefix+" "+server())
 }
 
 func TestCrash(t *testing.T) {
 	_, prefix := place(t)
-	storeproof.TestCrash(t, open, prefix+" "+server(), 50)
+	store.TestCrash(t, open, prefix+" "+server(), 50)
 }
 
-func TestOutage(t *testing.T) { behindProxy(t, storeproof.TestOutage) }
-func TestHang(t *testing.T)   { behindProxy(t, storeproof.TestHang) }
+func TestOutage(t *testing.T) { behindProxy(t, store.TestOutage) }
+func TestHang(t *testing.T)   { behindProxy(t, store.TestHang) }
 
-func behindProxy(t *testing.T, test func(*testing.T, *storeproof.Proxy, func() (mfa.Store, func(), error))) {
+func behindProxy(t *testing.T, test func(*testing.T, *store.Proxy, func() (mfa.Store, func(), error))) {
 	client, prefix := place(t)
-	proxy := storeproof.NewProxy(t, client.Options().Addr)
+	proxy := store.NewProxy(t, client.Options().Addr)
 	address := prefix + " " + strings.Replace(server(), client.Options().Addr, proxy.Addr, 1)
 	test(t, proxy, func() (mfa.Store, func(), error) { return open(address) })
 }
 
 func TestLimits(t *testing.T) {
 	client, prefix := place(t)
-	storeproof.TestLimits(t, newStore(t, client, prefix), func(userID string, version int64) {
+	store.TestLimits(t, newStore(t, client, prefix), func(userID string, version int64) {
 		if err := client.HSet(t.Context(), prefix+userID, "version", strconv.FormatInt(version, 10)).Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -217,7 +217,7 @@ func TestAFlushedScriptIsSentAgain(t *testing.T) {
 // TestALostAnswerIsNoConflict: the client does not save again what may be saved.
 func TestALostAnswerIsNoConflict(t *testing.T) {
 	client, prefix := place(t)
-	proxy := storeproof.NewProxy(t, client.Options().Addr)
+	proxy := store.NewProxy(t, client.Options().Addr)
 	options := *client.Options()
 	options.Addr, options.MaxRetries = proxy.Addr, 3 // as it is without a word
 	through := redis.NewClient(&options)

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/protekt/mfa/internal/storeproof"
+	"github.com/protekt/mfa/internal/proof/store"
 	"github.com/protekt/mfa/stores/sqlstore"
 )
 
@@ -20,14 +20,14 @@ func BenchmarkLogins(b *testing.B) {
 				p.db.SetMaxOpenConns(1) // as README asks for
 			}
 			options := p.options()
-			storeproof.BenchmarkLogins(b, p.store(b, options), p.floor(b, options.Table))
+			store.BenchmarkLogins(b, p.store(b, options), p.floor(b, options.Table))
 		})
 	}
 }
 
 // floor is two SELECTs and one UPDATE of the whole row by primary key, prepared
 // where the store prepares.
-func (p *place) floor(b *testing.B, table string) storeproof.Floor {
+func (p *place) floor(b *testing.B, table string) store.Floor {
 	arg := func(n int) string {
 		if p.dialect == sqlstore.PostgreSQL {
 			return fmt.Sprintf("$%d", n)
@@ -58,7 +58,7 @@ func (p *place) floor(b *testing.B, table string) storeproof.Floor {
 
 // both reads twice and writes once.
 func (p *place) both(first string, read func(ctx context.Context, args ...any) *sql.Row,
-	write func(ctx context.Context, args ...any) (sql.Result, error)) storeproof.Floor {
+	write func(ctx context.Context, args ...any) (sql.Result, error)) store.Floor {
 	return func(ctx context.Context, user string, data []byte) error {
 		var version int64
 		for range 2 {

@@ -19,7 +19,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/protekt/mfa"
-	"github.com/protekt/mfa/internal/storeproof"
+	"github.com/protekt/mfa/internal/proof/store"
 	"github.com/protekt/mfa/stores/sqlstore"
 )
 
@@ -57,11 +57,11 @@ func each(t *testing.T, databases []database, test func(t *testing.T, d database
 }
 
 func postgresDSN(testing.TB) string {
-	return storeproof.Address("MFA_TEST_POSTGRES", "postgres://postgres@127.0.0.1:5432/test?sslmode=disable")
+	return store.Address("MFA_TEST_POSTGRES", "postgres://postgres@127.0.0.1:5432/test?sslmode=disable")
 }
 
 func mysqlDSN(testing.TB) string {
-	return storeproof.Address("MFA_TEST_MYSQL", "root@tcp(127.0.0.1:3306)/test")
+	return store.Address("MFA_TEST_MYSQL", "root@tcp(127.0.0.1:3306)/test")
 }
 
 // sqliteDSN is a new file with what README asks for.
@@ -82,13 +82,13 @@ func also(dsn func(testing.TB) string, key, value string) func(testing.TB) strin
 }
 
 // through is the same data source behind a proxy.
-func (d database) through(t testing.TB, dsn string) (*storeproof.Proxy, string) {
+func (d database) through(t testing.TB, dsn string) (*store.Proxy, string) {
 	if d.dialect == sqlstore.MySQL {
 		config, err := mysql.ParseDSN(dsn)
 		if err != nil {
 			t.Fatal(err)
 		}
-		proxy := storeproof.NewProxy(t, config.Addr)
+		proxy := store.NewProxy(t, config.Addr)
 		config.Addr = proxy.Addr
 		return proxy, config.FormatDSN()
 	}
@@ -96,7 +96,7 @@ func (d database) through(t testing.TB, dsn string) (*storeproof.Proxy, string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy := storeproof.NewProxy(t, u.Host)
+	proxy := store.NewProxy(t, u.Host)
 	u.Host = proxy.Addr
 	return proxy, u.String()
 }
@@ -120,7 +120,7 @@ func (d database) place(t testing.TB) *place {
 	p.db = p.connect(t, p.dsn)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	storeproof.Require(t, d.name, p.db.PingContext(ctx))
+	store.Require(t, d.name, p.db.PingContext(ctx))
 	if d.dialect == sqlstore.SQLite {
 		return p
 	}
@@ -184,7 +184,7 @@ func (p *place) address(options sqlstore.Options) string {
 	return strings.Join([]string{p.driver, fmt.Sprint(int(p.dialect)), options.Table, p.dsn}, " ")
 }
 
-// open is for storeproof: the store at an address, with a pool of its own.
+// open is for the proof of stores: the store at an address, with a pool of its own.
 func open(address string) (mfa.Store, func(), error) {
 	parts := strings.SplitN(address, " ", 4)
 	if len(parts) != 4 {

@@ -8,16 +8,16 @@ import (
 	"time"
 
 	"github.com/protekt/mfa"
-	"github.com/protekt/mfa/internal/storeproof"
+	"github.com/protekt/mfa/internal/proof/store"
 	"github.com/protekt/mfa/mfatest"
 	"github.com/protekt/mfa/stores/sqlstore"
 )
 
 func TestMain(m *testing.M) {
 	if os.Getenv(brokenVariable) != "" {
-		storeproof.Patience = 3 * time.Second
+		store.Patience = 3 * time.Second
 	}
-	storeproof.Main(m, open)
+	store.Main(m, open)
 }
 
 // TestStore, through every driver, and with the settings that change what it
@@ -34,7 +34,7 @@ func TestProcesses(t *testing.T) {
 		p := d.place(t)
 		options := p.options()
 		p.store(t, options)
-		storeproof.TestProcesses(t, open, p.address(options))
+		store.TestProcesses(t, open, p.address(options))
 	})
 }
 
@@ -46,23 +46,23 @@ func TestCrash(t *testing.T) {
 		if p.dialect == sqlstore.SQLite {
 			p.db.Close() // it recovers when the first one opens the file
 		}
-		storeproof.TestCrash(t, open, p.address(options), 50)
+		store.TestCrash(t, open, p.address(options), 50)
 	})
 }
 
 func TestOutage(t *testing.T) {
-	each(t, servers, func(t *testing.T, d database) { d.behindProxy(t, storeproof.TestOutage) })
+	each(t, servers, func(t *testing.T, d database) { d.behindProxy(t, store.TestOutage) })
 }
 
 func TestHang(t *testing.T) {
-	each(t, servers, func(t *testing.T, d database) { d.behindProxy(t, storeproof.TestHang) })
+	each(t, servers, func(t *testing.T, d database) { d.behindProxy(t, store.TestHang) })
 }
 
 // SQLite has no server to hang, but another process may hold the file.
 func TestDeadlineWhileSQLiteIsLocked(t *testing.T) {
 	p := sqlite.place(t)
 	options := p.options()
-	store := p.store(t, options)
+	locked := p.store(t, options)
 	other, err := sqlite.connect(t, p.dsn).Begin()
 	if err != nil {
 		t.Fatal(err)
@@ -74,24 +74,24 @@ func TestDeadlineWhileSQLiteIsLocked(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- store.Save(ctx, record) }()
+	go func() { ended <- locked.Save(ctx, record) }()
 	select {
 	case err := <-ended:
 		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, mfa.ErrConflict) {
 			t.Errorf("%v, want DeadlineExceeded", err)
 		}
-	case <-time.After(storeproof.Patience): // busy_timeout is longer
+	case <-time.After(store.Patience): // busy_timeout is longer
 		t.Error("Save does not end with its context")
 	}
 	if err := other.Rollback(); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Save(t.Context(), record); err != nil {
+	if err := locked.Save(t.Context(), record); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
 }
 
-type outage func(t *testing.T, proxy *storeproof.Proxy, open func() (mfa.Store, func(), error))
+type outage func(t *testing.T, proxy *store.Proxy, open func() (mfa.Store, func(), error))
 
 func (d database) behindProxy(t *testing.T, test outage) {
 	p := d.place(t)

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/protekt/mfa"
-	"github.com/protekt/mfa/internal/storeproof"
+	"github.com/protekt/mfa/internal/proof/store"
 	"github.com/protekt/mfa/stores/sqlstore"
 )
 
@@ -64,7 +64,7 @@ func TestLimits(t *testing.T) {
 	each(t, append(all, settings...), func(t *testing.T, d database) {
 		p := d.place(t)
 		options := p.options()
-		storeproof.TestLimits(t, p.store(t, options), func(userID string, version int64) {
+		store.TestLimits(t, p.store(t, options), func(userID string, version int64) {
 			p.exec(t, "UPDATE "+options.Table+" SET version = "+strconv.FormatInt(version, 10)+" WHERE user_id = '"+userID+"'")
 		})
 	})
@@ -214,7 +214,7 @@ func TestPermission(t *testing.T) {
 	p.store(t, options)
 	role := "mfa_test_" + strings.ToLower(rand.Text()[:12])
 	_, err := p.db.Exec("CREATE ROLE " + role + " LOGIN")
-	storeproof.Require(t, "PostgreSQL where a role may be made", err)
+	store.Require(t, "PostgreSQL where a role may be made", err)
 	t.Cleanup(func() { p.exec(t, "DROP OWNED BY "+role); p.exec(t, "DROP ROLE "+role) })
 	p.exec(t, "GRANT USAGE ON SCHEMA "+p.schema+" TO "+role)
 	p.db.SetMaxOpenConns(1)

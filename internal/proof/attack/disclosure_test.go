@@ -1,0 +1,882 @@
+package attack_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"log/slog"
+	"math/rand"
+	"net/url"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/boombuler/barcode/qr"
+	"github.com/pquerna/otp"
+
+	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/proof/world"
+	"github.com/protekt/mfa/internal/record"
+)
+
+// deep is all that is in a value, also in fields that no verb of fmt shows.
+func deep(v any) string {
+	var b strings.Builder
+	var walk func(v reflect.Value, depth int)
+	walk = func(v reflect.Value, depth int) {
+		if depth > 10 || !v.IsValid() {
+			return
+		}
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			return // no text
+		}
+		switch v.Kind() {
+		case reflect.String:
+			b.WriteString(v.String() + "\n")
+		case reflect.Pointer, reflect.Interface:
+			walk(v.Elem(), depth+1)
+		case reflect.Struct:
+			for i := range v.NumField() {
+				walk(v.Field(i), depth+1)
+			}
+		case reflect.Slice, reflect.Array:
+			if v.Type().Elem().Kind() == reflect.Uint8 && v.Kind() == reflect.Slice {
+				b.Write(v.Bytes())
+				b.WriteByte('\n')
+				return
+			}
+			for i := range v.Len() {
+				walk(v.Index(i), depth+1)
+			}
+		case reflect.Map:
+			for _, key := range v.MapKeys() {
+				walk(key, depth+1)
+				walk(v.MapIndex(key), depth+1)
+			}
+		case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+			fmt.Fprintln(&b, v.Int())
+		case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+			fmt.Fprintln(&b, v.Uint())
+		}
+	}
+	walk(reflect.ValueOf(v), 0)
+	return b.String()
+}
+
+// shown is every form in which a value may leave a host: as text, as JSON, in a
+// log, and what is inside, which gob and others write.
+func shown(v any) string {
+	var b bytes.Buffer
+	b.WriteString(world.Printed(v, world.VerbsInside) + world.Logged("value", v) + deep(v))
+	if data, err := json.Marshal(v); err == nil {
+		b.Write(data)
+	}
+	return b.String()
+}
+
+// H01: the call that sends a code returns it too.
+func TestH01CodesAreNotReturned(t *testing.T) {
+	w := world.New(t)
+	results := make(map[string]any)
+	var codes []string
+	returned := func(name string, values ...any) {
+		for i, value := range values {
+			results[fmt.Sprint(name, " ", i)] = value
+		}
+	}
+	delivery, err := w.EnrollSMS(w.Ctx, "ada", world.Phone)
+	returned("EnrollSMS", delivery, err)
+	codes = append(codes, w.Outbox.Code(world.Phone))
+	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, wrongSMS(codes[0]))
+	returned("VerifyEnrollment, wrong", err)
+	login, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, codes[0])
+	world.OK(t, err)
+	returned("VerifyEnrollment", login)
+	enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "ada", mfa.WithProof(login.Proof))
+	world.OK(t, err)
+	app := w.Scan(enrollment.URI)
+	for offset := -time.Minute; offset <= time.Minute; offset += 30 * time.Second {
+		codes = append(codes, app.Code(w.Clock.Now().Add(offset)))
+	}
+	returned("EnrollTOTP", enrollment)
+	w.Clock.Advance(time.Minute)
+	err = w.BeginLogin(w.Ctx, "ada")
+	returned("BeginLogin", err)
+	token := world.Challenged(t, err).Token
+	delivery, err = w.SendCode(w.Ctx, token)
+	returned("SendCode", delivery, err)
+	code := w.Outbox.Code(world.Phone)
+	codes = append(codes, code)
+	again, err := w.SendCode(w.Ctx, token)
+	returned("SendCode, too soon", again, err)
+	_, err = w.VerifyLogin(w.Ctx, token, wrongSMS(code))
+	returned("VerifyLogin, wrong", err)
+	login, err = w.VerifyLogin(w.Ctx, token, code)
+	world.OK(t, err)
+	returned("VerifyLogin", login)
+	status, err := w.Status(w.Ctx, "ada")
+	returned("Status", status, err)
+	w.Outbox.FailWith(errors.New("provider is down"))
+	w.Clock.Advance(time.Minute)
+	_, err = w.SendCode(w.Ctx, w.Begin("ada").Token)
+	returned("SendCode, not delivered", err)
+	if len(results) < 15 {
+		t.Fatalf("%d results only", len(results))
+	}
+	if !strings.Contains(shown(w.Outbox.Messages()), code) {
+		t.Error("the search does not find the code in the message") // where it is
+	}
+	for name, result := range results {
+		if strings.Contains(name, "wrong") && !errors.Is(result.(error), mfa.ErrInvalidCode) {
+			t.Errorf("%s: %v", name, result)
+		}
+		text := shown(result)
+		for _, code := range codes {
+			if strings.Contains(text, code) {
+				t.Errorf("%s returns the code %s", name, code)
+			}
+		}
+	}
+}
+
+// A loudSender fails with an error that quotes all that it was given.
+type loudSender struct{}
+
+func (loudSender) SendSMS(_ context.Context, m mfa.SMS) error {
+	return fmt.Errorf("cannot send %q (code %s) to %s of %s", m.Body, m.Code, m.To, m.UserID)
+}
+
+// A loudStore fails with errors that quote what it was given.
+type loudStore struct{ mfa.Store }
+
+func (s loudStore) Save(_ context.Context, record mfa.Record) error {
+	return fmt.Errorf("cannot save %+v", record)
+}
+
+// H02: codes, secrets and tokens in logs.
+func TestH02NothingSecretIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	logger := slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug, AddSource: true}))
+	text := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	writers := []func(v any){
+		func(v any) { logger.Debug("returned", "value", v) },
+		func(v any) { text.Info("returned", "value", v) },
+		func(v any) { fmt.Fprintf(&log, "%v %+v %#v %s\n", v, v, v, v) },
+		func(v any) { fmt.Fprintf(&log, "%q\n", v) },
+	}
+	write := func(v any) {
+		for _, write := range writers {
+			write(v)
+		}
+	}
+	w := world.New(t, func(c *mfa.Config) {
+		c.OnEvent = func(_ context.Context, event mfa.Event) { write(event) }
+		c.BackupCodes.Count = 1
+	})
+	// try writes an error as a careless host does, wrapped too.
+	try := func(err error) error {
+		write(err)
+		write(fmt.Errorf("ada: %w", err))
+		return err
+	}
+	var secrets []string
+	secret := func(values ...string) { secrets = append(secrets, values...) }
+	secret(world.Phone, world.Phone2)
+
+	enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "ada@example.com")
+	try(err)
+	write(enrollment)
+	app := w.Scan(enrollment.URI)
+	secret(enrollment.Secret, enrollment.URI, enrollment.QRCode, app.Wrong(), app.Shows())
+	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, app.Wrong())
+	try(err)
+	login, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, app.Shows())
+	try(err)
+	write(login)
+	secret(login.Proof)
+	delivery, err := w.EnrollSMS(w.Ctx, "ada", world.Phone, mfa.WithProof(login.Proof))
+	try(err)
+	write(delivery)
+	secret(w.Outbox.Code(world.Phone), wrongSMS(w.Outbox.Code(world.Phone)))
+	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, wrongSMS(w.Outbox.Code(world.Phone)))
+	try(err)
+	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, w.Outbox.Code(world.Phone))
+	try(err)
+	w.Clock.Advance(time.Minute)
+	codes := w.GiveBackupCodes("ada", login.Proof)
+	secret(codes...)
+	device, err := w.TrustDevice(w.Ctx, "ada", login.Proof)
+	try(err)
+	write(device)
+	secret(device.Token)
+	try(w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device.Token)))
+
+	err = try(w.BeginLogin(w.Ctx, "ada"))
+	challenge := world.Challenged(t, err)
+	write(*challenge)
+	write(challenge.Challenge)
+	secret(challenge.Token)
+	guesses := []string{"271828", "wrng-wrng", "a password", "31 41 59", app.Wrong(), codes[0]}
+	secret(guesses[:4]...)
+	for _, guess := range guesses {
+		login, err := w.VerifyLogin(w.Ctx, challenge.Token, guess)
+		try(err)
+		write(login)
+	}
+	for _, bad := range []string{challenge.Token, challenge.Token + "A", login.Proof, device.Token} {
+		_, err := w.VerifyLogin(w.Ctx, bad, "161803")
+		try(err)
+		_, err = w.TrustDevice(w.Ctx, "ada", bad)
+		try(err)
+		_, err = w.EnrollmentUser(w.Ctx, bad)
+		try(err)
+	}
+	secret("161803")
+	for _, engine := range []*mfa.Engine{w.Another(func(c *mfa.Config) { c.SMS = loudSender{} }), w.Another(func(c *mfa.Config) { c.Store = loudStore{w.Store} })} {
+		w.Clock.Advance(time.Minute)
+		challenge := world.Challenged(t, engine.BeginLogin(w.Ctx, "ada"))
+		_, err = engine.SendCode(w.Ctx, challenge.Token)
+		try(err)
+		_, err = engine.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(login.Proof))
+		try(err)
+		_, err = engine.VerifyLogin(w.Ctx, challenge.Token, app.Shows())
+		try(err)
+		secret(challenge.Token, app.Shows())
+	}
+	for _, message := range w.Outbox.Messages() {
+		write(message)
+		secret(message.Code)
+	}
+	try(w.ImportTOTP(w.Ctx, "ada", importedURI+"&digits=9"))
+	secret("JBSWY3DPEHPK3PXP")
+	try(w.ImportSMS(w.Ctx, "ada", world.Phone2+"x"))
+	write(w.Config)
+	secret(string(world.Key(1)), fmt.Sprint(world.Key(1))[1:20])
+	write(w.Engine)
+
+	for _, want := range []string{"ada", "refused", "verified", "enrolled", "device_accepted", "delivery_failed", "+23*****678", "cannot send"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log does not tell of %s", want)
+		}
+	}
+	if len(secrets) < 25 {
+		t.Fatalf("%d secrets only", len(secrets))
+	}
+	logged := bytes.Clone(log.Bytes())
+	for _, secret := range secrets {
+		for i, write := range writers { // each of which would show it, to this search
+			log.Reset()
+			if write(fmt.Errorf("cannot verify %s of ada", secret)); spelled(log.Bytes(), secret) == nil {
+				t.Errorf("the search does not find %q where writer %d has put it: %s", secret, i, log.Bytes())
+			}
+		}
+		if form := spelled(logged, secret); form != nil {
+			at := bytes.Index(logged, form)
+			t.Errorf("%q is in the log: %.200s", secret, logged[max(0, at-100):])
+		}
+	}
+}
+
+// openFields are the fields that may hold text and no secret.
+var openFields = []string{"Action", "Methods", "Phone", "UserID", "Method", "AMR", "Issuer", "Domain", "Algorithm", "Type", "Data"}
+
+// H03 (GHSA-75v4-m273-5j49): a value that holds a secret shows it when it is
+// printed, logged or marshalled.
+func TestH03ValuesAreRedacted(t *testing.T) {
+	const mark = "S3CR3TS3CR3T"
+	w := world.New(t, func(c *mfa.Config) { c.Keys = [][]byte{[]byte(strings.Repeat(mark, 3)[:32])} })
+	world.OK(t, w.ImportTOTP(w.Ctx, "ada", importedURI))
+	world.OK(t, w.ImportSMS(w.Ctx, "ada", world.Phone))
+	// Each exported type, the fields of it that are secret, and whether its
+	// JSON is for the client, who needs them.
+	samples := map[string]struct {
+		value   any
+		secrets []string
+		client  bool
+	}{
+		"TOTPEnrollment":   {new(mfa.TOTPEnrollment), []string{"URI", "Secret", "QRCode"}, true},
+		"Challenge":        {new(mfa.Challenge), []string{"Token"}, true},
+		"ChallengeError":   {new(mfa.ChallengeError), []string{"Token"}, true},
+		"EnrollmentError":  {new(mfa.EnrollmentError), []string{"Token"}, true},
+		"Login":            {new(mfa.Login), []string{"Proof"}, false},
+		"TrustedDevice":    {new(mfa.TrustedDevice), []string{"Token"}, false},
+		"SMS":              {new(mfa.SMS), []string{"To", "Body", "Code"}, false},
+		"Config":           {&mfa.Config{Issuer: "x"}, []string{"Keys"}, false},
+		"Engine":           {w.Engine, nil, false},
+		"MemoryStore":      {w.Store, nil, false},
+		"Record":           {new(mfa.Record), nil, false},
+		"ChangeOption":     {new(mfa.WithProof(mark)), nil, false},
+		"LoginOption":      {new(mfa.WithTrustedDevice(mark)), nil, false},
+		"Event":            {&mfa.Event{UserID: "ada", Err: &mfa.ChallengeError{Challenge: mfa.Challenge{Token: mark}}}, nil, false},
+		"Status":           {new(mfa.Status), nil, true},
+		"Factor":           {new(mfa.Factor), nil, true},
+		"SMSDelivery":      {new(mfa.SMSDelivery), nil, true},
+		"CodeError":        {new(mfa.CodeError), nil, false},
+		"ThrottledError":   {new(mfa.ThrottledError), nil, false},
+		"SMSConfig":        {new(mfa.SMSConfig), nil, false},
+		"TOTPConfig":       {new(mfa.TOTPConfig), nil, false},
+		"BackupCodeConfig": {new(mfa.BackupCodeConfig), nil, false},
+		"Method":           {new(mfa.MethodTOTP), nil, false},
+		"EventType":        {new(mfa.EventRefused), nil, false},
+		"Algorithm":        {new(mfa.SHA1), nil, false},
+		"Store":            {new(mfa.Store), nil, false},     // the host's
+		"SMSSender":        {new(mfa.SMSSender), nil, false}, // the host's
+	}
+	var names []string
+	for _, file := range engineSource(t) {
+		if !strings.Contains(file.name, "/") { // package mfa
+			names = append(names, file.exportedTypes()...)
+		}
+	}
+	if len(names) < 25 {
+		t.Fatalf("%d exported types only", len(names))
+	}
+	for _, name := range names {
+		sample, ok := samples[name]
+		if !ok {
+			t.Errorf("%s is not among the samples", name)
+			continue
+		}
+		value := reflect.ValueOf(sample.value).Elem()
+		for _, field := range sample.secrets {
+			switch f := value.FieldByName(field); f.Kind() {
+			case reflect.String:
+				f.SetString(mark)
+			default:
+				f.Set(reflect.ValueOf([][]byte{[]byte(mark)}))
+			}
+		}
+		if value.Kind() == reflect.Struct {
+			for i := range value.NumField() {
+				field := value.Type().Field(i)
+				kind := field.Type.Kind()
+				text := kind == reflect.String || kind == reflect.Slice && field.Type.Elem().Kind() != reflect.Struct
+				if field.IsExported() && text && !slices.Contains(sample.secrets, field.Name) && !slices.Contains(openFields, field.Name) {
+					t.Errorf("whether %s.%s is a secret nobody has said", name, field.Name)
+				}
+			}
+		}
+		for form, v := range map[string]any{"by pointer": sample.value, "by value": value.Interface()} {
+			if name == "MemoryStore" && form == "by value" {
+				continue // it holds locks
+			}
+			out := world.Printed(v, world.Verbs) + world.Printed([]any{v}, world.VerbsInside) + world.Printed(map[string]any{"x": v}, world.VerbsInside) +
+				world.Printed(struct{ V any }{v}, world.VerbsInside) + world.Logged("value", v)
+			if err, isError := v.(error); isError {
+				wrapped := fmt.Errorf("wrapped: %w", errors.Join(err, errors.New("other")))
+				out += err.Error() + world.Printed(wrapped, world.VerbsInside) + world.Logged("error", wrapped)
+			}
+			data, err := json.Marshal(v)
+			if err == nil && !sample.client {
+				out += string(data)
+			}
+			if sample.client && len(sample.secrets) > 0 && !bytes.Contains(data, []byte(mark)) {
+				t.Errorf("%s %s: the client does not get it: %s", name, form, data)
+			}
+			for _, secret := range []string{mark, "JBSWY3DPEHPK3PXP", world.Phone} {
+				if as := spelled([]byte(out), secret); as != nil {
+					t.Errorf("%s %s shows %q", name, form, as)
+				}
+			}
+			if list := fmt.Sprint([]byte(mark)); strings.Contains(out, list[1:len(list)-1]) {
+				t.Errorf("%s %s shows the bytes of %s", name, form, mark)
+			}
+		}
+	}
+}
+
+// sentinels are the errors that a caller can tell apart.
+var sentinels = []error{mfa.ErrInvalidCode, mfa.ErrInvalidToken, mfa.ErrNotEnrolled, mfa.ErrNoPendingEnrollment, mfa.ErrEnforced, mfa.ErrMethodUnavailable,
+	mfa.ErrInvalidPhone, mfa.ErrInvalidUser, mfa.ErrInvalidInput, mfa.ErrDelivery, mfa.ErrFactorDisabled, mfa.ErrNoRecord, mfa.ErrConflict}
+
+// told is all that an error tells a caller: its type and fields, its text, its
+// code, and what errors.Is says of it. The tokens in it, new ones each time, are
+// left out.
+func told(err error) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%T %v %s", err, err, mfa.ErrorCode(err))
+	for i, sentinel := range sentinels {
+		if errors.Is(err, sentinel) {
+			fmt.Fprint(&b, " is", i)
+		}
+	}
+	if err != nil {
+		b.WriteString(regexp.MustCompile(`mfa_(tmp|enr|prf|dev)_[\w-]+`).ReplaceAllString(deep(err), "token"))
+	}
+	return b.String()
+}
+
+// H04: who has an account, a factor or a lock, read from how an answer differs
+// before anything was proved. What the host says before the first factor is the
+// web example's to show; here, that no token tells more than that it is not
+// good, and nothing tells the unknown from those without MFA.
+func TestH04TokensTellNothing(t *testing.T) {
+	required := false
+	w := world.New(t, requiredWhen(&required))
+	ada, bob := given(w, "ada", world.Phone), given(w, "bob", world.Phone2)
+	foreign := w.Another(func(c *mfa.Config) { c.Keys = [][]byte{world.Key(100)}; c.Store = mfa.NewMemoryStore() })
+	world.OK(t, foreign.ImportTOTP(w.Ctx, "ada", importedURI))
+	bad := map[string]string{
+		"empty": "", "garbage": "garbage", "the kind alone": "mfa_tmp_", "of another engine": world.Challenged(t, foreign.BeginLogin(w.Ctx, "ada")).Token,
+		"a proof": ada.proof, "another's proof": bob.proof,
+	}
+	bad["used"] = w.Begin("ada").Token
+	_, err := w.VerifyLogin(w.Ctx, bad["used"], ada.Shows())
+	world.OK(t, err)
+	w.Clock.Advance(time.Minute)
+	bad["used up"] = w.Begin("ada").Token
+	for range 5 {
+		w.VerifyLogin(w.Ctx, bad["used up"], "zz")
+	}
+	bad["expired"] = w.Begin("ada").Token
+	w.Clock.Advance(5 * time.Minute)
+	bad["for another action"] = stepUp("transfer").open(w, "ada")
+	bad["a changed bit"] = w.Begin("ada").Token
+	bad["a changed bit"] = bad["a changed bit"][:40] + strings.Map(func(r rune) rune { return 'A' + ('B'-r)&1 }, bad["a changed bit"][40:41]) + bad["a changed bit"][41:]
+	bad["of a deleted user"] = func() string {
+		given(w, "eve", "+15005550006")
+		token := w.Begin("eve").Token
+		world.OK(t, w.DeleteUser(w.Ctx, "eve"))
+		return token
+	}()
+	bad["before the password changed"] = w.Begin("bob").Token
+	world.OK(t, w.PasswordChanged(w.Ctx, "bob"))
+	good := w.Begin("ada").Token
+	world.OK(t, w.Unlock(w.Ctx, "ada"))
+
+	want := told(mfa.ErrInvalidToken)
+	for name, token := range bad {
+		for _, code := range []string{ada.Shows(), bob.Shows(), ada.codes[0], ada.Wrong(), "?"} {
+			_, err := w.VerifyLogin(w.Ctx, token, code)
+			if told(err) != want {
+				t.Errorf("%s, %q: %s", name, code, told(err))
+			}
+		}
+		_, sendErr := w.SendCode(w.Ctx, token)
+		_, userErr := w.EnrollmentUser(w.Ctx, token)
+		if name != "for another action" && told(sendErr) != want || told(userErr) != want {
+			t.Errorf("%s: SendCode says %v, EnrollmentUser %v", name, sendErr, userErr)
+		}
+	}
+	_, err = w.VerifyLogin(w.Ctx, good, ada.Shows())
+	world.OK(t, err)
+
+	// Nobody is the same as somebody without MFA, required or not.
+	world.OK(t, w.ImportSMS(w.Ctx, "former", "+15005550006"))
+	world.OK(t, w.Reset(w.Ctx, "former"))
+	for _, required = range []bool{false, true} {
+		for name, ask := range map[string]func(user string) (any, error){
+			"BeginLogin":  func(user string) (any, error) { return nil, w.BeginLogin(w.Ctx, user) },
+			"BeginStepUp": func(user string) (any, error) { return w.BeginStepUp(w.Ctx, user, "x") },
+			"Status":      func(user string) (any, error) { return w.Status(w.Ctx, user) },
+			"VerifyEnrollment": func(user string) (any, error) {
+				return w.VerifyEnrollment(w.Ctx, user, mfa.MethodTOTP, "123456")
+			},
+			"Unenroll":            func(user string) (any, error) { return nil, w.Unenroll(w.Ctx, user, mfa.MethodTOTP) },
+			"GenerateBackupCodes": func(user string) (any, error) { return w.GenerateBackupCodes(w.Ctx, user) },
+			"TrustDevice":         func(user string) (any, error) { return w.TrustDevice(w.Ctx, user, "mfa_prf_") },
+			"Unlock":              func(user string) (any, error) { return nil, w.Unlock(w.Ctx, user) },
+		} {
+			formerly, formerErr := ask("former")
+			unknown, unknownErr := ask("nobody")
+			if told(formerErr) != told(unknownErr) || deep(formerly) != deep(unknown) {
+				t.Errorf("%s, required %v: %v, %v for one, %v, %v for the other", name, required, formerly, formerErr, unknown, unknownErr)
+			}
+		}
+	}
+	required = false
+
+	// Nor does the challenge tell of a delay.
+	before := told(w.BeginLogin(w.Ctx, "ada"))
+	for range 5 {
+		w.VerifyLogin(w.Ctx, w.Begin("ada").Token, ada.Wrong())
+	}
+	_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, ada.Shows())
+	wantThrottled(t, err)
+	if got := told(w.BeginLogin(w.Ctx, "ada")); got != before {
+		t.Errorf("a delayed user's challenge says\n%s, not\n%s", got, before)
+	}
+}
+
+// H05: which factor it was, that it was right once, how many tries there are:
+// what the answer to a wrong code gives away.
+func TestH05NoOracle(t *testing.T) {
+	// Each is set up anew: with it go the answer, the events, and the counts.
+	answerOf := func(prepare func(w *world.World, ada, bob person) (token, code string)) string {
+		w := world.New(t)
+		ada, bob := given(w, "ada", world.Phone), given(w, "bob", world.Phone2)
+		token, code := prepare(w, ada, bob)
+		w.Told()
+		login, err := w.VerifyLogin(w.Ctx, token, code)
+		if login != nil {
+			t.Errorf("it is accepted: %+v", login)
+		}
+		lanes := decoded(w, "ada")
+		return fmt.Sprintln(told(err), w.Told(), lanes.TOTP.Lane, lanes.SMS.Lane, lanes.BackupCodes.Lane)
+	}
+	sent := func(w *world.World) string { // a challenge with a live code
+		token := w.Begin("ada").Token
+		w.SentCode(token)
+		return token
+	}
+	wrong := answerOf(func(w *world.World, ada, _ person) (string, string) { return sent(w), ada.Wrong() })
+	if !strings.Contains(wrong, "invalid_code") {
+		t.Fatalf("a wrong code says %s", wrong)
+	}
+	for name, prepare := range map[string]func(w *world.World, ada, bob person) (token, code string){
+		"another user's code": func(w *world.World, _, bob person) (string, string) { return sent(w), bob.Shows() },
+		"a code of the app, too old": func(w *world.World, ada, _ person) (string, string) {
+			return sent(w), ada.Code(w.Clock.Now().Add(-2 * time.Minute))
+		},
+		"a code of an app that is not confirmed": func(w *world.World, ada, _ person) (string, string) {
+			pending, err := w.EnrollTOTP(w.Ctx, "ada", "ada", mfa.WithProof(ada.proof))
+			world.OK(t, err)
+			return sent(w), w.Scan(pending.URI).Shows()
+		},
+	} {
+		if got := answerOf(prepare); got != wrong {
+			t.Errorf("%s says\n%s, a wrong code\n%s", name, got, wrong)
+		}
+	}
+	// With a message before, the same beside a wrong code after a message
+	// before.
+	twice := func(pick func(w *world.World, ada person, first, firstCode, second string) string) string {
+		return answerOf(func(w *world.World, ada, _ person) (string, string) {
+			scriptCodes(t, 111_111, 222_222)
+			first := w.Begin("ada").Token
+			firstCode := w.SentCode(first)
+			w.Clock.Advance(30 * time.Second)
+			second := w.Begin("ada").Token
+			w.SentCode(second)
+			return second, pick(w, ada, first, firstCode, second)
+		})
+	}
+	wrong = twice(func(*world.World, person, string, string, string) string { return "333333" })
+	if got := twice(func(_ *world.World, _ person, _, firstCode, _ string) string { return firstCode }); got != wrong {
+		t.Errorf("the code that another challenge sent says\n%s, a wrong one\n%s", got, wrong)
+	}
+	// A spent backup code is a wrong one.
+	backup := func(code func(ada person) string) string {
+		return answerOf(func(w *world.World, ada, _ person) (string, string) {
+			w.Login("ada", ada.codes[0])
+			return w.Begin("ada").Token, code(ada)
+		})
+	}
+	if spent, wrong := backup(func(ada person) string { return ada.codes[0] }), backup(func(person) string { return "aaaa-aaaa" }); spent != wrong {
+		t.Errorf("a spent backup code says\n%s, a wrong one\n%s", spent, wrong)
+	}
+
+	// While delayed, or disabled, a right code says what a wrong one does.
+	for name, change := range map[string]func(lane *record.Factor, now time.Time){
+		"delayed":  func(f *record.Factor, now time.Time) { f.Lane.Consecutive, f.Lane.LastFailure = 20, now },
+		"disabled": func(f *record.Factor, _ time.Time) { f.Lane.Disabled = true },
+	} {
+		shut := func(code func(ada person) string) string {
+			return answerOf(func(w *world.World, ada, _ person) (string, string) {
+				token := w.Begin("ada").Token
+				tamper(w, "ada", func(u *record.User) {
+					for _, f := range u.Factors() {
+						change(f, w.Clock.Now())
+					}
+				})
+				return token, code(ada)
+			})
+		}
+		right, wrong := shut(func(ada person) string { return ada.Shows() }), shut(func(ada person) string { return ada.Wrong() })
+		if right != wrong {
+			t.Errorf("%s, a right code says\n%s, a wrong one\n%s", name, right, wrong)
+		}
+		right, wrong = shut(func(ada person) string { return ada.codes[0] }), shut(func(person) string { return "aaaa-aaaa" })
+		if right != wrong {
+			t.Errorf("%s, a right backup code says\n%s, a wrong one\n%s", name, right, wrong)
+		}
+	}
+
+	// One thing differs, as it is documented to: a code of the app that was
+	// used costs no try. Nothing but the number tells.
+	w := world.New(t)
+	ada := given(w, "ada", world.Phone)
+	w.Login("ada", ada.Shows())
+	_, replayed := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, ada.Shows())
+	_, refused := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, ada.Wrong())
+	world.WantTries(t, replayed, 5)
+	world.WantTries(t, refused, 4)
+	digits := regexp.MustCompile(`[45]`)
+	if a, b := digits.ReplaceAllString(told(replayed), "n"), digits.ReplaceAllString(told(refused), "n"); a != b {
+		t.Errorf("a used code says\n%s, a wrong one\n%s", a, b)
+	}
+}
+
+// H06: whoever has the password learns where the codes go.
+func TestH06NumbersAreMasked(t *testing.T) {
+	for _, phone := range []string{"+1234567", "+12345678", "+123456789", "+1234567890", "+12345678901", "+123456789012", "+1234567890123", "+12345678901234", "+123456789012345"} {
+		mask := phone[:3] + "*****" + phone[len(phone)-3:]
+		hidden := phone[3 : len(phone)-3]
+		for name, spelling := range map[string]string{"plain": phone, "spaced": phone[:3] + " (" + phone[3:5] + ") " + phone[5:]} {
+			w := world.New(t)
+			begun, err := w.EnrollSMS(w.Ctx, "ada", spelling)
+			world.OK(t, err)
+			login, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, w.Outbox.Code(phone))
+			world.OK(t, err)
+			w.Clock.Advance(time.Minute)
+			challenge := w.Begin("ada")
+			sent, err := w.SendCode(w.Ctx, challenge.Token)
+			world.OK(t, err)
+			step, err := w.BeginStepUp(w.Ctx, "ada", "x")
+			world.OK(t, err)
+			manage := world.Challenged(t, w.Unenroll(w.Ctx, "ada", mfa.MethodSMS))
+			for place, got := range map[string]string{
+				"EnrollSMS": begun.Phone, "BeginLogin": challenge.Phone, "SendCode": sent.Phone,
+				"BeginStepUp": step.Phone, "Unenroll": manage.Phone, "Status": w.Factor("ada", mfa.MethodSMS).Phone,
+			} {
+				if got != mask {
+					t.Errorf("%s shows %s as %q, want %q", place, phone, got, mask)
+				}
+			}
+			_, wrong := w.VerifyLogin(w.Ctx, challenge.Token, wrongSMS(w.Outbox.Code(phone)))
+			_, early := w.SendCode(w.Ctx, challenge.Token)
+			_, odd := w.EnrollSMS(w.Ctx, "bob", phone+"x")
+			for place, value := range map[string]any{
+				"EnrollSMS": begun, "BeginLogin": challenge, "SendCode": sent, "BeginStepUp": step, "Unenroll": manage,
+				"Status": w.StatusOf("ada"), "VerifyLogin": login, "a wrong code": wrong, "a message too soon": early, "an odd number": odd,
+			} {
+				text := shown(value)
+				for _, token := range regexp.MustCompile(`mfa_\w\w\w_([\w-]+)`).FindAllStringSubmatch(text, -1) {
+					body, err := base64.RawURLEncoding.DecodeString(token[1])
+					world.OK(t, err)
+					text += string(body)
+				}
+				if strings.Contains(text, phone) || len(hidden) > 3 && strings.Contains(text, hidden) {
+					t.Errorf("%s, %s: %s is in there", place, name, phone)
+				}
+			}
+			if body := world.JSON(t, challenge); strings.Contains(body, phone[:3]) || strings.Contains(body, "*") {
+				t.Errorf("the client of a login gets %s", body)
+			}
+		}
+	}
+}
+
+// H07: the picture of the secret is drawn by somebody else's server.
+func TestH07PicturesAreDrawnHere(t *testing.T) {
+	deps := goList(t, "-deps", ".")
+	if !slices.Contains(deps, "image/png") {
+		t.Fatalf("the list of dependencies is not one: %v", deps)
+	}
+	for _, path := range deps {
+		if path == "net" || strings.HasPrefix(path, "net/http") || path == "os/exec" || path == "plugin" || path == "syscall/js" {
+			t.Errorf("the engine depends on %s", path)
+		}
+	}
+	w := world.New(t)
+	for _, account := range []string{"a", "ada@example.com", strings.Repeat("long ", 20) + "x"} {
+		enrollment, err := w.EnrollTOTP(w.Ctx, "ada", account)
+		world.OK(t, err)
+		if !strings.HasPrefix(enrollment.URI, "otpauth://totp/") || strings.Contains(shown(enrollment)+world.JSON(t, enrollment), "http") {
+			t.Errorf("it leads elsewhere: %s", enrollment.URI)
+		}
+		data, found := strings.CutPrefix(enrollment.QRCode, "data:image/png;base64,")
+		if !found {
+			t.Fatalf("not a picture: %.40s", enrollment.QRCode)
+		}
+		picture, err := png.Decode(base64.NewDecoder(base64.StdEncoding, strings.NewReader(data)))
+		world.OK(t, err)
+		want, err := qr.Encode(enrollment.URI, qr.M, qr.Auto)
+		world.OK(t, err)
+		const quiet = 4
+		modules := want.Bounds().Dx()
+		scale := picture.Bounds().Dx() / (modules + 2*quiet)
+		black := func(picture image.Image, x, y int) bool {
+			return image.Pt(x, y).In(picture.Bounds()) && color.GrayModel.Convert(picture.At(x, y)).(color.Gray).Y < 128
+		}
+		for y := -quiet; y < modules+quiet; y++ {
+			for x := -quiet; x < modules+quiet; x++ {
+				if black(picture, (x+quiet)*scale+scale/2, (y+quiet)*scale+scale/2) != black(want, x, y) {
+					t.Fatalf("%s: module %d,%d is not that of the URI", account, x, y)
+				}
+			}
+		}
+		login, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, w.Scan(enrollment.URI).Shows())
+		world.OK(t, err)
+		w.Clock.Advance(time.Minute)
+		world.OK(t, w.Unenroll(w.Ctx, "ada", mfa.MethodTOTP, mfa.WithProof(login.Proof)))
+	}
+}
+
+// H08: a name in the URI that becomes a parameter of it.
+func TestH08NamesStayNames(t *testing.T) {
+	wellFormed := regexp.MustCompile(`^otpauth://totp/[A-Za-z0-9%._~@-]+:[A-Za-z0-9%._~@-]+\?secret=[A-Z2-7]+&issuer=[A-Za-z0-9%._~@-]+$`)
+	check := func(issuer, account string) (taken bool) {
+		t.Helper()
+		config := world.New(t).Config
+		config.Issuer = issuer
+		engine, err := mfa.New(config)
+		if err != nil {
+			if !errors.Is(err, mfa.ErrInvalidInput) {
+				t.Errorf("issuer %q: %v", issuer, err)
+			}
+			return false
+		}
+		enrollment, err := engine.EnrollTOTP(t.Context(), "ada", account)
+		if err != nil {
+			if !errors.Is(err, mfa.ErrInvalidInput) {
+				t.Errorf("account %q: %v", account, err)
+			}
+			return false
+		}
+		uri, err := url.Parse(enrollment.URI)
+		if err != nil || !wellFormed.MatchString(enrollment.URI) {
+			t.Errorf("%q, %q: %s, %v", issuer, account, enrollment.URI, err)
+			return true
+		}
+		query, err := url.ParseQuery(uri.RawQuery)
+		want := url.Values{"secret": {enrollment.Secret}, "issuer": {issuer}}
+		if err != nil || !reflect.DeepEqual(query, want) || uri.Path != "/"+issuer+":"+account || uri.Fragment != "" || uri.Host != "totp" {
+			t.Errorf("%q, %q: is read as %v, %v, %v", issuer, account, uri, query, err)
+		}
+		key, err := otp.NewKeyFromURL(enrollment.URI) // by an app
+		if err != nil || key.Secret() != enrollment.Secret || key.Issuer() != issuer || key.AccountName() != account || key.Period() != 30 || key.Digits() != otp.DigitsSix {
+			t.Errorf("%q, %q: another library reads %v, %v", issuer, account, key, err)
+		}
+		return true
+	}
+	if !check("ACME", "ada@example.com") {
+		t.Fatal("a plain name is refused")
+	}
+	for name, taken := range map[string]bool{
+		"a&secret=AAAA": true, "a?period=1": true, "a#b": true, "a/b": true, "a%2Fb": true, "100%": true, "a=b": true, "a+b": true, "a b": true, `a"b`: true, "a<b>": true, "a;b": true,
+		"a'b": true, "a\\b": true, "é": true, "日本": true, "%3A": true, "&issuer=x&secret=JBSWY3DPEHPK3PXP": true, "@": true, "a\u0301": true,
+		"a:b": false, ":": false, "a\nb": false, "a\x00b": false, "a\r\n": false, "\u202eb": false, "a\u200bb": false, "a\xff": false, "": false, "a\tb": false, strings.Repeat("a", 10<<10): false,
+	} {
+		if got := check("ACME", name); got != taken {
+			t.Errorf("the account %.40q is taken: %v, want %v", name, got, taken)
+		}
+		if got := check(name, "ada"); got != taken {
+			t.Errorf("the issuer %.40q is taken: %v, want %v", name, got, taken)
+		}
+	}
+	random := rand.New(rand.NewSource(1))
+	alphabet := []rune(":?&#%/=+ \"'<>\\;@ab09.~-_\n\x00\u202eé\u200b😀\u00a0")
+	name := func() string {
+		runes := make([]rune, 1+random.Intn(6))
+		for i := range runes {
+			runes[i] = alphabet[random.Intn(len(alphabet))]
+		}
+		return string(runes)
+	}
+	taken := 0
+	for range 400 {
+		if check(name(), name()) {
+			taken++
+		}
+	}
+	if taken < 30 {
+		t.Errorf("%d of the random names are taken", taken)
+	}
+}
+
+// H09: words of somebody's choice in the message that comes from us.
+func TestH09MessagesAreFixed(t *testing.T) {
+	const evil = "evil.example http://evil.example/?"
+	for _, domain := range []string{"", "login.example.com"} {
+		w := world.New(t, func(c *mfa.Config) { c.SMSCodes.Domain = domain })
+		world.OK(t, w.ImportSMS(w.Ctx, evil, world.Phone))
+		world.OK(t, w.ImportTOTP(w.Ctx, evil, "otpauth://totp/evil.example?secret=JBSWY3DPEHPK3PXP&issuer=evil.example"))
+		w.SentCode(w.Begin(evil).Token)
+		w.Clock.Advance(time.Minute)
+		w.SentCode(stepUp(evil).open(w, evil))
+		_, err := w.EnrollSMS(w.Ctx, "evil.example", "+1 (415) 555-2671")
+		world.OK(t, err)
+		messages := w.Outbox.Messages()
+		if len(messages) != 3 {
+			t.Fatalf("%d messages", len(messages))
+		}
+		for _, message := range messages {
+			want := message.Code + " is your ACME Co code. Do not share it."
+			if domain != "" {
+				want += "\n\n@" + domain + " #" + message.Code
+			}
+			if message.Body != want {
+				t.Errorf("%q, want %q", message.Body, want)
+			}
+		}
+	}
+	good := world.New(t).Config
+	for _, issuer := range []string{"a\nb", "a\r\nb", "a\x00", "a:b", "\u202eEMCA", "a\u2028b", strings.Repeat("a", 101), strings.Repeat("é", 17)} {
+		config := good
+		config.Issuer = issuer
+		if _, err := mfa.New(config); !errors.Is(err, mfa.ErrInvalidInput) {
+			t.Errorf("the issuer %.30q: %v", issuer, err)
+		}
+	}
+	for _, domain := range []string{"https://example.com", "example.com/x", "example.com #999999", "example.com\n@evil.example", "a b", "@example.com", "example..com", "example.com:443", "exämple.com", strings.Repeat("a.", 127) + "b"} {
+		config := good
+		config.SMSCodes.Domain = domain
+		if _, err := mfa.New(config); !errors.Is(err, mfa.ErrInvalidInput) {
+			t.Errorf("the domain %.30q: %v", domain, err)
+		}
+	}
+	config := good
+	config.Issuer = strings.Repeat("a", 100) // the longest fits one message of 160 characters
+	engine, err := mfa.New(config)
+	world.OK(t, err)
+	outbox := config.SMS.(interface{ Messages() []mfa.SMS })
+	_, err = engine.EnrollSMS(t.Context(), "ada", world.Phone)
+	world.OK(t, err)
+	if body := outbox.Messages()[0].Body; len(body) > 160 || !strings.Contains(body, config.Issuer) {
+		t.Errorf("%d characters: %q", len(body), body)
+	}
+}
+
+// H10: the profile comes with the pending login.
+func TestH10ChallengesHoldNothingElse(t *testing.T) {
+	required := true
+	w := world.New(t, requiredWhen(&required))
+	user := "ada.lovelace@example.com"
+	ada := given(w, user, world.Phone)
+	fields := func(v any) (names []string) {
+		for _, field := range reflect.VisibleFields(reflect.TypeOf(v)) {
+			if !field.Anonymous {
+				names = append(names, field.Name)
+			}
+		}
+		return names
+	}
+	if got, want := fields(mfa.ChallengeError{}), []string{"Token", "Action", "Methods", "Phone", "ExpiresAt"}; !slices.Equal(got, want) {
+		t.Errorf("a challenge has %v, want %v", got, want)
+	}
+	if got, want := fields(mfa.EnrollmentError{}), []string{"Token", "Methods", "ExpiresAt"}; !slices.Equal(got, want) {
+		t.Errorf("an enrollment has %v, want %v", got, want)
+	}
+	challenge, enrollment := w.Begin(user), w.MustEnroll("grace.hopper@example.com")
+	for body, want := range map[string]string{
+		world.JSON(t, challenge):  `{"mfa_required":true,"mfa_token":"` + challenge.Token + `","available_methods":["totp","sms","backup_code"]}`,
+		world.JSON(t, enrollment): `{"mfa_enrollment_required":true,"mfa_token":"` + enrollment.Token + `","available_methods":["totp","sms"]}`,
+	} {
+		if body != want {
+			t.Errorf("the client gets %s, want %s", body, want)
+		}
+	}
+	for _, token := range []string{challenge.Token, enrollment.Token} {
+		body, err := base64.RawURLEncoding.DecodeString(token[len("mfa_tmp_"):])
+		world.OK(t, err)
+		for _, secret := range []string{user, "ada", "lovelace", "grace", "example.com", mfa.ActionLogin, world.Phone} {
+			if bytes.Contains(body, []byte(secret)) {
+				t.Errorf("the token shows %s", secret)
+			}
+		}
+	}
+	login, err := w.VerifyLogin(w.Ctx, challenge.Token, ada.Shows())
+	if err != nil || login.UserID != user { // then, and not before
+		t.Errorf("%+v, %v", login, err)
+	}
+}

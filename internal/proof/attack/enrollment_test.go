@@ -1,0 +1,886 @@
+package attack_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/proof/world"
+)
+
+// enrollTOTP begins the enrollment of an app, and gives that app.
+func enrollTOTP(w *world.World, user string, opts ...mfa.ChangeOption) world.App {
+	w.T.Helper()
+	enrollment, err := w.EnrollTOTP(w.Ctx, user, "a", opts...)
+	if err != nil {
+		w.T.Fatalf("EnrollTOTP: %v", err)
+	}
+	return w.Scan(enrollment.URI)
+}
+
+// confirm ends an enrollment.
+func confirm(w *world.World, method mfa.Method, code string) error {
+	_, err := w.VerifyEnrollment(w.Ctx, "ada", method, code)
+	return err
+}
+
+// D01: what is being enrolled replaces the factor before it is confirmed, and
+// locks its user out.
+func TestD01UnconfirmedReplaces(t *testing.T) {
+	t.Run("app", func(t *testing.T) {
+		w := world.New(t)
+		active, login := w.GiveTOTP("ada")
+		b := enrollTOTP(w, "ada", mfa.WithProof(login.Proof))
+		w.Login("ada", active.Shows())
+		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, b.Shows())
+		world.WantTries(t, err, 4)
+
+		c := enrollTOTP(w, "ada", mfa.WithProof(login.Proof))
+		world.WantTries(t, confirm(w, mfa.MethodTOTP, b.Shows()), 4) // the last alone can be confirmed
+		w.Clock.Advance(step)
+		w.Login("ada", active.Shows())
+		world.OK(t, confirm(w, mfa.MethodTOTP, c.Shows()))
+		w.Clock.Advance(step)
+		_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, active.Shows())
+		world.WantTries(t, err, 4)
+		w.Login("ada", c.Shows())
+	})
+	t.Run("abandoned", func(t *testing.T) {
+		w := world.New(t)
+		active, login := w.GiveTOTP("ada")
+		b := enrollTOTP(w, "ada", mfa.WithProof(login.Proof))
+		w.Clock.Advance(15 * time.Minute)
+		world.WantErr(t, confirm(w, mfa.MethodTOTP, b.Shows()), mfa.ErrNoPendingEnrollment)
+		w.Login("ada", active.Shows())
+	})
+	t.Run("given up after wrong codes", func(t *testing.T) {
+		w := world.New(t)
+		active, login := w.GiveTOTP("ada")
+		b := enrollTOTP(w, "ada", mfa.WithProof(login.Proof))
+		for i := range 5 {
+			world.WantTries(t, confirm(w, mfa.MethodTOTP, b.Wrong()), 4-i)
+		}
+		world.WantErr(t, confirm(w, mfa.MethodTOTP, b.Shows()), mfa.ErrNoPendingEnrollment)
+		w.Login("ada", active.Shows())
+	})
+	t.Run("phone", func(t *testing.T) {
+		w := world.New(t)
+		login := w.GiveSMS("ada", world.Phone)
+		_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(login.Proof))
+		world.OK(t, err)
+		first := w.Outbox.Code(world.Phone2)
+		w.Clock.Advance(step)
+		w.AnswerBySMS(w.Begin("ada"))
+		if last := w.Outbox.Messages()[len(w.Outbox.Messages())-1]; last.To != world.Phone {
+			t.Errorf("a code for the login went to %s", last.To)
+		}
+		const third = "+4915112345678"
+		w.Clock.Advance(step)
+		_, err = w.EnrollSMS(w.Ctx, "ada", third, mfa.WithProof(login.Proof))
+		world.OK(t, err)
+		world.WantTries(t, confirm(w, mfa.MethodSMS, first), 4)
+		world.OK(t, confirm(w, mfa.MethodSMS, w.Outbox.Code(third)))
+		if got := w.Factor("ada", mfa.MethodSMS).Phone; got != "+49*****678" {
+			t.Errorf("enrolled %s", got)
+		}
+	})
+}
+
+// D02: a new key inherits that the old one was confirmed.
+func TestD02InheritsConfirmed(t *testing.T) {
+	w := world.New(t)
+	login := w.GiveSMS("ada", world.Phone)
+	app, login := w.GiveTOTP("ada", mfa.WithProof(login.Proof))
+	before := world.JSON(t, w.StatusOf("ada"))
+	b := enrollTOTP(w, "ada", mfa.WithProof(login.Proof))
+	_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(login.Proof))
+	world.OK(t, err)
+	if after := world.JSON(t, w.StatusOf("ada")); after != before {
+		t.Errorf("what is not confirmed shows:\n%s\n%s", before, after)
+	}
+	if got := stored(w, "ada").Methods; !slices.Equal(got, []mfa.Method{mfa.MethodTOTP, mfa.MethodSMS}) {
+		t.Errorf("the record names %v", got)
+	}
+	for _, d := range doors {
+		_, err := d.enter(w.Ctx, w.Engine, d.open(w, "ada"), b.Shows())
+		world.WantTries(t, err, 4)
+	}
+	world.OK(t, w.Unlock(w.Ctx, "ada"))
+	w.Login("ada", app.Shows())
+
+	// Nor where a wrong code is followed by another beginning.
+	world.WantTries(t, confirm(w, mfa.MethodTOTP, b.Wrong()), 4)
+	c := enrollTOTP(w, "ada", mfa.WithProof(login.Proof))
+	_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, c.Shows())
+	world.WantTries(t, err, 4)
+	world.OK(t, confirm(w, mfa.MethodTOTP, c.Shows()))
+}
+
+// notProofs are what is no fresh proof of ada's.
+func notProofs(w *world.World) map[string]string {
+	w.T.Helper()
+	bob, login := w.GiveTOTP("bob")
+	device, err := w.TrustDevice(w.Ctx, "bob", login.Proof)
+	world.OK(w.T, err)
+	transfer, err := w.BeginStepUp(w.Ctx, "bob", "transfer")
+	world.OK(w.T, err)
+	other, err := w.VerifyStepUp(w.Ctx, transfer.Token, "transfer", bob.Shows())
+	world.OK(w.T, err)
+	return map[string]string{
+		"none": "", "anything": "x", "a forged one": "mfa_prf_" + strings.Repeat("A", 100),
+		"a login's token":        w.Begin("ada").Token,
+		"a step-up's token":      doors[1].open(w, "ada"),
+		"its own challenge":      doors[2].open(w, "ada"),
+		"another user's":         login.Proof,
+		"another user's device":  device.Token,
+		"that of another action": other.Proof,
+	}
+}
+
+// wantUnproved checks that a change is asked to be proved first, by each of what
+// is no proof, and that nothing was done or sent.
+func wantUnproved(t *testing.T, w *world.World, name string, proofs map[string]string) {
+	t.Helper()
+	before, sent := stored(w, "ada"), len(w.Outbox.Messages())
+	for kind, proof := range proofs {
+		challenge := new(mfa.ChallengeError)
+		if err := changes[name](w, "ada", mfa.WithProof(proof)); !errors.As(err, &challenge) || challenge.Action != mfa.ActionManage {
+			t.Errorf("%s by %s: %v", name, kind, err)
+		}
+	}
+	if after := stored(w, "ada"); after.Version != before.Version || !bytes.Equal(after.Data, before.Data) || len(w.Outbox.Messages()) != sent {
+		t.Errorf("%s: something was done without a proof", name)
+	}
+}
+
+// D03: to replace a factor takes less proof than to remove it.
+func TestD03ReplacingUnproved(t *testing.T) {
+	for name, change := range changes {
+		t.Run(name, func(t *testing.T) {
+			w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
+			ada := full(w, "ada", world.Phone)
+			wantUnproved(t, w, name, notProofs(w))
+			w.Clock.Advance(step)
+			fresh := w.Login("ada", ada.Shows()).Proof
+			w.Clock.Advance(15 * time.Minute)
+			wantUnproved(t, w, name, map[string]string{"an expired one": fresh})
+			world.OK(t, change(w, "ada", mfa.WithProof(w.Login("ada", ada.Shows()).Proof)))
+		})
+	}
+	t.Run("begun before the owner had any", func(t *testing.T) { // by whoever has the password
+		w := world.New(t)
+		thief := enrollTOTP(w, "ada")
+		_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone2)
+		world.OK(t, err)
+		world.OK(t, w.ImportSMS(w.Ctx, "ada", world.Phone)) // the owner's
+		world.WantErr(t, confirm(w, mfa.MethodTOTP, thief.Shows()), mfa.ErrNoPendingEnrollment)
+		world.WantErr(t, confirm(w, mfa.MethodSMS, w.Outbox.Code(world.Phone2)), mfa.ErrNoPendingEnrollment)
+		if got := w.Enrolled("ada"); !slices.Equal(got, []mfa.Method{mfa.MethodSMS}) {
+			t.Errorf("enrolled %v", got)
+		}
+	})
+}
+
+// D04: whoever owes a second factor enrolls one instead (CVE-2019-16766).
+func TestD04EnrollInsteadOfAnswer(t *testing.T) {
+	required := true
+	w := world.New(t, requiredWhen(&required), func(c *mfa.Config) { c.BackupCodes.Count = 1 })
+	enrollment := w.MustEnroll("ada")
+	user, err := w.EnrollmentUser(w.Ctx, enrollment.Token)
+	if err != nil || user != "ada" {
+		t.Fatalf("%q, %v", user, err)
+	}
+	ada := full(w, "ada", world.Phone)
+	pending := w.Begin("ada")
+	if strings.Contains(world.JSON(t, pending), "enrollment") {
+		t.Error("who owes a code is led to enroll")
+	}
+	for what, token := range map[string]string{"login": pending.Token, "enrollment": enrollment.Token} {
+		_, err := w.EnrollmentUser(w.Ctx, token)
+		world.WantErr(t, err, mfa.ErrInvalidToken)
+		for name := range changes {
+			if name == "Unenroll" || name == "Unenroll the backup codes" {
+				required = false
+			}
+			wantUnproved(t, w, name, map[string]string{what: token})
+			required = true
+		}
+	}
+	world.WantErr(t, confirm(w, mfa.MethodTOTP, ada.Shows()), mfa.ErrNoPendingEnrollment)
+
+	// It stops where a factor is, and does not come back with the last.
+	remove := func(method mfa.Method, code string) {
+		t.Helper()
+		required = false
+		world.OK(t, w.Unenroll(w.Ctx, "ada", method, mfa.WithProof(w.Login("ada", code).Proof)))
+		required = true
+		_, err := w.EnrollmentUser(w.Ctx, enrollment.Token)
+		world.WantErr(t, err, mfa.ErrInvalidToken)
+	}
+	remove(mfa.MethodTOTP, ada.Shows())
+	w.Begin("ada")
+	remove(mfa.MethodSMS, ada.codes[0])
+	w.MustEnroll("ada")
+}
+
+// D05: what is not confirmed counts as MFA, or keeps its user out.
+func TestD05UnconfirmedCounts(t *testing.T) {
+	required := false
+	begin := map[mfa.Method]func(w *world.World) (code, wrong string){
+		mfa.MethodTOTP: func(w *world.World) (string, string) { app := enrollTOTP(w, "ada"); return app.Shows(), app.Wrong() },
+		mfa.MethodSMS: func(w *world.World) (string, string) {
+			_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone)
+			world.OK(t, err)
+			code := w.Outbox.Code(world.Phone)
+			return code, wrongSMS(code)
+		},
+	}
+	for method, enroll := range begin {
+		for _, wrongs := range []int{0, 1, 5} {
+			w := world.New(t, requiredWhen(&required))
+			code, wrong := enroll(w)
+			for range wrongs {
+				world.WantErr(t, confirm(w, method, wrong), mfa.ErrInvalidCode)
+			}
+			unconfirmed := func() {
+				t.Helper()
+				world.OK(t, w.BeginLogin(w.Ctx, "ada"))
+				_, err := w.BeginStepUp(w.Ctx, "ada", "transfer")
+				world.WantErr(t, err, mfa.ErrNotEnrolled)
+				_, err = w.GenerateBackupCodes(w.Ctx, "ada")
+				world.WantErr(t, err, mfa.ErrNotEnrolled)
+				world.WantErr(t, w.Unenroll(w.Ctx, "ada", method), mfa.ErrNotEnrolled)
+				if got := w.Enrolled("ada"); got != nil || len(stored(w, "ada").Methods) != 0 {
+					t.Errorf("enrolled %v", got)
+				}
+				required = true
+				token := w.MustEnroll("ada").Token
+				_, err = w.EnrollmentUser(w.Ctx, token)
+				world.OK(t, err)
+				required = false
+			}
+			unconfirmed()
+			if wrongs < 5 {
+				twin := world.New(t)
+				code, _ := enroll(twin)
+				world.OK(t, confirm(twin, method, code)) // what it takes
+				twin.Begin("ada")
+			} else {
+				world.WantErr(t, confirm(w, method, code), mfa.ErrNoPendingEnrollment)
+			}
+			w.Clock.Advance(16 * time.Minute)
+			unconfirmed()
+		}
+	}
+}
+
+// D06: a confirmation confirms another key than the one that was shown.
+func TestD06ConfirmsAnother(t *testing.T) {
+	t.Run("two tabs", func(t *testing.T) {
+		w := world.New(t)
+		a, b := enrollTOTP(w, "ada"), enrollTOTP(w, "ada")
+		world.WantTries(t, confirm(w, mfa.MethodTOTP, a.Shows()), 4)
+		if got := w.Enrolled("ada"); got != nil {
+			t.Errorf("enrolled %v", got)
+		}
+		world.OK(t, confirm(w, mfa.MethodTOTP, b.Shows()))
+	})
+	t.Run("another number", func(t *testing.T) {
+		w := world.New(t)
+		_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone)
+		world.OK(t, err)
+		w.Clock.Advance(step)
+		_, err = w.EnrollSMS(w.Ctx, "ada", world.Phone2)
+		world.OK(t, err)
+		world.WantTries(t, confirm(w, mfa.MethodSMS, w.Outbox.Code(world.Phone)), 4)
+		world.OK(t, confirm(w, mfa.MethodSMS, w.Outbox.Code(world.Phone2)))
+		if got := w.Factor("ada", mfa.MethodSMS).Phone; got != "+14*****671" {
+			t.Errorf("enrolled %s", got)
+		}
+	})
+	t.Run("between load and save", func(t *testing.T) {
+		store := &world.HookStore{Store: mfa.NewMemoryStore()}
+		w := world.New(t, func(c *mfa.Config) { c.Store = store })
+		a := enrollTOTP(w, "ada")
+		var b world.App
+		store.Loaded = func() { // the confirmation has read the record
+			store.Loaded = nil
+			b = enrollTOTP(w, "ada")
+		}
+		world.WantTries(t, confirm(w, mfa.MethodTOTP, a.Shows()), 4)
+		if got := w.Enrolled("ada"); got != nil {
+			t.Errorf("enrolled %v", got)
+		}
+		world.OK(t, confirm(w, mfa.MethodTOTP, b.Shows()))
+	})
+	t.Run("at once", func(t *testing.T) {
+		w := world.New(t)
+		a := enrollTOTP(w, "ada")
+		errs := w.Race(racers, func(engine *mfa.Engine, i int) error {
+			if i%2 == 0 {
+				_, err := engine.EnrollTOTP(w.Ctx, "ada", "a")
+				if errors.As(err, new(*mfa.ChallengeError)) {
+					return errBegun // the other was faster
+				}
+				return errors.Join(err, errBegun)
+			}
+			_, err := engine.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, a.Shows())
+			return err
+		})
+		confirmed := slices.Contains(errs, nil)
+		for _, err := range errs {
+			if err != nil && !errors.Is(err, errBegun) && !errors.Is(err, mfa.ErrInvalidCode) && !errors.Is(err, mfa.ErrNoPendingEnrollment) {
+				t.Errorf("got %v", err)
+			}
+		}
+		if got := w.Enrolled("ada"); confirmed != (got != nil) {
+			t.Fatalf("confirmed %t, enrolled %v", confirmed, got)
+		}
+		if confirmed { // then it is that very key
+			w.Clock.Advance(step)
+			w.Login("ada", a.Shows())
+		}
+	})
+}
+
+var errBegun = errors.New("begun")
+
+// D07: the client says what the key is.
+func TestD07ClientGivesTheKey(t *testing.T) {
+	// What confirms an enrollment takes a user, a kind and a code, and no call
+	// but the host's own import takes a key.
+	confirmation := reflect.TypeOf((*mfa.Engine).VerifyEnrollment)
+	want := []reflect.Type{reflect.TypeFor[*mfa.Engine](), reflect.TypeFor[context.Context](), reflect.TypeFor[string](), reflect.TypeFor[mfa.Method](), reflect.TypeFor[string]()}
+	for i := range max(confirmation.NumIn(), len(want)) {
+		if i >= confirmation.NumIn() || i >= len(want) || confirmation.In(i) != want[i] {
+			t.Fatalf("VerifyEnrollment is a %v", confirmation)
+		}
+	}
+	for _, method := range engineMethods(t) {
+		for i, name := range parameters(method) {
+			known := slices.Contains([]string{"ctx", "userID", "account", "phone", "method", "code", "token", "action", "proof", "opts"}, name)
+			if imports := method.Name.Name == "ImportTOTP" && name == "uri"; !known && !imports {
+				t.Errorf("%s takes a %s (parameter %d): show that it is no key", method.Name.Name, name, i)
+			}
+		}
+	}
+	for _, option := range []reflect.Type{reflect.TypeFor[mfa.ChangeOption](), reflect.TypeFor[mfa.LoginOption]()} {
+		if made := option.In(0).Elem(); made.NumField() != 1 || made.Field(0).Type.Kind() != reflect.String {
+			t.Errorf("%v sets more than a token", option)
+		}
+	}
+
+	// What the engine gave out is not read back.
+	w := world.New(t)
+	enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "a")
+	world.OK(t, err)
+	const mine = "otpauth://totp/x?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+	app, mallory := w.Scan(enrollment.URI), w.Scan(mine)
+	enrollment.URI, enrollment.Secret = mine, "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+	for _, code := range []string{mallory.Shows(), mine, enrollment.Secret[:6]} {
+		world.WantErr(t, confirm(w, mfa.MethodTOTP, code), mfa.ErrInvalidCode)
+	}
+	// Nor another user's: what is pending is that user's alone.
+	bob := enrollTOTP(w, "bob")
+	world.WantErr(t, confirm(w, mfa.MethodTOTP, bob.Shows()), mfa.ErrInvalidCode)
+	world.OK(t, confirm(w, mfa.MethodTOTP, app.Shows()))
+}
+
+// D08: a factor is removed by whoever has the password, or a login half done
+// (CVE-2026-3429).
+func TestD08RemovedUnproved(t *testing.T) {
+	for name, method := range map[string]mfa.Method{"Unenroll": mfa.MethodTOTP, "Unenroll the backup codes": mfa.MethodBackupCode} {
+		t.Run(name, func(t *testing.T) {
+			w := world.New(t)
+			ada := full(w, "ada", world.Phone)
+			w.Clock.Advance(15 * time.Minute)
+			proofs := notProofs(w)
+			proofs["an expired one"] = ada.proof
+			device, err := w.TrustDevice(w.Ctx, "ada", w.Login("ada", ada.Shows()).Proof)
+			world.OK(t, err)
+			proofs["a trusted device"] = device.Token
+			wantUnproved(t, w, name, proofs)
+			world.OK(t, w.PasswordChanged(w.Ctx, "ada"))
+			w.Clock.Advance(step)
+			old := w.Login("ada", ada.Shows()).Proof
+			world.OK(t, w.PasswordChanged(w.Ctx, "ada"))
+			wantUnproved(t, w, name, map[string]string{"one of before the password changed": old})
+			w.Clock.Advance(step)
+			fresh := w.Login("ada", ada.Shows()).Proof // the factor still works
+			world.OK(t, w.Unenroll(w.Ctx, "ada", method, mfa.WithProof(fresh)))
+			if w.Factor("ada", method) != nil {
+				t.Error("it is still there")
+			}
+			if method == mfa.MethodTOTP { // and what proved it is spent with it
+				err := w.Unenroll(w.Ctx, "ada", mfa.MethodSMS, mfa.WithProof(fresh))
+				world.Challenged(t, err)
+			}
+		})
+	}
+}
+
+// D09: a second way to remove a factor asks for less, or lets a user be without
+// where MFA is required.
+func TestD09SecondWayToRemove(t *testing.T) {
+	// Whoever can take a factor away: one way for users, the rest for the host.
+	removing := map[string]func(w *world.World) error{
+		"Reset":      func(w *world.World) error { return w.Reset(w.Ctx, "ada") },
+		"DeleteUser": func(w *world.World) error { return w.DeleteUser(w.Ctx, "ada") },
+	}
+	required := false
+	for name, remove := range removing {
+		w := world.New(t, requiredWhen(&required))
+		full(w, "ada", world.Phone)
+		world.OK(t, remove(w))
+		if w.Enrolled("ada") != nil {
+			t.Errorf("%s leaves %v", name, w.Enrolled("ada"))
+		}
+		world.OK(t, w.BeginLogin(w.Ctx, "ada"))
+		required = true
+		w.MustEnroll("ada") // never simply in
+		required = false
+	}
+	for _, method := range []mfa.Method{mfa.MethodTOTP, mfa.MethodSMS, mfa.MethodBackupCode} {
+		w := world.New(t, requiredWhen(&required))
+		ada := full(w, "ada", world.Phone)
+		before := stored(w, "ada")
+		required = true
+		for _, opts := range [][]mfa.ChangeOption{nil, {mfa.WithProof(ada.proof)}} {
+			world.WantErr(t, w.Unenroll(w.Ctx, "ada", method, opts...), mfa.ErrEnforced)
+			err := w.Another(func(c *mfa.Config) { c.SkipProof = true }).Unenroll(w.Ctx, "ada", method, opts...)
+			world.WantErr(t, err, mfa.ErrEnforced)
+		}
+		if after := stored(w, "ada"); after.Version != before.Version {
+			t.Errorf("%s: something was removed", method)
+		}
+		required = false
+		world.OK(t, w.Unenroll(w.Ctx, "ada", method, mfa.WithProof(ada.proof)))
+	}
+	// No other method makes a confirmed factor go: each is given a user with
+	// everything and a fresh proof.
+	engine := reflect.TypeFor[*mfa.Engine]()
+	store := world.NewFaultStore()
+	w := world.New(t, func(c *mfa.Config) { c.Store = store; c.BackupCodes.Count = 1 })
+	ada := full(w, "ada", world.Phone)
+	enrolled, before := w.Enrolled("ada"), store.Snapshot()
+	for m := range engine.NumMethod() {
+		method := engine.Method(m)
+		if _, known := removing[method.Name]; known || method.Name == "Format" || method.Name == "Unenroll" {
+			continue
+		}
+		for _, text := range []string{ada.proof, string(mfa.MethodTOTP), ada.Shows(), ada.codes[0], world.Phone2} {
+			store.Arm(before, 0, "")
+			call(t, w, method, text)
+			if got := w.Enrolled("ada"); !slices.Equal(got, enrolled) {
+				t.Errorf("%s(%q) leaves %v", method.Name, text, got)
+			}
+		}
+	}
+}
+
+// D10: backup codes are there before MFA is, or after (CVE-2022-36071).
+func TestD10BackupCodesWithoutMFA(t *testing.T) {
+	refused := func(w *world.World, codes []string) {
+		t.Helper()
+		for _, code := range codes {
+			_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, code)
+			world.WantTries(t, err, 4)
+		}
+	}
+	t.Run("before", func(t *testing.T) {
+		w := world.New(t)
+		_, err := w.GenerateBackupCodes(w.Ctx, "ada")
+		world.WantErr(t, err, mfa.ErrNotEnrolled)
+		app := enrollTOTP(w, "ada")
+		_, err = w.GenerateBackupCodes(w.Ctx, "ada")
+		world.WantErr(t, err, mfa.ErrNotEnrolled)
+		login, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, app.Shows())
+		world.OK(t, err)
+		w.Login("ada", w.GiveBackupCodes("ada", login.Proof)[0])
+	})
+	t.Run("after", func(t *testing.T) {
+		for name, remove := range map[string]func(w *world.World, proof string) error{
+			"Unenroll": func(w *world.World, proof string) error {
+				return w.Unenroll(w.Ctx, "ada", mfa.MethodTOTP, mfa.WithProof(proof))
+			},
+			"Reset":      func(w *world.World, _ string) error { return w.Reset(w.Ctx, "ada") },
+			"DeleteUser": func(w *world.World, _ string) error { return w.DeleteUser(w.Ctx, "ada") },
+		} {
+			w := world.New(t)
+			_, login := w.GiveTOTP("ada")
+			codes := w.GiveBackupCodes("ada", login.Proof)
+			w.Login("ada", codes[0])
+			world.OK(t, remove(w, login.Proof))
+			if status := w.StatusOf("ada"); status.BackupCodesLeft != 0 || len(status.Factors) != 0 {
+				t.Errorf("%s leaves %+v", name, *status)
+			}
+			w.GiveTOTP("ada") // enabled again, they stay dead
+			refused(w, codes)
+		}
+	})
+	t.Run("replaced", func(t *testing.T) {
+		w := world.New(t)
+		_, login := w.GiveTOTP("ada")
+		old := w.GiveBackupCodes("ada", login.Proof)
+		set := w.GiveBackupCodes("ada", login.Proof)
+		refused(w, old)
+		w.Login("ada", set[0])
+		if left := w.StatusOf("ada").BackupCodesLeft; left != 1 {
+			t.Errorf("%d codes left, want one", left)
+		}
+		world.OK(t, w.Unenroll(w.Ctx, "ada", mfa.MethodBackupCode, mfa.WithProof(login.Proof)))
+		refused(w, set)
+	})
+	t.Run("a new app keeps them", func(t *testing.T) { // they are the user's, not the app's: what was used stays used
+		w := world.New(t)
+		_, login := w.GiveTOTP("ada")
+		codes := w.GiveBackupCodes("ada", login.Proof)
+		w.GiveTOTP("ada", mfa.WithProof(w.Login("ada", codes[0]).Proof))
+		refused(w, codes[:1])
+		w.Login("ada", codes[1])
+	})
+	t.Run("the store fails", func(t *testing.T) {
+		store := world.NewFaultStore()
+		w := world.New(t, func(c *mfa.Config) { c.Store = store; c.BackupCodes.Count = 1 })
+		_, login := w.GiveTOTP("ada")
+		old := w.GiveBackupCodes("ada", login.Proof)
+		before := store.Snapshot()
+		calls := 0
+		for at := 1; ; at++ {
+			store.Arm(before, at, world.Fails)
+			set, err := w.GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(login.Proof))
+			if !store.Met {
+				world.OK(t, err)
+				break
+			}
+			if set != nil || !errors.Is(err, world.ErrStore) {
+				t.Errorf("call %d fails: %v, %v", at, set, err)
+			}
+			store.At = 0
+			w.Login("ada", old[0]) // which still works
+			calls++
+		}
+		if calls < 2 {
+			t.Errorf("%d calls only", calls)
+		}
+	})
+}
+
+// D11: backup codes are made anew without proof, or two makings leave two sets.
+func TestD11BackupCodesAnew(t *testing.T) {
+	store := &world.HookStore{Store: mfa.NewMemoryStore()}
+	w := world.New(t, func(c *mfa.Config) { c.Store = store; c.BackupCodes.Count = 1 })
+	ada := full(w, "ada", world.Phone)
+	wantUnproved(t, w, "GenerateBackupCodes", notProofs(w))
+	w.Login("ada", ada.codes[0])
+	w.Clock.Advance(step)
+	proof := w.Login("ada", ada.Shows()).Proof
+
+	const makers = 8
+	var sets []string
+	before := stored(w, "ada").Version
+	inside(store, makers, 2, func(int) { // one Load before it is made, one to save it
+		codes, err := w.Another().GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(proof))
+		world.OK(t, err)
+		sets = append(sets, codes...)
+	})
+	if left := w.StatusOf("ada").BackupCodesLeft; left != 1 || len(sets) != makers {
+		t.Errorf("%d codes left of %d made, want one", left, len(sets))
+	}
+	if saves := stored(w, "ada").Version - before; saves != makers {
+		t.Errorf("%d of %d sets were saved", saves, makers)
+	}
+	works := 0
+	for _, code := range sets {
+		world.OK(t, w.Unlock(w.Ctx, "ada"))
+		if _, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, code); err == nil {
+			works++
+		} else {
+			world.WantErr(t, err, mfa.ErrInvalidCode)
+		}
+	}
+	if works != 1 {
+		t.Errorf("%d sets work, want one", works)
+	}
+}
+
+// D12: a key or backup codes are shown again later (GHSA-75v4-m273-5j49).
+func TestD12ShownAgain(t *testing.T) {
+	var told []mfa.Event
+	w := world.New(t, func(c *mfa.Config) {
+		c.OnEvent = func(_ context.Context, event mfa.Event) { told = append(told, event) }
+	})
+	enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "ada@example.com")
+	world.OK(t, err)
+	app := w.Scan(enrollment.URI)
+	login, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, app.Shows())
+	world.OK(t, err)
+	codes := w.GiveBackupCodes("ada", login.Proof)
+	if !strings.Contains(world.JSON(t, enrollment), enrollment.Secret) {
+		t.Fatal("the key is not even shown once, and the test shows nothing")
+	}
+	secrets := append(slices.Clone(codes), enrollment.Secret, enrollment.URI, enrollment.QRCode)
+	var shown strings.Builder
+	results := 0
+	show := func(v any) {
+		results++
+		shown.WriteString(world.Printed(v, world.VerbsInside) + world.Printed([]any{v}, world.VerbsInside) + world.Logged("v", v) + world.JSON(t, v))
+	}
+	show(login)
+	show(told)
+	// Every method, with and without a proof, with what is right and what is not.
+	engine := reflect.TypeFor[*mfa.Engine]()
+	for m := range engine.NumMethod() {
+		method := engine.Method(m)
+		if slices.Contains([]string{"Format", "EnrollTOTP", "GenerateBackupCodes", "DeleteUser", "Reset"}, method.Name) {
+			continue // these make new ones, or take them away
+		}
+		for _, text := range []string{w.Begin("ada").Token, login.Proof, app.Shows(), "12345", "transfer", string(mfa.MethodTOTP), world.Phone} {
+			for _, out := range outputs(w, method, text) {
+				show(out)
+			}
+		}
+		w.Unlock(w.Ctx, "ada")
+	}
+	show(w.Begin("ada"))
+	show(w.StatusOf("ada"))
+	next, err := w.EnrollTOTP(w.Ctx, "ada", "a", mfa.WithProof(w.Login("ada", codes[1]).Proof))
+	world.OK(t, err)
+	show(next) // which is another key
+	show(told)
+	if results < 100 {
+		t.Errorf("%d results only", results)
+	}
+	for _, secret := range secrets {
+		for _, form := range world.Spellings(secret) {
+			if strings.Contains(shown.String(), string(form)) {
+				t.Errorf("%.20q is shown again", form)
+			}
+		}
+	}
+}
+
+// outputs are what a method of the engine gives for ada.
+func outputs(w *world.World, method reflect.Method, text string) (values []any) {
+	in := []reflect.Value{reflect.ValueOf(w.Engine), reflect.ValueOf(w.Ctx)}
+	for i := 2; i < method.Type.NumIn(); i++ {
+		switch kind := method.Type.In(i); {
+		case kind.Kind() == reflect.Slice: // options
+		case i == 2 && !strings.HasPrefix(text, "mfa_tmp_"):
+			in = append(in, reflect.ValueOf("ada").Convert(kind))
+		default:
+			in = append(in, reflect.ValueOf(text).Convert(kind))
+		}
+	}
+	for _, out := range method.Func.Call(in) {
+		values = append(values, out.Interface())
+	}
+	return values
+}
+
+// D13: a flag that says whether a user has MFA goes stale (CVE-2024-45042).
+func TestD13StaleFlag(t *testing.T) {
+	const histories, length = 20, 60
+	for seed := range uint64(histories) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		required := false
+		w := world.New(t, requiredWhen(&required), func(c *mfa.Config) { c.SkipProof = true; c.SMSCodes.Cooldown = time.Second })
+		has := make(map[mfa.Method]bool)                       // the model: what is confirmed
+		pending := make(map[mfa.Method]func() (string, error)) // what may be confirmed, with its code
+		var history []string
+		for range length {
+			method := []mfa.Method{mfa.MethodTOTP, mfa.MethodSMS}[random.IntN(2)]
+			op := random.IntN(9)
+			history = append(history, fmt.Sprint(op, " ", method))
+			enrolled := func() { // a first one voids what was begun without proof
+				if !has[mfa.MethodTOTP] && !has[mfa.MethodSMS] {
+					clear(pending)
+				}
+				has[method] = true
+				delete(pending, method)
+			}
+			switch op {
+			case 0, 1, 2: // begin
+				w.Clock.Advance(3 * time.Hour)
+				clear(pending) // all has expired
+				if method == mfa.MethodTOTP {
+					app := enrollTOTP(w, "ada")
+					pending[method] = func() (string, error) { return app.Shows(), nil }
+				} else if _, err := w.EnrollSMS(w.Ctx, "ada", world.Phone); err != nil {
+					t.Fatalf("seed %d, %v: %v", seed, history, err)
+				} else {
+					code := w.Outbox.Code(world.Phone)
+					pending[method] = func() (string, error) { return code, nil }
+				}
+			case 3, 4: // confirm
+				if code, ok := pending[method]; ok {
+					digits, _ := code()
+					world.OK(t, confirm(w, method, digits))
+					enrolled()
+				} else {
+					world.WantErr(t, confirm(w, method, "123456"), mfa.ErrNoPendingEnrollment)
+				}
+			case 5: // import
+				if method == mfa.MethodTOTP {
+					world.OK(t, w.ImportTOTP(w.Ctx, "ada", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"))
+				} else {
+					world.OK(t, w.ImportSMS(w.Ctx, "ada", world.Phone2))
+				}
+				kept := pending[method]
+				before := has[mfa.MethodTOTP] || has[mfa.MethodSMS]
+				enrolled()
+				if before && kept != nil { // it was begun after there was one, and may replace this one too
+					pending[method] = kept
+				}
+			case 6: // remove
+				err := w.Unenroll(w.Ctx, "ada", method)
+				switch {
+				case !has[method]:
+					world.WantErr(t, err, mfa.ErrNotEnrolled)
+				case required:
+					world.WantErr(t, err, mfa.ErrEnforced)
+				default:
+					world.OK(t, err)
+					delete(has, method)
+					clear(pending)
+				}
+			case 7: // reset, or another process
+				if random.IntN(3) == 0 {
+					world.OK(t, w.Reset(w.Ctx, "ada"))
+					clear(has)
+					clear(pending)
+				} else {
+					w.Engine = w.Another()
+				}
+			case 8: // policy
+				required = !required
+			}
+			err := w.BeginLogin(w.Ctx, "ada")
+			var asked bool
+			switch {
+			case has[mfa.MethodTOTP] || has[mfa.MethodSMS]:
+				asked = errors.As(err, new(*mfa.ChallengeError))
+			case required:
+				asked = errors.As(err, new(*mfa.EnrollmentError))
+			default:
+				asked = err == nil
+			}
+			var want []mfa.Method
+			for _, m := range []mfa.Method{mfa.MethodTOTP, mfa.MethodSMS} {
+				if has[m] {
+					want = append(want, m)
+				}
+			}
+			record, loadErr := w.Store.Load(w.Ctx, "ada")
+			if !asked || !slices.Equal(w.Enrolled("ada"), want) || loadErr == nil && !slices.Equal(record.Methods, want) {
+				t.Fatalf("seed %d, %v: BeginLogin gives %v, Status %v, the record %v, want %v (required: %t)",
+					seed, history, err, w.Enrolled("ada"), record.Methods, want, required)
+			}
+			if t.Failed() {
+				t.Fatalf("seed %d, %v", seed, history)
+			}
+		}
+	}
+}
+
+// D14: a login that began before MFA was enabled ends without it after. That
+// answer is of the moment of its Load; every later one asks. What a session of
+// before may do is the host's part.
+func TestD14EnabledDuringALogin(t *testing.T) {
+	t.Run("between load and answer", func(t *testing.T) {
+		store := &world.HookStore{Store: mfa.NewMemoryStore()}
+		w := world.New(t, func(c *mfa.Config) { c.Store = store })
+		app := enrollTOTP(w, "ada")
+		store.Loaded = func() {
+			store.Loaded = nil
+			world.OK(t, confirm(w, mfa.MethodTOTP, app.Shows()))
+			w.Begin("ada") // asked from now on
+		}
+		world.OK(t, w.BeginLogin(w.Ctx, "ada"))
+		w.Begin("ada")
+		world.Challenged(t, w.Another().BeginLogin(w.Ctx, "ada"))
+	})
+	t.Run("at once", func(t *testing.T) {
+		w := world.New(t)
+		app := enrollTOTP(w, "ada")
+		for i, err := range w.Race(racers, func(engine *mfa.Engine, i int) error {
+			if i > 0 {
+				engine.BeginLogin(w.Ctx, "ada")
+				return engine.BeginLogin(w.Ctx, "ada")
+			}
+			if _, err := engine.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, app.Shows()); err != nil {
+				return err
+			}
+			if err := engine.BeginLogin(w.Ctx, "ada"); !errors.As(err, new(*mfa.ChallengeError)) {
+				t.Errorf("after the confirmation: %v", err)
+			}
+			return nil
+		}) {
+			if err != nil && !errors.As(err, new(*mfa.ChallengeError)) {
+				t.Errorf("%d: %v", i, err)
+			}
+		}
+		w.Begin("ada")
+	})
+	t.Run("while it is required", func(t *testing.T) { // then nobody was let in, and the token ends with the confirmation
+		required := true
+		w := world.New(t, requiredWhen(&required))
+		token := w.MustEnroll("ada").Token
+		w.GiveTOTP("ada")
+		_, err := w.EnrollmentUser(w.Ctx, token)
+		world.WantErr(t, err, mfa.ErrInvalidToken)
+		w.Begin("ada")
+	})
+}
+
+// D15: what was before MFA was removed lives on when it is enabled again: spent
+// steps, delays, challenges, devices.
+func TestD15Leftovers(t *testing.T) {
+	for name, remove := range map[string]func(w *world.World, proof string) error{
+		"Unenroll": func(w *world.World, proof string) error {
+			return w.Unenroll(w.Ctx, "ada", mfa.MethodTOTP, mfa.WithProof(proof))
+		},
+		"Reset":      func(w *world.World, _ string) error { return w.Reset(w.Ctx, "ada") },
+		"DeleteUser": func(w *world.World, _ string) error { return w.DeleteUser(w.Ctx, "ada") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := world.New(t)
+			old, login := w.GiveTOTP("ada")
+			w.Login("ada", old.Code(w.Clock.Now().Add(step))) // the next step is spent
+			device, err := w.TrustDevice(w.Ctx, "ada", login.Proof)
+			world.OK(t, err)
+			pending := enrollTOTP(w, "ada", mfa.WithProof(login.Proof))
+			lock(w, "ada", old)
+			token := w.Begin("ada").Token
+			_, err = w.VerifyLogin(w.Ctx, token, old.Shows())
+			world.WantThrottled(t, err, time.Second)
+			world.OK(t, remove(w, login.Proof))
+
+			world.WantErr(t, confirm(w, mfa.MethodTOTP, pending.Shows()), mfa.ErrNoPendingEnrollment)
+			app := enrollTOTP(w, "ada")
+			before := w.Clock.Now().Add(-step)
+			world.OK(t, confirm(w, mfa.MethodTOTP, app.Code(before))) // no step is spent
+			w.Login("ada", app.Shows())                               // and there is no delay
+			for _, code := range []string{old.Shows(), app.Code(w.Clock.Now().Add(step))} {
+				_, err := w.VerifyLogin(w.Ctx, token, code)
+				world.WantErr(t, err, mfa.ErrInvalidToken)
+			}
+			_, err = w.TrustDevice(w.Ctx, "ada", login.Proof)
+			world.WantErr(t, err, mfa.ErrInvalidToken)
+			w.Begin("ada", mfa.WithTrustedDevice(device.Token))
+			_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, old.Code(w.Clock.Now()))
+			world.WantTries(t, err, 4)
+			if f := w.Factor("ada", mfa.MethodTOTP); !f.RetryAt.IsZero() || f.Disabled {
+				t.Errorf("%+v", *f)
+			}
+		})
+	}
+}

@@ -1,0 +1,1254 @@
+package attack_test
+
+import (
+	"bytes"
+
+	"crypto/hmac"
+	"crypto/md5"
+	"crypto/rand"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/token"
+	"go/types"
+	"hash"
+	"io"
+	"log/slog"
+
+	"net/url"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/cryptotest"
+	"time"
+	"unicode/utf16"
+
+	"golang.org/x/crypto/argon2"
+
+	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/proof/world"
+	"github.com/protekt/mfa/internal/record"
+	"github.com/protekt/mfa/internal/seal"
+	tokens "github.com/protekt/mfa/internal/token"
+)
+
+// G01: codes from a generator that can be predicted, or that starts anew for
+// each.
+func TestG01CodesAreRandom(t *testing.T) {
+	for _, file := range engineSource(t) {
+		for _, spec := range file.Imports {
+			if name, _ := strconv.Unquote(spec.Path.Value); strings.HasPrefix(name, "math/rand") {
+				t.Errorf("%s imports %s", file.name, name)
+			}
+		}
+	}
+
+	// All chance is crypto/rand's: with that repeated, everything is.
+	chosen := func(seed uint64) []string {
+		w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
+		cryptotest.SetGlobalRandom(t, seed)
+		enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "ada")
+		world.OK(t, err)
+		login, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, w.Scan(enrollment.URI).Shows())
+		world.OK(t, err)
+		w.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
+		codes := w.GiveBackupCodes("ada", login.Proof)
+		challenge := w.Begin("ada")
+		return []string{enrollment.Secret, w.Outbox.Code(world.Phone), codes[0], challenge.Token, login.Proof, w.SentCode(challenge.Token), string(stored(w, "ada").Data)}
+	}
+	first, again, other := chosen(1), chosen(1), chosen(2)
+	for i := range first {
+		if first[i] != again[i] {
+			t.Errorf("value %d has another source of chance than crypto/rand: %q, %q", i, first[i], again[i])
+		}
+		if first[i] == other[i] {
+			t.Errorf("value %d is %q, whatever crypto/rand gives", i, first[i])
+		}
+	}
+
+	// Of 10,000 sent at once as many pairs are equal as of a million should be:
+	// 50, give or take.
+	w := world.New(t)
+	const users, workers = 10_000, 8
+	var done sync.WaitGroup
+	for worker := range workers {
+		done.Go(func() {
+			for i := worker; i < users; i += workers {
+				if _, err := w.EnrollSMS(w.Ctx, fmt.Sprint("user", i), world.Phone); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	done.Wait()
+	seen, pairs := make(map[string]int), 0
+	for _, message := range w.Outbox.Messages() {
+		pairs += seen[message.Code]
+		seen[message.Code]++
+	}
+	if len(w.Outbox.Messages()) != users || pairs < 10 || pairs > 120 {
+		t.Errorf("%d messages have %d pairs of equal codes, want about 50", len(w.Outbox.Messages()), pairs)
+	}
+}
+
+// G02: digits by the remainder of a random byte, some of them likelier.
+func TestG02CodesAreEven(t *testing.T) {
+	// What is a million or more is drawn again, not folded.
+	for _, test := range []struct {
+		drawn uint32
+		code  string
+	}{
+		{0, "000000"}, {1, "000001"}, {7, "000007"}, {65_535, "065535"}, {65_536, "065536"}, {999_998, "999998"}, {999_999, "999999"},
+		{1_000_000, "500000"}, {1_000_001, "500000"}, {1_048_575, "500000"},
+	} {
+		w := world.New(t)
+		scriptCodes(t, test.drawn, 500_000)
+		_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone)
+		world.OK(t, err)
+		if got := w.Outbox.Code(world.Phone); got != test.code {
+			t.Errorf("the draw of %d became %s, want %s", test.drawn, got, test.code)
+		}
+	}
+
+	// And over 40,000 of them no digit is likelier in any place, nor in all.
+	rand.Reader = chance
+	cryptotest.SetGlobalRandom(t, 7)
+	w := world.New(t, func(c *mfa.Config) { c.OnEvent = nil })
+	const n = 40_000
+	for i := range n {
+		if _, err := w.EnrollSMS(w.Ctx, strconv.Itoa(i), world.Phone); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var places [7][10]int // the last is for all
+	for _, message := range w.Outbox.Messages() {
+		if len(message.Code) != 6 {
+			t.Fatalf("a code of %d digits", len(message.Code))
+		}
+		for place, digit := range message.Code {
+			places[place][digit-'0']++
+			places[6][digit-'0']++
+		}
+	}
+	for place, counts := range places {
+		total, chi := 0, 0.0
+		for _, count := range counts {
+			total += count
+		}
+		for _, count := range counts {
+			d := float64(count) - float64(total)/10
+			chi += d * d / (float64(total) / 10)
+		}
+		if chi > 45 { // p < 1e-6 with nine degrees of freedom
+			t.Errorf("place %d: chi square %.1f, counts %v", place, chi, counts)
+		}
+	}
+}
+
+// deadChance names the operation that a child of TestG03 tries without chance.
+const deadChance = "MFA_ATTACK_DEAD_CHANCE"
+
+// errNoChance is that of a source of chance that fails.
+var errNoChance = errors.New("no chance")
+
+// failing gives no bytes.
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, errNoChance }
+
+// stingy gives one byte at a time.
+type stingy struct{ io.Reader }
+
+func (s stingy) Read(b []byte) (int, error) { return s.Reader.Read(b[:min(1, len(b))]) }
+
+// G03: the same codes for everybody, or codes of nothing where chance fails.
+func TestG03ChanceIsNotShared(t *testing.T) {
+	needChance := map[string]func(w *world.World, ada person) error{
+		"EnrollTOTP": func(w *world.World, _ person) error { _, err := w.EnrollTOTP(w.Ctx, "bob", "bob"); return err },
+		"EnrollSMS":  func(w *world.World, _ person) error { _, err := w.EnrollSMS(w.Ctx, "bob", world.Phone2); return err },
+		"BeginLogin": func(w *world.World, _ person) error { return w.BeginLogin(w.Ctx, "ada") },
+		"SendCode":   func(w *world.World, ada person) error { _, err := w.SendCode(w.Ctx, ada.codes[0]); return err },
+		"GenerateBackupCodes": func(w *world.World, ada person) error {
+			_, err := w.GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(ada.proof))
+			return err
+		},
+	}
+	setUp := func(t *testing.T) (*world.World, person) {
+		w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
+		_, login := w.GiveTOTP("ada")
+		login = w.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
+		return w, person{proof: login.Proof, codes: []string{w.Begin("ada").Token}}
+	}
+
+	// A child whose chance fails dies before it stores or sends anything:
+	// crypto/rand ends the process.
+	if name := os.Getenv(deadChance); name != "" {
+		w, ada := setUp(t)
+		store := &world.SpyStore{Store: w.Store}
+		sent := len(w.Outbox.Messages())
+		w.Engine = w.Another(func(c *mfa.Config) { c.Store = store })
+		rand.Reader = failing{}
+		err := func() (err error) {
+			defer func() {
+				if recovered := recover(); recovered != nil {
+					err = fmt.Errorf("panic: %v", recovered)
+				}
+			}()
+			return needChance[name](w, ada)
+		}()
+		fmt.Printf("it lived: %v, saved %d, sent %d\n", err, len(store.IDs), len(w.Outbox.Messages())-sent)
+		os.Exit(3)
+	}
+	for name := range needChance {
+		child := exec.Command(os.Args[0], "-test.run=^TestG03", "-test.timeout=60s")
+		child.Env = append(os.Environ(), deadChance+"="+name)
+		out, err := child.CombinedOutput()
+		var exit *exec.ExitError
+		switch {
+		case !errors.As(err, &exit):
+			t.Errorf("%s without chance: %v, %s", name, err, out)
+		case bytes.Contains(out, []byte("it lived")): // a panic, which a host may catch
+			if !bytes.Contains(out, []byte("it lived: panic: "+errNoChance.Error()+", saved 0, sent 0")) {
+				t.Errorf("%s without chance: %s", name, out)
+			}
+		case !bytes.Contains(out, []byte("crypto/rand")):
+			t.Errorf("%s without chance: %s", name, out)
+		}
+	}
+
+	// Chance that comes in small pieces is waited for.
+	rand.Reader = stingy{chance}
+	t.Cleanup(func() { rand.Reader = chance })
+	w, _ := setUp(t)
+	for range 20 {
+		enrollment, err := w.EnrollTOTP(w.Ctx, "bob", "bob")
+		world.OK(t, err)
+		secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(enrollment.Secret)
+		world.OK(t, err)
+		if bytes.HasSuffix(secret, make([]byte, 4)) || bytes.HasPrefix(secret, make([]byte, 4)) {
+			t.Errorf("a secret with nothing in it: %x", secret)
+		}
+	}
+	rand.Reader = chance
+
+	// Users and engines share nothing.
+	seen := make(map[string]string)
+	fresh := func(what, value string) {
+		t.Helper()
+		if had, ok := seen[value]; ok {
+			t.Errorf("%s is that of %s", what, had)
+		}
+		seen[value] = what
+	}
+	w = world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 2 })
+	for i, engine := range []*mfa.Engine{w.Engine, w.Another(), w.Another(), w.Another()} {
+		w.Engine = engine
+		user := fmt.Sprint("user", i)
+		enrollment, err := w.EnrollTOTP(w.Ctx, user, user)
+		world.OK(t, err)
+		login, err := w.VerifyEnrollment(w.Ctx, user, mfa.MethodTOTP, w.Scan(enrollment.URI).Shows())
+		world.OK(t, err)
+		fresh("a secret", enrollment.Secret)
+		for _, code := range w.GiveBackupCodes(user, login.Proof) {
+			fresh("a backup code", code)
+		}
+		fresh("a salt", string(decoded(w, user).BackupCodes.Salt[:]))
+		for range 2_000 {
+			token := w.Begin(user).Token
+			claims, ok := tokens.Open(ring(t), tokens.Challenge, token)
+			if !ok {
+				t.Fatal("a token does not open")
+			}
+			fresh("a challenge", string(claims.ID[:]))
+			body, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(token, "mfa_tmp_"))
+			world.OK(t, err)
+			fresh("the nonce of a token", string(body[5:29]))
+			world.OK(t, w.ForgetDevices(w.Ctx, user))
+			fresh("the nonce of a record", string(stored(w, user).Data[5:29]))
+		}
+	}
+}
+
+// G04 (CVE-2024-8796): an app's secret of too few bits.
+func TestG04SecretsAreLong(t *testing.T) {
+	for algorithm, bits := range map[mfa.Algorithm]int{"": 160, mfa.SHA1: 160, mfa.SHA256: 256, mfa.SHA512: 512} {
+		w := world.New(t, func(c *mfa.Config) { c.TOTP.Algorithm = algorithm })
+		var all []byte
+		for range 8 {
+			enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "ada")
+			world.OK(t, err)
+			uri, err := url.Parse(enrollment.URI)
+			world.OK(t, err)
+			secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(uri.Query().Get("secret"))
+			if err != nil || 8*len(secret) != bits || uri.Query().Get("secret") != enrollment.Secret {
+				t.Errorf("%q: %d bits, want %d; %v", algorithm, 8*len(secret), bits, err)
+			}
+			all = append(all, secret...)
+		}
+		// Every byte of it is random: all values occur in no fewer than half the
+		// places that they should.
+		different := make(map[byte]bool)
+		for _, b := range all {
+			different[b] = true
+		}
+		if len(different) < min(len(all)/2, 100) || bytes.Contains(all, make([]byte, 4)) {
+			t.Errorf("%q: %d values in %d bytes", algorithm, len(different), len(all))
+		}
+	}
+	// No setting makes it shorter, and a shorter one of another system is not
+	// adopted: 80 bits at least.
+	w := world.New(t)
+	world.OK(t, w.ImportTOTP(w.Ctx, "ada", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP"))
+	for _, secret := range []string{"", "AA", "JBSWY3DP", "JBSWY3DPEHPK3"} {
+		world.WantErr(t, w.ImportTOTP(w.Ctx, "ada", "otpauth://totp/x?secret="+secret), mfa.ErrInvalidInput)
+	}
+}
+
+// spellings are the forms in which a secret may lie about: those of
+// world.Spellings, backwards, as UTF-16, and as JSON and a log in JSON, which
+// escape otherwise.
+func spellings(secret string) [][]byte {
+	forms := world.Spellings(secret)
+	backwards := []byte(secret)
+	slices.Reverse(backwards)
+	forms = append(forms, backwards, []byte(hex.EncodeToString([]byte(strings.ReplaceAll(secret, "-", "")))))
+	var little, big []byte
+	for _, unit := range utf16.Encode([]rune(secret)) {
+		little = binary.LittleEndian.AppendUint16(little, unit)
+		big = binary.BigEndian.AppendUint16(big, unit)
+	}
+	marshalled, _ := json.Marshal(secret)
+	var line bytes.Buffer
+	slog.New(slog.NewJSONHandler(&line, nil)).Info(secret)
+	_, logged, _ := bytes.Cut(line.Bytes(), []byte(`"msg":"`))
+	return append(forms, little, big, bytes.Trim(marshalled, `"`), bytes.TrimSuffix(logged, []byte("\"}\n")))
+}
+
+// spelled is the form in which a secret lies in there; nil if it does not.
+func spelled(in []byte, secret string) []byte {
+	for _, form := range spellings(secret) {
+		if bytes.Contains(in, form) {
+			return form
+		}
+	}
+	return nil
+}
+
+// fastHashes are the starts of all that a hash without a key, or with one that
+// is no secret, makes of a secret and what is known beside it.
+func fastHashes(secret string, known ...string) (starts [][]byte) {
+	add := func(sum []byte) {
+		starts = append(starts, sum[:8], []byte(hex.EncodeToString(sum)[:16]), []byte(base64.StdEncoding.EncodeToString(sum)[:10]))
+	}
+	for _, newHash := range []func() hash.Hash{md5.New, sha1.New, sha256.New, sha256.New224, sha512.New, sha512.New384, sha512.New512_256} {
+		sum := func(text string) {
+			h := newHash()
+			io.WriteString(h, text)
+			add(h.Sum(nil))
+		}
+		sum(secret)
+		for _, k := range known {
+			for _, between := range []string{"", ":", "|", "\x00", "-", "."} {
+				sum(k + between + secret)
+				sum(secret + between + k)
+			}
+			mac := hmac.New(newHash, []byte(k))
+			io.WriteString(mac, secret)
+			add(mac.Sum(nil))
+		}
+	}
+	return starts
+}
+
+// hashed tells whether a fast hash of the secret lies in there.
+func hashed(in []byte, secret string, known ...string) bool {
+	return slices.ContainsFunc(fastHashes(secret, known...), func(start []byte) bool { return bytes.Contains(in, start) })
+}
+
+// G05: backup codes of few bits under a fast hash, or under one salt for all.
+func TestG05BackupCodesAreHashedSlowly(t *testing.T) {
+	w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 15 })
+	_, login := w.GiveTOTP("ada")
+	codes := w.GiveBackupCodes("ada", login.Proof)
+	ada := decoded(w, "ada").BackupCodes
+	// What OWASP asks of Argon2id at least.
+	if ada.Cost != (record.Argon2{Time: 2, Memory: 19 << 10, Threads: 1}) || len(ada.Hashes) != 15 {
+		t.Errorf("%d hashes of cost %+v", len(ada.Hashes), ada.Cost)
+	}
+	symbols := make(map[rune]bool)
+	for _, code := range codes {
+		if !regexp.MustCompile(`^[0-9a-hjkmnp-tv-z]{4}-[0-9a-hjkmnp-tv-z]{4}$`).MatchString(code) {
+			t.Errorf("%q is not of eight symbols, five bits each", code)
+		}
+		for _, symbol := range strings.ReplaceAll(code, "-", "") {
+			symbols[symbol] = true
+		}
+	}
+	if len(symbols) < 24 { // of 32: 120 random ones miss nine with less than one chance in a million
+		t.Errorf("%d symbols in use", len(symbols))
+	}
+	plain := opened(w, "ada")
+	code := strings.ReplaceAll(codes[0], "-", "")
+	sum := argon2.IDKey([]byte(code), ada.Salt[:], ada.Cost.Time, ada.Cost.Memory, ada.Cost.Threads, 16)
+	if !bytes.Contains(plain, sum) {
+		t.Error("what is stored is not Argon2id of the code")
+	}
+	for _, spelling := range []string{codes[0], code, strings.ToUpper(code)} {
+		if hashed(plain, spelling, "ada", string(ada.Salt[:])) {
+			t.Errorf("a fast hash of %s is stored", spelling)
+		}
+	}
+
+	// The same code of two users, and of two sets of one, is stored as
+	// different bytes.
+	w = world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
+	same, seen := "", make(map[record.BackupHash]bool)
+	for _, user := range []string{"ada", "bob", "bob"} {
+		world.OK(t, w.Reset(w.Ctx, user))
+		_, login := w.GiveTOTP(user)
+		script(t, 8, []byte("the same"))
+		codes := w.GiveBackupCodes(user, login.Proof)
+		if same == "" {
+			same = codes[0]
+		}
+		hash := decoded(w, user).BackupCodes.Hashes[0]
+		if codes[0] != same || seen[hash] {
+			t.Errorf("%s has %s like %s before, stored as the same bytes: %v", user, codes[0], same, seen[hash])
+		}
+		seen[hash] = true
+		w.Login(user, same)
+	}
+}
+
+// G06: backup codes that whoever reads the database can use.
+func TestG06BackupCodesAreNotReadable(t *testing.T) {
+	spy := &world.SpyStore{Store: mfa.NewMemoryStore()}
+	w := world.New(t, func(c *mfa.Config) { c.Store = spy })
+	ada := full(w, "ada", world.Phone)
+	w.Login("ada", ada.codes[1])
+	plain := opened(w, "ada")
+	if spelled(plain, world.Phone) == nil { // the number, which is under the seal alone
+		t.Error("the search finds nothing")
+	}
+	for _, code := range ada.codes {
+		if form := spelled(spy.Written.Bytes(), code); form != nil {
+			t.Errorf("%s is in the store as %q", code, form)
+		}
+		if form := spelled(plain, code); form != nil { // with the key too
+			t.Errorf("%s is under the seal as %q", code, form)
+		}
+	}
+	w.Login("ada", ada.codes[0])
+}
+
+// G07 (CVE-2025-11794): secrets of apps that whoever reads the database can
+// use.
+func TestG07SecretsAreSealed(t *testing.T) {
+	spy := &world.SpyStore{Store: mfa.NewMemoryStore()}
+	w := world.New(t, func(c *mfa.Config) { c.Store = spy })
+	pending, err := w.EnrollTOTP(w.Ctx, "ada", "ada")
+	world.OK(t, err)
+	wantSealed := func(what, secret string) {
+		t.Helper()
+		if spelled(opened(w, "ada"), secret) == nil {
+			t.Errorf("%s: the search finds nothing", what)
+		}
+		if form := spelled(spy.Written.Bytes(), secret); form != nil {
+			t.Errorf("%s is in the store as %x", what, form)
+		}
+	}
+	wantSealed("a pending secret", pending.Secret)
+	app := w.Scan(pending.URI)
+	login, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, app.Shows())
+	world.OK(t, err)
+	wantSealed("a secret", pending.Secret)
+	_, err = w.EnrollSMS(w.Ctx, "ada", world.Phone, mfa.WithProof(login.Proof))
+	world.OK(t, err)
+	wantSealed("a pending number", world.Phone)
+
+	// The same secret twice is not the same bytes, not even as long a run of
+	// them as a block.
+	world.OK(t, w.ImportTOTP(w.Ctx, "bob", importedURI))
+	world.OK(t, w.ImportTOTP(w.Ctx, "eve", importedURI))
+	first := stored(w, "bob").Data[5:]
+	world.OK(t, w.ImportTOTP(w.Ctx, "bob", importedURI))
+	for name, other := range map[string][]byte{"another user's": stored(w, "eve").Data[5:], "the same user's": stored(w, "bob").Data[5:]} {
+		for i := range len(first) - 16 {
+			if bytes.Contains(other, first[i:i+16]) {
+				t.Errorf("%s record has the same bytes as the first at %d", name, i)
+			}
+		}
+	}
+
+	// Another key reads nothing, which is an error and not another secret.
+	other := w.Another(func(c *mfa.Config) { c.Keys = [][]byte{world.Key(100)} })
+	w.Clock.Advance(time.Minute)
+	if err := other.BeginLogin(w.Ctx, "ada"); mfa.ErrorCode(err) != "internal" {
+		t.Errorf("with another key: %v", err)
+	}
+	w.Login("ada", app.Shows())
+}
+
+// G08: sealed bytes that open elsewhere: under another user, in another slot,
+// at another time.
+func TestG08CiphertextMoved(t *testing.T) {
+	store, numbers := world.NewFaultStore(), world.NewFaultStore()
+	w := world.New(t, func(c *mfa.Config) { c.Store, c.SMSCodes.Numbers = store, numbers })
+	_, err := w.EnrollTOTP(w.Ctx, "ada", "ada")
+	world.OK(t, err)
+	pending := store.Records["ada"]
+	world.OK(t, w.Reset(w.Ctx, "ada"))
+	ada := full(w, "ada", world.Phone)
+	older := store.Records["ada"]
+	bob := full(w, "bob", world.Phone2)
+	w.Login("ada", ada.Shows())
+	w.Clock.Advance(time.Minute)
+	token := w.Begin("ada").Token
+	now, bobs := store.Records["ada"], store.Records["bob"]
+	raw := func(token string) []byte {
+		body, err := base64.RawURLEncoding.DecodeString(token[len("mfa_tmp_"):])
+		world.OK(t, err)
+		return body
+	}
+	moved := map[string]mfa.Record{
+		"another user's record":                   {UserID: "ada", Version: bobs.Version, Data: bobs.Data},
+		"another user's record under our version": {UserID: "ada", Version: now.Version, Data: bobs.Data},
+		"an older record under our version":       {UserID: "ada", Version: now.Version, Data: older.Data},
+		"a record with a pending app in it":       {UserID: "ada", Version: now.Version, Data: pending.Data},
+		"our record under an older version":       {UserID: "ada", Version: now.Version - 1, Data: now.Data},
+		"our record under a newer version":        {UserID: "ada", Version: now.Version + 1, Data: now.Data},
+		"our record under version 0":              {UserID: "ada", Version: 0, Data: now.Data},
+		"our record under version -1":             {UserID: "ada", Version: -1, Data: now.Data},
+		"a challenge":                             {UserID: "ada", Version: now.Version, Data: raw(token)},
+		"a proof":                                 {UserID: "ada", Version: now.Version, Data: raw(ada.proof)},
+		"nothing":                                 {UserID: "ada", Version: now.Version},
+		"more than there was":                     {UserID: "ada", Version: now.Version, Data: append(slices.Clone(now.Data), 0)},
+	}
+	if len(numbers.Records) != 2 {
+		t.Errorf("%d numbers are counted, want 2", len(numbers.Records))
+	}
+	for _, number := range numbers.Records {
+		moved["a number's record"] = mfa.Record{UserID: "ada", Version: number.Version, Data: number.Data}
+	}
+	for cut := 1; cut < min(len(now.Data), len(bobs.Data)); cut++ {
+		moved[fmt.Sprintf("another's from byte %d on", cut)] = mfa.Record{UserID: "ada", Version: now.Version, Data: append(slices.Clone(now.Data[:cut]), bobs.Data[cut:]...)}
+		moved[fmt.Sprintf("ours up to byte %d", cut)] = mfa.Record{UserID: "ada", Version: now.Version, Data: now.Data[:cut]}
+	}
+	for bit := range 8 * len(now.Data) {
+		flipped := slices.Clone(now.Data)
+		flipped[bit/8] ^= 1 << (bit % 8)
+		moved[fmt.Sprintf("bit %d flipped", bit)] = mfa.Record{UserID: "ada", Version: now.Version, Data: flipped}
+	}
+	w.Login("bob", bob.Shows()) // who is not concerned
+	for name, row := range moved {
+		store.Records["ada"] = row
+		for _, code := range []string{ada.Shows(), bob.Shows()} {
+			if login, err := w.VerifyLogin(w.Ctx, token, code); login != nil || mfa.ErrorCode(err) != "internal" {
+				t.Errorf("%s: a login gives %+v, %v", name, login, err)
+			}
+		}
+		if err := w.BeginLogin(w.Ctx, "ada"); mfa.ErrorCode(err) != "internal" || errors.Is(err, mfa.ErrNoRecord) {
+			t.Errorf("%s: BeginLogin gives %v", name, err)
+		}
+	}
+
+	// Sealed bytes of the store are no token of any kind.
+	store.Records["ada"] = now
+	for _, prefix := range []string{"mfa_tmp_", "mfa_enr_", "mfa_prf_", "mfa_dev_"} {
+		forged := prefix + base64.RawURLEncoding.EncodeToString(now.Data)
+		_, err := w.VerifyLogin(w.Ctx, forged, ada.Shows())
+		world.WantErr(t, err, mfa.ErrInvalidToken)
+		_, err = w.EnrollmentUser(w.Ctx, forged)
+		world.WantErr(t, err, mfa.ErrInvalidToken)
+		_, err = w.TrustDevice(w.Ctx, "ada", forged)
+		world.WantErr(t, err, mfa.ErrInvalidToken)
+		w.Begin("ada", mfa.WithTrustedDevice(forged))
+	}
+
+	_, err = w.VerifyLogin(w.Ctx, token, ada.Shows()) // the record itself
+	world.OK(t, err)
+	// The documented limit: a whole row, put back with its version, is the past.
+	store.Records["ada"] = now
+	_, err = w.VerifyLogin(w.Ctx, token, ada.Shows())
+	world.OK(t, err)
+}
+
+// G09: codes by SMS that whoever reads the database can find out, by trying a
+// million.
+func TestG09SentCodesAreKeyed(t *testing.T) {
+	spy := &world.SpyStore{Store: mfa.NewMemoryStore()}
+	w := world.New(t, func(c *mfa.Config) { c.Store = spy })
+	_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone)
+	world.OK(t, err)
+	check := func(what, code string, tag seal.Tag, known ...string) {
+		t.Helper()
+		plain := opened(w, "ada")
+		if !bytes.Contains(plain, tag.Sum[:]) {
+			t.Errorf("%s: the search does not find the keyed hash", what)
+		}
+		known = append(known, "ada", world.Phone, world.Phone[1:], mfa.ActionLogin, mfa.ActionEnroll, w.Config.Issuer)
+		for where, bytes := range map[string][]byte{"store": spy.Written.Bytes(), "record": plain} {
+			if form := spelled(bytes, code); form != nil {
+				t.Errorf("%s is in the %s as %q", what, where, form)
+			}
+			if hashed(bytes, code, known...) {
+				t.Errorf("%s is in the %s under a hash without a key", what, where)
+			}
+		}
+	}
+	code := w.Outbox.Code(world.Phone)
+	check("an enrollment's code", code, ring(t).MAC("sms enrollment", "ada", world.Phone, code))
+	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, code)
+	world.OK(t, err)
+	w.Clock.Advance(time.Minute)
+	token := w.Begin("ada").Token
+	code = w.SentCode(token)
+	claims, _ := tokens.Open(ring(t), tokens.Challenge, token)
+	id := string(claims.ID[:])
+	check("a login's code", code, ring(t).MAC("sms challenge", "ada", id, code), token, id, hex.EncodeToString(claims.ID[:]))
+
+	// With another key, or for another challenge or user, the hash is another.
+	other, err := seal.New([][]byte{world.Key(100)})
+	world.OK(t, err)
+	tag := ring(t).MAC("sms challenge", "ada", id, code)
+	for name, different := range map[string]seal.Tag{
+		"key":       other.MAC("sms challenge", "ada", id, code),
+		"challenge": ring(t).MAC("sms challenge", "ada", "01234567", code),
+		"user":      ring(t).MAC("sms challenge", "bob", id, code),
+		"purpose":   ring(t).MAC("sms enrollment", "ada", id, code),
+	} {
+		if different.Sum == tag.Sum {
+			t.Errorf("with another %s it is the same", name)
+		}
+	}
+	_, err = w.VerifyLogin(w.Ctx, token, code)
+	world.OK(t, err)
+}
+
+// public are comparisons that name what may be a secret, and why they may end
+// at the first difference.
+var public = map[string]string{
+	"internal/seal/seal.go: bytes.Equal(k, make([]byte, KeySize))":              "the host's own keys, when an engine is made",
+	"internal/seal/seal.go: bytes.Equal(k, keys[j])":                            "the host's own keys, when an engine is made",
+	"internal/seal/seal.go: ring.keys[i].id == ring.keys[j].id":                 "names of keys, which every sealed byte string shows",
+	"internal/seal/seal.go: bytes.Equal(r.keys[i].id[:], id)":                   "names of keys",
+	"internal/seal/seal.go: bytes.Equal(sealed[1:1 + idSize], r.keys[0].id[:])": "names of keys",
+	"internal/seal/seal.go: r.keys[i].id == tag.Key":                            "names of keys",
+	"internal/record/sms.go: u.PendingSMS.Code == code":                         "keyed hashes that the engine made both of; nobody else sees or chooses one",
+	"internal/record/sms.go: c.Code.Tag == code":                                "keyed hashes that the engine made both of",
+	"internal/record/totp.go: had.Key.Period == key.Period":                     "seconds",
+	"internal/record/user.go: f.Method == MethodBackupCode":                     "names of methods",
+	"challenge.go: f.Method == record.MethodBackupCode":                         "names of methods",
+	"backupcodes.go: slices.Contains(codes, code)":                              "a set that is being drawn",
+	"mfa.go: bytes.Equal(seal.Plaintext(buffer), u.encoded)":                    "the record before and after, which no guess is part of",
+	"totp.go: base32NoPadding.EncodeToString(secret) != text":                   "what the caller gave, twice",
+	"totp.go: code.At(x, y) == color.Black":                                     "a picture",
+}
+
+// G10: comparisons that end at the first difference, or loops that end at the
+// first match.
+func TestG10ComparisonsTakeConstantTime(t *testing.T) {
+	files := engineSource(t)
+	secret := regexp.MustCompile(`(?i)(secret|tag|sum|mac|hash|hashes|symbols|letters|digits|given|guess|code|codes|token|proof|device|key|keys|^k|plaintext|encoded)$`)
+	named := func(e ast.Expr) (found bool) {
+		ast.Inspect(e, func(n ast.Node) bool {
+			ident, ok := n.(*ast.Ident)
+			found = found || ok && secret.MatchString(ident.Name)
+			return !found
+		})
+		return found
+	}
+	trivial := func(e ast.Expr) bool { // "", nil, a number, a byte, a length
+		switch text := types.ExprString(e); e := e.(type) {
+		case *ast.BasicLit:
+			return e.Kind != token.STRING || text == `""`
+		case *ast.Ident:
+			return text == "nil"
+		default:
+			return strings.HasPrefix(text, "len(")
+		}
+	}
+	early := []string{"bytes.Equal", "bytes.Compare", "bytes.HasPrefix", "slices.Equal", "slices.Compare", "slices.Contains", "slices.Index", "slices.ContainsFunc",
+		"strings.EqualFold", "strings.Compare", "strings.HasPrefix", "strings.HasSuffix", "reflect.DeepEqual"}
+	found := make(map[string]bool)
+	for _, file := range files {
+		ast.Inspect(file.File, func(n ast.Node) bool {
+			suspect := false
+			switch n := n.(type) {
+			case *ast.BinaryExpr:
+				suspect = (n.Op == token.EQL || n.Op == token.NEQ) && !trivial(n.X) && !trivial(n.Y) && (named(n.X) || named(n.Y))
+			case *ast.CallExpr:
+				suspect = slices.Contains(early, types.ExprString(n.Fun)) && slices.ContainsFunc(n.Args, named)
+			}
+			if suspect {
+				name := file.name + ": " + types.ExprString(n.(ast.Expr))
+				found[name] = true
+				if public[name] == "" {
+					t.Errorf("%s compares %s", file.at(n), types.ExprString(n.(ast.Expr)))
+				}
+			}
+			return true
+		})
+	}
+	for name := range public {
+		if !found[name] {
+			t.Errorf("nothing compares as in %s", name)
+		}
+	}
+
+	// What a guess meets is compared in constant time, with every candidate.
+	for _, meets := range []struct{ file, function, compares string }{
+		{"internal/totp/totp.go", "Match", "subtle.ConstantTimeCompare"},
+		{"internal/record/backupcodes.go", "spend", "subtle.ConstantTimeCompare"},
+		{"internal/seal/seal.go", "Verify", "hmac.Equal"},
+	} {
+		body := function(t, files, meets.file, meets.function)
+		if !slices.Contains(calls(body), meets.compares) {
+			t.Errorf("%s does not use %s", meets.function, meets.compares)
+		}
+		if meets.function == "Verify" {
+			continue // one tag names one key
+		}
+		ast.Inspect(body, func(n ast.Node) bool {
+			var loop *ast.BlockStmt
+			switch n := n.(type) {
+			case *ast.ForStmt:
+				loop = n.Body
+			case *ast.RangeStmt:
+				loop = n.Body
+			default:
+				return true
+			}
+			ast.Inspect(loop, func(n ast.Node) bool {
+				switch n.(type) {
+				case *ast.BranchStmt, *ast.ReturnStmt, *ast.IfStmt, *ast.SwitchStmt:
+					t.Errorf("the loop in %s may end early, or do less for some", meets.function)
+				}
+				return true
+			})
+			return false
+		})
+	}
+}
+
+// answers are what opens a challenge of a full user, by factor.
+var answers = map[mfa.Method]func(w *world.World, user person, token string) (right, wrong string){
+	mfa.MethodTOTP: func(_ *world.World, user person, _ string) (right, wrong string) { return user.Shows(), user.Wrong() },
+	mfa.MethodSMS: func(w *world.World, _ person, token string) (right, wrong string) {
+		code := w.SentCode(token)
+		return code, wrongSMS(code)
+	},
+	mfa.MethodBackupCode: func(_ *world.World, user person, _ string) (right, wrong string) { return user.codes[0], "aaaa-aaaa" },
+}
+
+// G11: the store says that somebody else was faster, or fails, and the answer
+// is a success all the same.
+func TestG11SaveDecides(t *testing.T) {
+	for method, answer := range answers {
+		t.Run(string(method), func(t *testing.T) {
+			store := world.NewFaultStore()
+			w := world.New(t, func(c *mfa.Config) { c.Store = store })
+			ada := given(w, "ada", world.Phone)
+			token := w.Begin("ada").Token
+			code, _ := answer(w, ada, token)
+			before := store.Snapshot()
+			attempt := func(at int, fault world.Fault) (calls int, err error) {
+				store.Arm(before, at, fault)
+				_, err = w.VerifyLogin(w.Ctx, token, code)
+				store.At = 0
+				return store.Calls, err
+			}
+			calls, err := attempt(0, "")
+			world.OK(t, err)
+			for at := 1; at <= calls; at++ {
+				// A conflict is tried again from the start, and works.
+				if _, err := attempt(at, world.Conflicts); err != nil {
+					t.Errorf("call %d conflicts once: %v", at, err)
+				}
+				// For ever, it is tried as often as is written, and no more.
+				n, err := attempt(at, world.EverTooLate)
+				world.WantErr(t, err, mfa.ErrConflict)
+				if n > 2*100+4 {
+					t.Errorf("call %d conflicts for ever: %d calls", at, n)
+				}
+				// Where the answer of the store is lost, that of the engine is no
+				// success; the code may be spent, and is never good for two.
+				for _, fault := range []world.Fault{world.Fails, world.FailsLate} {
+					if _, err := attempt(at, fault); !errors.Is(err, world.ErrStore) {
+						t.Errorf("call %d %s: %v", at, fault, err)
+					}
+					successes := 0
+					for _, again := range []string{token, w.Begin("ada").Token} {
+						if _, err := w.VerifyLogin(w.Ctx, again, code); err == nil {
+							successes++
+						}
+					}
+					done := fault == world.FailsLate && at == calls
+					if successes > 1 || done && successes > 0 {
+						t.Errorf("call %d %s: the code is good for %d more", at, fault, successes)
+					}
+				}
+			}
+
+			// Who was faster may have used the code: then there is nothing left to
+			// accept.
+			store.Arm(before, 0, "")
+			fast := w.Another()
+			hook := &world.HookStore{Store: store}
+			slow := w.Another(func(c *mfa.Config) { c.Store = hook })
+			hook.Loaded = func() {
+				hook.Loaded = nil
+				if _, err := fast.VerifyLogin(w.Ctx, token, code); err != nil {
+					t.Errorf("the faster one: %v", err)
+				}
+			}
+			_, err = slow.VerifyLogin(w.Ctx, token, code)
+			world.WantErr(t, err, mfa.ErrInvalidToken)
+
+			// And at one moment, one of many.
+			store.Arm(before, 0, "")
+			world.WantOne(t, w.Race(racers, func(engine *mfa.Engine, _ int) error {
+				_, err := engine.VerifyLogin(w.Ctx, token, code)
+				return err
+			}), mfa.ErrInvalidToken, mfa.ErrInvalidCode)
+		})
+	}
+}
+
+// G12: an error of the store is read as "no MFA", "no match" or "no failures".
+func TestG12FaultsFailClosed(t *testing.T) {
+	required := true
+	type flow struct {
+		name    string
+		prepare func(w *world.World) func() error
+	}
+	verify := func(method mfa.Method, right bool) flow {
+		return flow{fmt.Sprintf("a login by %s, right: %v", method, right), func(w *world.World) func() error {
+			ada := given(w, "ada", world.Phone)
+			token := w.Begin("ada").Token
+			code, wrong := answers[method](w, ada, token)
+			if !right {
+				code = wrong
+			}
+			return func() error { _, err := w.VerifyLogin(w.Ctx, token, code); return err }
+		}}
+	}
+	flows := []flow{
+		{"BeginLogin without a factor", func(w *world.World) func() error {
+			return func() error { return w.BeginLogin(w.Ctx, "ada") }
+		}},
+		{"BeginLogin", func(w *world.World) func() error {
+			given(w, "ada", world.Phone)
+			return func() error { return w.BeginLogin(w.Ctx, "ada") }
+		}},
+		{"BeginLogin on a trusted device", func(w *world.World) func() error {
+			device, err := w.TrustDevice(w.Ctx, "ada", given(w, "ada", world.Phone).proof)
+			world.OK(w.T, err)
+			return func() error { return w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device.Token)) }
+		}},
+		{"EnrollmentUser", func(w *world.World) func() error {
+			token := w.MustEnroll("ada").Token
+			return func() error { _, err := w.EnrollmentUser(w.Ctx, token); return err }
+		}},
+		{"SendCode", func(w *world.World) func() error {
+			given(w, "ada", world.Phone)
+			token := w.Begin("ada").Token
+			return func() error { _, err := w.SendCode(w.Ctx, token); return err }
+		}},
+		{"EnrollSMS", func(w *world.World) func() error {
+			return func() error { _, err := w.EnrollSMS(w.Ctx, "ada", world.Phone); return err }
+		}},
+		{"VerifyEnrollment", func(w *world.World) func() error {
+			_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone)
+			world.OK(w.T, err)
+			return func() error {
+				_, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, w.Outbox.Code(world.Phone))
+				return err
+			}
+		}},
+		{"Unenroll", func(w *world.World) func() error {
+			ada := given(w, "ada", world.Phone)
+			engine := w.Another(func(c *mfa.Config) { c.Required = nil })
+			return func() error { return engine.Unenroll(w.Ctx, "ada", mfa.MethodTOTP, mfa.WithProof(ada.proof)) }
+		}},
+		{"GenerateBackupCodes", func(w *world.World) func() error {
+			ada := given(w, "ada", world.Phone)
+			return func() error {
+				_, err := w.GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(ada.proof))
+				return err
+			}
+		}},
+		{"PasswordChanged", func(w *world.World) func() error {
+			given(w, "ada", world.Phone)
+			return func() error { return w.PasswordChanged(w.Ctx, "ada") }
+		}},
+		verify(mfa.MethodTOTP, true), verify(mfa.MethodSMS, true), verify(mfa.MethodBackupCode, true),
+		verify(mfa.MethodTOTP, false), verify(mfa.MethodSMS, false), verify(mfa.MethodBackupCode, false),
+	}
+	// said is what a call says: nil, or which error.
+	said := func(err error) string { return mfa.ErrorCode(err) }
+	failures := func(w *world.World) (n int) {
+		if record, err := w.Store.Load(w.Ctx, "ada"); err == nil && record.Version > 0 {
+			for _, f := range decoded(w, "ada").Factors() {
+				n += len(f.Lane.Recent)
+			}
+		}
+		return n
+	}
+	wrongCodes := make(map[string]string) // what right and wrong ones give under each fault
+	for _, flow := range flows {
+		t.Run(flow.name, func(t *testing.T) {
+			store := world.NewFaultStore()
+			w := world.New(t, requiredWhen(&required), func(c *mfa.Config) { c.Store = store; c.BackupCodes.Count = 1 })
+			do := flow.prepare(w)
+			before := store.Snapshot()
+			store.Arm(before, 0, "")
+			clean := said(do()) // what it says without a fault
+			calls := store.Calls
+			store.Arm(before, 0, "")
+			charged, login := failures(w), said(w.BeginLogin(w.Ctx, "ada"))
+			if calls == 0 {
+				t.Fatal("it does not ask the store")
+			}
+			for at := 1; at <= calls; at++ {
+				for _, fault := range []world.Fault{world.Fails, world.FailsLate, world.Cancelled, world.EverTooLate} {
+					store.Arm(before, at, fault)
+					sent := len(w.Outbox.Messages())
+					err := do()
+					met := store.Met
+					store.At = 0
+					name := fmt.Sprintf("call %d %s", at, fault)
+					switch {
+					case !met: // a Load has no conflicts, and no Save followed it
+						if said(err) != clean {
+							t.Errorf("%s: %v, want %s", name, err, clean)
+						}
+						continue
+					case err == nil:
+						t.Errorf("%s: success", name)
+					case said(err) != "internal" && said(err) != "conflict":
+						t.Errorf("%s: %v", name, err)
+					}
+					// No message went out for a code that nobody has kept.
+					if n := len(w.Outbox.Messages()) - sent; n != 0 {
+						t.Errorf("%s: %d messages", name, n)
+					}
+					// The user is no less protected, and has no tries won.
+					if got := said(w.BeginLogin(w.Ctx, "ada")); got != login && !(clean == "" && flow.name == "VerifyEnrollment" && got == "mfa_required") {
+						t.Errorf("%s: then a login says %q, not %q", name, got, login)
+					}
+					if n := failures(w); n < charged || n > charged+2 {
+						t.Errorf("%s: %d failures became %d", name, charged, n)
+					}
+					// Right codes and wrong ones give the same.
+					if kind, right, found := strings.Cut(flow.name, ", right: "); found && err != nil {
+						if had, ok := wrongCodes[kind+name]; ok && had != err.Error() {
+							t.Errorf("%s: a right code gives %q, a wrong one (right: %s) %v", name, had, right, err)
+						}
+						wrongCodes[kind+name] = err.Error()
+					}
+				}
+			}
+		})
+	}
+}
+
+// G13: an old copy of the record is read, and what it allows is granted.
+func TestG13StaleReads(t *testing.T) {
+	for method, answer := range answers {
+		t.Run(string(method), func(t *testing.T) {
+			store := world.NewFaultStore()
+			w := world.New(t, func(c *mfa.Config) { c.Store = store })
+			ada := given(w, "ada", world.Phone)
+			token, second := w.Begin("ada").Token, w.Begin("ada").Token
+			code, wrong := answer(w, ada, token)
+			old := store.Records["ada"]
+			_, err := w.VerifyLogin(w.Ctx, token, code)
+			world.OK(t, err)
+			now := store.Records["ada"]
+
+			// With its own version it cannot be saved over what is there now, so
+			// that neither a right nor a wrong code is judged by it.
+			stale := w.Another(func(c *mfa.Config) { c.Store = world.StaleStore{Store: store, Old: old} })
+			for _, try := range []struct{ token, code string }{{token, code}, {second, code}, {token, wrong}, {second, wrong}} {
+				if _, err := stale.VerifyLogin(w.Ctx, try.token, try.code); !errors.Is(err, mfa.ErrConflict) {
+					t.Errorf("%v: %v", try, err)
+				}
+			}
+			// With the version of today it does not open.
+			old.Version = now.Version
+			mixed := w.Another(func(c *mfa.Config) { c.Store = world.StaleStore{Store: store, Old: old} })
+			if _, err := mixed.VerifyLogin(w.Ctx, token, code); mfa.ErrorCode(err) != "internal" {
+				t.Errorf("under today's version: %v", err)
+			}
+			if got := store.Records["ada"]; got.Version != now.Version || !bytes.Equal(got.Data, now.Data) {
+				t.Error("something was saved")
+			}
+		})
+	}
+
+	// What is to be sent by an old record is not.
+	store := world.NewFaultStore()
+	w := world.New(t, func(c *mfa.Config) { c.Store = store })
+	ada := given(w, "ada", world.Phone)
+	token, old := w.Begin("ada").Token, store.Records["ada"]
+	w.SentCode(token)
+	w.Clock.Advance(time.Minute)
+	w.SentCode(token)
+	sent := len(w.Outbox.Messages())
+	stale := w.Another(func(c *mfa.Config) { c.Store = world.StaleStore{Store: store, Old: old} })
+	_, err := stale.SendCode(w.Ctx, token)
+	world.WantErr(t, err, mfa.ErrConflict)
+	_, err = stale.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(ada.proof))
+	world.WantErr(t, err, mfa.ErrConflict)
+	if n := len(w.Outbox.Messages()) - sent; n != 0 {
+		t.Errorf("%d messages", n)
+	}
+}
+
+// constants are the package-level variables of the engine, none of which
+// anything changes.
+var constants = map[string]string{
+	"methods": "names", "labels": "names", "errorCodes": "names",
+	"backupCost": "a setting", "OneTimeCodes": "a setting", "BackupCodes": "a setting",
+	"base32NoPadding": "an encoding", "encoding": "an encoding",
+	"Challenge": "a kind of token", "Enrollment": "a kind of token", "Proof": "a kind of token", "Device": "a kind of token",
+}
+
+// G14 (CVE-2026-48154): state in the process that is shared without a lock, so
+// that two requests at once end it.
+func TestG14NoSharedState(t *testing.T) {
+	for _, file := range engineSource(t) {
+		variables := file.variables()
+		for _, name := range variables {
+			if constants[name] == "" && !strings.HasPrefix(name, "Err") {
+				t.Errorf("%s has the package-level variable %s", file.name, name)
+			}
+		}
+		for _, name := range file.assigned() {
+			if slices.Contains(variables, name) {
+				t.Errorf("%s changes %s", file.name, name)
+			}
+		}
+		ast.Inspect(file.File, func(n ast.Node) bool {
+			if _, ok := n.(*ast.GoStmt); ok {
+				t.Errorf("%s starts a goroutine", file.at(n))
+			}
+			return true
+		})
+	}
+
+	// All methods from a hundred goroutines on one engine; go test -race looks
+	// on.
+	const users, goroutines, rounds = 5, 100, 3
+	w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
+	var apps [users]world.App
+	var proofs, devices [users]string
+	for i := range users {
+		var login *mfa.Login
+		apps[i], login = w.GiveTOTP(fmt.Sprint("user", i))
+		device, err := w.TrustDevice(w.Ctx, fmt.Sprint("user", i), login.Proof)
+		world.OK(t, err)
+		proofs[i], devices[i] = login.Proof, device.Token
+	}
+	before := runtime.NumGoroutine()
+	var done sync.WaitGroup
+	for g := range goroutines {
+		done.Go(func() {
+			for round := range rounds {
+				i := (g + round) % users
+				user, proof := fmt.Sprint("user", i), mfa.WithProof(proofs[i])
+				var challenge *mfa.ChallengeError
+				if errors.As(w.BeginLogin(w.Ctx, user), &challenge) {
+					w.SendCode(w.Ctx, challenge.Token)
+					w.VerifyLogin(w.Ctx, challenge.Token, apps[i].Shows())
+					w.VerifyLogin(w.Ctx, challenge.Token, "uuuu-uuuu")
+				}
+				w.BeginLogin(w.Ctx, user, mfa.WithTrustedDevice(devices[i]))
+				if stepUp, err := w.BeginStepUp(w.Ctx, user, "x"); err == nil {
+					w.VerifyStepUp(w.Ctx, stepUp.Token, "x", apps[i].Wrong())
+				}
+				w.Status(w.Ctx, user)
+				w.TrustDevice(w.Ctx, user, proofs[i])
+				w.EnrollmentUser(w.Ctx, proofs[i])
+				w.EnrollSMS(w.Ctx, user, world.Phone, proof)
+				w.VerifyEnrollment(w.Ctx, user, mfa.MethodSMS, w.Outbox.Code(world.Phone))
+				w.Clock.Advance(time.Second)
+				switch g {
+				case 0:
+					w.ForgetDevices(w.Ctx, user)
+				case 1:
+					w.Unlock(w.Ctx, user)
+				case 2:
+					w.EnrollTOTP(w.Ctx, user, "a", proof)
+				case 3:
+					w.Unenroll(w.Ctx, user, mfa.MethodSMS, proof)
+				case 4:
+					w.GenerateBackupCodes(w.Ctx, user, proof)
+				case 5:
+					w.Reseal(w.Ctx, user)
+				case 6:
+					w.PasswordChanged(w.Ctx, user)
+				case 7:
+					w.ImportSMS(w.Ctx, user, world.Phone2)
+				case 8:
+					w.ImportTOTP(w.Ctx, fmt.Sprint("other", round), importedURI)
+				case 9:
+					w.Reset(w.Ctx, fmt.Sprint("other", round))
+					w.DeleteUser(w.Ctx, fmt.Sprint("other", round))
+				}
+			}
+		})
+	}
+	done.Wait()
+	over := time.Now().Add(10 * time.Second) // those that have just said that they are done
+	for runtime.NumGoroutine() > before && time.Now().Before(over) {
+		time.Sleep(time.Millisecond)
+	}
+	if n := runtime.NumGoroutine(); n > before {
+		t.Errorf("%d goroutines are left of %d", n, before)
+	}
+	for i := range users {
+		w.Begin(fmt.Sprint("user", i)) // every one is still asked
+	}
+}
+
+// heap is what is in use, after a collection.
+func heap() uint64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
+
+// G15: what is begun and never finished piles up.
+func TestG15AbandonedLoginsCostNothing(t *testing.T) {
+	required := true
+	counting := &world.CountingStore{Store: mfa.NewMemoryStore()}
+	w := world.New(t, requiredWhen(&required), func(c *mfa.Config) { c.Store, c.OnEvent = counting, nil })
+	world.OK(t, w.ImportTOTP(w.Ctx, "ada", importedURI))
+	counting.Saves = 0
+	before := heap()
+	for i := range 100_000 {
+		var challenge *mfa.ChallengeError
+		var enrollment *mfa.EnrollmentError
+		if err := w.BeginLogin(w.Ctx, "ada"); !errors.As(err, &challenge) {
+			t.Fatal(err)
+		}
+		if err := w.BeginLogin(w.Ctx, fmt.Sprint("user", i)); !errors.As(err, &enrollment) {
+			t.Fatal(err)
+		}
+	}
+	if after := heap(); after > before+1<<20 || counting.Saves != 0 {
+		t.Errorf("200,000 logins begun: the heap grew from %d to %d bytes, %d records were saved", before, after, counting.Saves)
+	}
+
+	// What must be remembered of challenges is bounded. The oldest go, and the
+	// counts stay.
+	w = world.New(t)
+	ada := given(w, "ada", world.Phone)
+	for range 3 {
+		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, ada.Wrong())
+		world.WantErr(t, err, mfa.ErrInvalidCode)
+	}
+	tamper(w, "ada", func(u *record.User) { u.BackupCodes = nil }) // letters are charged to the challenge alone
+	_, err := w.EnrollTOTP(w.Ctx, "ada", "ada", mfa.WithProof(ada.proof))
+	world.OK(t, err)
+	oldest := w.Begin("ada").Token
+	_, err = w.VerifyLogin(w.Ctx, oldest, "zz")
+	world.WantTries(t, err, 4)
+	_, err = w.VerifyLogin(w.Ctx, oldest, "zz")
+	world.WantTries(t, err, 3)
+	largest := 0
+	for range 500 {
+		w.Clock.Advance(time.Millisecond)
+		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, "zz")
+		world.WantTries(t, err, 4)
+		largest = max(largest, len(stored(w, "ada").Data))
+		if n := len(decoded(w, "ada").Challenges); n > record.MaxChallenges {
+			t.Fatalf("%d challenges are remembered", n)
+		}
+	}
+	if largest > 2<<10 {
+		t.Errorf("a record of %d bytes", largest)
+	}
+	_, err = w.VerifyLogin(w.Ctx, oldest, ada.Shows()) // forgotten is dead, not new
+	world.WantErr(t, err, mfa.ErrInvalidToken)
+	for range 2 { // the fourth and the fifth
+		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, ada.Wrong())
+		world.WantErr(t, err, mfa.ErrInvalidCode)
+	}
+	_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, ada.Wrong())
+	world.WantThrottled(t, err, time.Second)
+}
+
+// G16: a key that is not there is made up, or a lost one is read past.
+func TestG16KeysAreTheHosts(t *testing.T) {
+	good := world.New(t).Config
+	for name, keys := range map[string][][]byte{
+		"none": nil, "an empty list": {}, "an empty key": {{}}, "a nil key": {nil}, "31 bytes": {make([]byte, 31)}, "33 bytes": {make([]byte, 33)},
+		"zeros": {make([]byte, 32)}, "zeros behind a good one": {world.Key(1), make([]byte, 32)}, "one twice": {world.Key(1), world.Key(1)},
+	} {
+		config := good
+		config.Keys = keys
+		if engine, err := mfa.New(config); engine != nil || !errors.Is(err, mfa.ErrInvalidInput) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+
+	w := world.New(t)
+	old, next := world.Key(1), world.Key(100)
+	with := func(keys ...[]byte) *mfa.Engine { return w.Another(func(c *mfa.Config) { c.Keys = keys }) }
+	app, login := w.GiveTOTP("ada")
+	codes := w.GiveBackupCodes("ada", login.Proof)
+	token := w.Begin("ada").Token
+	named := stored(w, "ada").Data[1:5]
+
+	// Without the key there is an error, for every call, and no way in.
+	lost := with(next)
+	for name, call := range map[string]func() error{
+		"BeginLogin":      func() error { return lost.BeginLogin(w.Ctx, "ada") },
+		"Status":          func() error { _, err := lost.Status(w.Ctx, "ada"); return err },
+		"Reset":           func() error { return lost.Reset(w.Ctx, "ada") },
+		"Reseal":          func() error { return lost.Reseal(w.Ctx, "ada") },
+		"Unlock":          func() error { return lost.Unlock(w.Ctx, "ada") },
+		"PasswordChanged": func() error { return lost.PasswordChanged(w.Ctx, "ada") },
+		"ImportTOTP":      func() error { return lost.ImportTOTP(w.Ctx, "ada", importedURI) },
+		"EnrollTOTP":      func() error { _, err := lost.EnrollTOTP(w.Ctx, "ada", "ada"); return err },
+	} {
+		if err := call(); mfa.ErrorCode(err) != "internal" || !errors.Is(err, seal.ErrOpen) {
+			t.Errorf("%s without the key: %v", name, err)
+		}
+	}
+	_, err := lost.VerifyLogin(w.Ctx, token, app.Shows())
+	world.WantErr(t, err, mfa.ErrInvalidToken)
+
+	// An old key still opens, and what is written is under the new one.
+	moved := with(next, old)
+	_, err = moved.VerifyLogin(w.Ctx, token, app.Shows())
+	world.OK(t, err)
+	if bytes.Equal(stored(w, "ada").Data[1:5], named) {
+		t.Error("it was written under the old key")
+	}
+	// Which is all that is needed from then on, backup codes and all.
+	_, err = lost.VerifyLogin(w.Ctx, world.Challenged(t, lost.BeginLogin(w.Ctx, "ada")).Token, codes[0])
+	world.OK(t, err)
+	if err := w.BeginLogin(w.Ctx, "ada"); mfa.ErrorCode(err) != "internal" {
+		t.Errorf("with the old key alone: %v", err)
+	}
+}

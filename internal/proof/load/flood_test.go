@@ -1,0 +1,327 @@
+package load
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/proof/world"
+	"github.com/protekt/mfa/mfatest"
+)
+
+// A flood is so many wrong backup codes at once over so many users, in a process
+// in which others log in all the time.
+type flood struct {
+	Guesses, Users, Honest int
+	Idle                   time.Duration // before
+	Limit                  time.Duration // what is not answered by then ends with its context
+}
+
+// An outcome is what the process says of its flood.
+type outcome struct {
+	Wrong, Throttled int
+	Expired          int // the challenge was over by the time that its code had its turn
+	Ended            int // by the context
+	Others           map[string]int
+	Took             time.Duration
+
+	Before, Peak uint64 // resident memory, in bytes
+	Told         bool   // by the system; else by the runtime
+
+	Idle, During visits
+}
+
+// Visits are the logins of honest users, from when they were due.
+type visits struct {
+	Logins   int
+	Failures map[string]int
+	P50, P99 time.Duration
+}
+
+// challengeTTL is the engine's default.
+const challengeTTL = 5 * time.Minute
+
+const floodVariable = "MFA_LOAD_FLOOD"
+
+// TestMain runs the tests, or the flood that a test has started a process for.
+func TestMain(m *testing.M) {
+	text, started := os.LookupEnv(floodVariable)
+	if !started {
+		os.Exit(m.Run())
+	}
+	var f flood
+	err := json.Unmarshal([]byte(text), &f)
+	if err == nil {
+		err = f.run(os.Stdout)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// run is the process.
+func (f flood) run(out *os.File) error {
+	ctx := context.Background()
+	config := mfa.Config{Issuer: "ACME", Store: mfa.NewMemoryStore(), Keys: [][]byte{world.Key(1)}, BackupCodes: mfa.BackupCodeConfig{Count: 1}}
+	engine, err := mfa.New(config)
+	if err != nil {
+		return err
+	}
+	if err := f.giveBackupCodes(ctx, config); err != nil {
+		return err
+	}
+	crowd, err := newCrowd(ctx, engine, f.Honest)
+	if err != nil {
+		return err
+	}
+	idle, cancel := context.WithTimeout(ctx, f.Idle)
+	defer cancel()
+	o := outcome{Idle: crowd.visit(idle)}
+
+	during, stop := context.WithCancel(ctx)
+	var visits sync.WaitGroup
+	p := beginPeak()
+	visits.Go(func() { o.During = crowd.visit(during) })
+	began := time.Now()
+	errs := f.guess(ctx, engine)
+	o.Took = time.Since(began)
+	stop()
+	visits.Wait()
+	o.Before, o.Told = p.before, p.told
+	if o.Peak, err = p.read(); err != nil {
+		return err
+	}
+	o.count(errs)
+	return json.NewEncoder(out).Encode(o)
+}
+
+func (f flood) victim(i int) string { return fmt.Sprintf("victim-%05d", i%f.Users) }
+
+func (f flood) giveBackupCodes(ctx context.Context, config mfa.Config) error {
+	config.SkipProof = true
+	engine, err := mfa.New(config)
+	if err != nil {
+		return err
+	}
+	errs := make([]error, runtime.GOMAXPROCS(0))
+	var all sync.WaitGroup
+	for k := range errs {
+		all.Go(func() {
+			for i := k; i < f.Users && errs[k] == nil; i += len(errs) {
+				if errs[k] = engine.ImportSMS(ctx, f.victim(i), world.Phone); errs[k] == nil {
+					_, errs[k] = engine.GenerateBackupCodes(ctx, f.victim(i))
+				}
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// guess sends all wrong codes at once, each for a challenge of its own.
+func (f flood) guess(ctx context.Context, engine *mfa.Engine) []error {
+	ctx, cancel := context.WithTimeout(ctx, f.Limit)
+	defer cancel()
+	errs := make([]error, f.Guesses)
+	var ready, all sync.WaitGroup
+	ready.Add(f.Guesses)
+	for i := range errs {
+		all.Go(func() {
+			ready.Done()
+			ready.Wait()
+			_, errs[i] = login(ctx, engine, f.victim(i), "0000-000z")
+		})
+	}
+	all.Wait()
+	return errs
+}
+
+func login(ctx context.Context, engine *mfa.Engine, user, code string) (*mfa.Login, error) {
+	err := engine.BeginLogin(ctx, user)
+	var challenge *mfa.ChallengeError
+	if !errors.As(err, &challenge) {
+		return nil, fmt.Errorf("not challenged: %w", err)
+	}
+	return engine.VerifyLogin(ctx, challenge.Token, code)
+}
+
+func (o *outcome) count(errs []error) {
+	o.Others = make(map[string]int)
+	for _, err := range errs {
+		switch code := mfa.ErrorCode(err); {
+		case code == "invalid_code":
+			o.Wrong++
+		case code == "too_many_attempts":
+			o.Throttled++
+		case code == "invalid_token" && o.Took > challengeTTL:
+			o.Expired++
+		case errors.Is(err, context.DeadlineExceeded):
+			o.Ended++
+		default:
+			o.Others[fmt.Sprint(err)]++
+		}
+	}
+}
+
+// A crowd of honest users log in one after the other. By the time that the last
+// has, the first one's app shows another code.
+type crowd struct {
+	engine *mfa.Engine
+	apps   []*mfatest.Authenticator
+	turn   int
+}
+
+func (c *crowd) user(i int) string { return fmt.Sprintf("user-%05d", i) }
+
+func newCrowd(ctx context.Context, engine *mfa.Engine, users int) (*crowd, error) {
+	c := &crowd{engine: engine}
+	for i := range users {
+		uri := newKey(c.user(i))
+		app, err := mfatest.NewAuthenticator(uri)
+		if err != nil {
+			return nil, err
+		}
+		if err := engine.ImportTOTP(ctx, c.user(i), uri); err != nil {
+			return nil, err
+		}
+		c.apps = append(c.apps, app)
+	}
+	return c, nil
+}
+
+// pace is how far two honest logins are apart. A crowd of ten thousand has a
+// turn each hundred seconds then.
+const pace = 10 * time.Millisecond
+
+// visit has users log in until the context ends, whether or not the ones before
+// are in yet.
+func (c *crowd) visit(ctx context.Context) visits {
+	v := visits{Failures: make(map[string]int)}
+	var took latencies
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	ticker := time.NewTicker(pace)
+	defer ticker.Stop()
+	for {
+		var due time.Time
+		select {
+		case due = <-ticker.C:
+		case <-ctx.Done():
+			all.Wait()
+			v.Logins, v.P50, v.P99 = int(took.count), took.quantile(.5), took.quantile(.99)
+			return v
+		}
+		user := c.user(c.turn % len(c.apps))
+		app := c.apps[c.turn%len(c.apps)]
+		c.turn++
+		all.Go(func() {
+			_, err := login(context.WithoutCancel(ctx), c.engine, user, app.Code(time.Now()))
+			mu.Lock()
+			defer mu.Unlock()
+			if took.add(time.Since(due)); err != nil {
+				v.Failures[fmt.Sprint(err)]++
+			}
+		})
+	}
+}
+
+// limit is what the process may have in memory during a flood.
+const limit = 256 << 20
+
+// TestFlood: however many wrong backup codes come at once, memory stays flat, and
+// who answers by app gets in. Each wrong code costs a password hash, of which
+// the engine has few in flight.
+func TestFlood(t *testing.T) {
+	f := flood{Guesses: 1000, Users: 50, Honest: 10_000, Idle: 500 * time.Millisecond, Limit: 2 * time.Second}
+	text := os.Getenv("MFA_TEST_FLOOD")
+	if text != "" {
+		var err error
+		if f.Guesses, err = strconv.Atoi(text); err != nil || f.Guesses < 10 {
+			t.Fatalf("MFA_TEST_FLOOD is %q, want a number of codes", text)
+		}
+		f.Users, f.Idle, f.Limit = f.Guesses/10, 10*time.Second, 30*time.Minute
+	}
+	o := f.start(t)
+	source := "by /proc/self/status"
+	if !o.Told {
+		source = "by the runtime at the end: the system does not tell the peak"
+	}
+	t.Logf(`%d wrong backup codes at once over %d users, GOMAXPROCS %d, for %v: %d judged wrong, %d throttled, %d when their challenge was over, %d ended by their context
+
+| | before | during |
+| --- | --- | --- |
+| resident memory, at most | %.0f MiB | %.0f MiB |
+| honest logins by app | %d | %d |
+| of these, refused | %d | %d |
+| p50 | %s | %s |
+| p99 | %s | %s |
+
+Memory is told %s.`,
+		f.Guesses, f.Users, runtime.GOMAXPROCS(0), o.Took.Round(time.Second), o.Wrong, o.Throttled, o.Expired, o.Ended,
+		mebibytes(o.Before), mebibytes(o.Peak), o.Idle.Logins, o.During.Logins, len(o.Idle.Failures), len(o.During.Failures),
+		brief(o.Idle.P50), brief(o.During.P50), brief(o.Idle.P99), brief(o.During.P99), source)
+
+	if sum := o.Wrong + o.Throttled + o.Expired + o.Ended; sum != f.Guesses || o.Wrong == 0 {
+		t.Errorf("of %d wrong codes %d are judged wrong, and others end with %v", f.Guesses, o.Wrong, o.Others)
+	}
+	if text != "" && o.Ended > 0 {
+		t.Errorf("%d wrong codes had no turn", o.Ended)
+	}
+	for when, v := range map[string]visits{"before": o.Idle, "during": o.During} {
+		if v.Logins == 0 || len(v.Failures) > 0 {
+			t.Errorf("%s: of %d honest logins some were refused: %v", when, v.Logins, v.Failures)
+		}
+	}
+	if raceDetector() {
+		t.Log("skipped under the race detector, which takes memory of its own: the bound on memory")
+	} else if o.Peak > limit {
+		t.Errorf("%.0f MiB in memory, want at most %.0f", mebibytes(o.Peak), mebibytes(uint64(limit)))
+	}
+}
+
+// start runs the flood in a process of its own, whose memory is that of the
+// flood alone.
+func (f flood) start(t *testing.T) (o outcome) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.CommandContext(t.Context(), self)
+	command.Env = append(os.Environ(), floodVariable+"="+string(text))
+	command.Stderr = os.Stderr
+	out, err := command.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(out, &o); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return o
+}
+
+// raceDetector tells whether this binary has it.
+func raceDetector() bool {
+	info, _ := debug.ReadBuildInfo()
+	for _, setting := range info.Settings {
+		if setting.Key == "-race" {
+			return setting.Value == "true"
+		}
+	}
+	return false
+}

@@ -1,0 +1,363 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/proof/world"
+)
+
+// A desk is one user's state as far as codes can change it while the clock
+// stands still. Compared to what is known of a [User] it is small, so that many
+// orders of the same calls can be tried.
+type desk struct {
+	failures [desks]int // of the challenges
+	used     [desks]bool
+	spent    int64 // the last accepted step
+	totp     int   // wrong codes in a row
+	sms      int
+	backup   int
+	redeemed [2]bool
+	paid     [maxCalls]payment // of the backup codes
+}
+
+const (
+	desks     = 3  // challenges; a code was sent for the first
+	maxCalls  = 64 // of a history
+	firstWait = "too_many_attempts for 1s"
+)
+
+// A payment is how far a backup code got: it is paid for before its hash is
+// computed, and judged after, while others may come between.
+type payment int
+
+const (
+	nothing payment = iota
+	charged
+	dead
+)
+
+// An ask is what is asked of the engine.
+type ask struct {
+	id        int
+	kind      askKind
+	challenge int
+	step      int64 // of the app, for its codes
+	code      int   // of the backup codes
+}
+
+type askKind int
+
+const (
+	unlock askKind = iota
+	wrong
+	app
+	message
+	pay
+	redeem
+)
+
+func (a ask) String() string {
+	return fmt.Sprintf("%s for challenge %d (step %+d, code %d)",
+		[]string{"Unlock", "wrong digits", "a code of the app", "the code sent", "a backup code, charged", "a backup code, judged"}[a.kind], a.challenge, a.step, a.code)
+}
+
+// answer gives what the engine must answer, and the state after it.
+func (d desk) answer(a ask) (string, desk) {
+	c := a.challenge
+	over := d.used[c] || d.failures[c] >= maxTries
+	switch a.kind {
+	case unlock:
+		d.totp, d.sms, d.backup = 0, 0, 0
+		return "ok", d
+	case pay:
+		if over {
+			d.paid[a.id] = dead
+			return "", d
+		}
+		d.paid[a.id] = charged
+		d.failures[c]++
+		d.backup++
+		return "", d
+	case redeem:
+		return d.redeem(a)
+	}
+	if over {
+		return "invalid_token", d
+	}
+	smsOpen, totpOpen := c == 0 && d.sms < 5, d.totp < 5
+	switch {
+	case !smsOpen && !totpOpen:
+		return firstWait, d
+	case a.kind == message && smsOpen:
+		d.used[c], d.sms = true, 0
+		return "ok", d
+	case a.kind == app && totpOpen && a.step <= d.spent:
+		return wrongText(maxTries - d.failures[c]), d
+	case a.kind == app && totpOpen:
+		d.used[c], d.totp, d.spent = true, 0, a.step
+		return "ok", d
+	}
+	if smsOpen {
+		d.sms++
+	}
+	if totpOpen {
+		d.totp++
+	}
+	d.failures[c]++
+	return wrongText(maxTries - d.failures[c]), d
+}
+
+// redeem judges what was paid for. That its challenge took the last wrong code
+// meanwhile does not matter: that may be the payment.
+func (d desk) redeem(a ask) (string, desk) {
+	c := a.challenge
+	paid := d.paid[a.id]
+	d.paid[a.id] = nothing
+	switch {
+	case paid == dead, d.used[c]:
+		return "invalid_token", d
+	case d.redeemed[a.code]:
+		return wrongText(maxTries - d.failures[c]), d
+	}
+	d.redeemed[a.code], d.used[c], d.backup = true, true, 0
+	d.failures[c]--
+	return "ok", d
+}
+
+// sequential is what concurrent calls must look like: some order of theirs.
+var sequential = porcupine.Model{
+	Init: func() any { return desk{} },
+	Step: func(state, input, output any) (bool, any) {
+		d, a := state.(desk), input.(ask)
+		if a.kind == redeem && d.paid[a.id] == nothing {
+			return false, d
+		}
+		want, next := d.answer(a)
+		if a.kind == pay { // which is over, or says nothing yet
+			return next.paid[a.id] == charged || output == "invalid_token", next
+		}
+		return want == output, next
+	},
+	DescribeOperation: func(input, output any) string { return fmt.Sprint(input, ": ", output) },
+}
+
+// A restlessStore lets others run at random between the steps of a change.
+type restlessStore struct {
+	mfa.Store
+	conflicts *atomic.Int64
+}
+
+func (s restlessStore) Load(ctx context.Context, userID string) (mfa.Record, error) {
+	yield()
+	defer yield()
+	return s.Store.Load(ctx, userID)
+}
+
+func (s restlessStore) Save(ctx context.Context, record mfa.Record) error {
+	yield()
+	defer yield()
+	err := s.Store.Save(ctx, record)
+	if errors.Is(err, mfa.ErrConflict) {
+		s.conflicts.Add(1)
+	}
+	return err
+}
+
+func yield() {
+	for range rand.IntN(4) {
+		runtime.Gosched()
+	}
+}
+
+// A forgetfulStore does not compare versions: the last writer wins.
+type forgetfulStore struct {
+	mu      sync.Mutex
+	records map[string]mfa.Record
+}
+
+func (s *forgetfulStore) Load(_ context.Context, userID string) (mfa.Record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	record, ok := s.records[userID]
+	if !ok {
+		return mfa.Record{}, mfa.ErrNoRecord
+	}
+	return record, nil
+}
+
+func (s *forgetfulStore) Save(_ context.Context, record mfa.Record) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	record.Version++
+	s.records[record.UserID] = record
+	return nil
+}
+
+func (s *forgetfulStore) Delete(context.Context, string) error { return nil }
+
+// contend has many goroutines answer the challenges of one user at once, and
+// gives what they asked and got.
+func contend(t *testing.T, store mfa.Store, withBackupCodes bool) []porcupine.Operation {
+	t.Helper()
+	w := world.New(t, func(c *mfa.Config) { c.Store = store })
+	a, login := w.GiveTOTP("ada")
+	w.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
+	var codes []string
+	if withBackupCodes {
+		codes = w.GiveBackupCodes("ada", login.Proof)
+	}
+	now := w.Clock.Now()
+	var tokens [desks]string
+	for i := range tokens {
+		tokens[i] = w.Begin("ada").Token
+	}
+	sent := w.SentCode(tokens[0])
+	steps := map[int64]string{}
+	for _, step := range []int64{1, 2, 3} { // around now
+		steps[step] = a.Code(now.Add(time.Duration(step-2) * 30 * time.Second))
+	}
+	engines := [3]*mfa.Engine{w.Engine, w.Another(), w.Another()}
+
+	workers := 8 + rand.IntN(9)
+	kinds := []askKind{wrong, wrong, app, app, app, message}
+	backups := 0
+	if withBackupCodes {
+		workers, backups = 6, 4 // each fits in between in many ways, all of which may have to be tried
+	}
+	shared := rand.IntN(3) == 0 // one challenge for all
+	var clock atomic.Int64
+	var mu sync.Mutex
+	var history []porcupine.Operation
+	var done sync.WaitGroup
+	start := make(chan struct{})
+	for worker := range workers {
+		var asks []ask
+		for i := range 3 {
+			q := ask{id: worker*3 + i, kind: kinds[rand.IntN(len(kinds))], challenge: rand.IntN(desks), step: 1 + rand.Int64N(3), code: rand.IntN(2)}
+			if shared {
+				q.challenge = 0
+			}
+			if rand.IntN(12) == 0 {
+				q.kind = unlock
+			}
+			if i == 0 && worker < backups {
+				q.kind, q.challenge = pay, worker%desks // or most come too late
+			}
+			asks = append(asks, q)
+		}
+		done.Go(func() {
+			<-start
+			engine := engines[worker%3]
+			for _, q := range asks {
+				code := a.Wrong()
+				switch q.kind {
+				case app:
+					code = steps[q.step]
+				case message:
+					code = sent
+				case pay:
+					code = codes[q.code]
+				}
+				call := clock.Add(1)
+				var err error
+				if q.kind == unlock {
+					err = engine.Unlock(w.Ctx, "ada")
+				} else {
+					_, err = engine.VerifyLogin(w.Ctx, tokens[q.challenge], code)
+				}
+				operation := porcupine.Operation{ClientId: worker, Input: q, Call: call, Output: inWords(err), Return: clock.Add(1)}
+				mu.Lock()
+				history = append(history, operation)
+				if q.kind == pay {
+					q.kind = redeem
+					operation.Input = q
+					history = append(history, operation)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	close(start)
+	done.Wait()
+	return history
+}
+
+func inWords(err error) string {
+	var throttled *mfa.ThrottledError
+	var wrong *mfa.CodeError
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.As(err, &throttled):
+		return throttledText(throttled.RetryAfter)
+	case errors.As(err, &wrong):
+		return wrongText(wrong.TriesLeft)
+	}
+	return mfa.ErrorCode(err)
+}
+
+// patience is how long one history may take to check; they take milliseconds.
+const patience = 30 * time.Second
+
+// TestLinearizability: whatever answers one user's challenges at once gets
+// answers that it could have got one after the other: each step, code and
+// challenge is accepted once, and no more is judged than tries and delays allow.
+func TestLinearizability(t *testing.T) {
+	histories, withBackupCodes := 200, 15 // each of the latter costs some hashes
+	if os.Getenv("MFA_TEST_LONG") != "" {
+		histories *= 10
+	}
+	var conflicts atomic.Int64
+	answers := make(map[string]int)
+	for i := range histories {
+		history := contend(t, restlessStore{mfa.NewMemoryStore(), &conflicts}, i < withBackupCodes)
+		for _, operation := range history {
+			answers[fmt.Sprintf("%d %s", operation.Input.(ask).kind, strings.Split(operation.Output.(string), ",")[0])]++
+		}
+		if result := porcupine.CheckOperationsTimeout(sequential, history, patience); result != porcupine.Ok {
+			for _, operation := range history {
+				t.Logf("%3d-%3d %s", operation.Call, operation.Return, sequential.DescribeOperation(operation.Input, operation.Output))
+			}
+			t.Fatalf("history %d: %v", i, result)
+		}
+	}
+	t.Logf("%d histories, %d conflicts, answers %v", histories, conflicts.Load(), answers)
+	for _, want := range []string{"1 invalid_code", "1 " + firstWait, "2 ok", "2 invalid_code", "2 invalid_token", "3 ok", "4 ok", "4 invalid_token", "0 ok"} {
+		if answers[want] < 1 {
+			t.Errorf("%q was never answered", want)
+		}
+	}
+	if conflicts.Load() < int64(histories) {
+		t.Errorf("%d conflicts in %d histories", conflicts.Load(), histories)
+	}
+}
+
+// TestLinearizabilityFindsLostUpdates: a store that does not compare versions
+// makes the other test fail, and soon.
+func TestLinearizabilityFindsLostUpdates(t *testing.T) {
+	found := 0
+	for range 30 {
+		store := &forgetfulStore{records: make(map[string]mfa.Record)}
+		history := contend(t, restlessStore{store, new(atomic.Int64)}, false)
+		if porcupine.CheckOperationsTimeout(sequential, history, patience) == porcupine.Illegal {
+			found++
+		}
+	}
+	t.Logf("found in %d of 30 histories", found)
+	if found < 10 {
+		t.Errorf("found in %d histories only", found)
+	}
+}

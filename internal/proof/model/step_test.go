@@ -1,0 +1,657 @@
+package model
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/proof/world"
+)
+
+// A setting is how the engines of a history are configured.
+type setting struct {
+	strict, skipProof, noSender, noTally bool
+	digits                               int
+	period                               time.Duration
+	algorithm                            mfa.Algorithm
+}
+
+func drawSetting(t *rapid.T) setting {
+	s := setting{digits: 6, period: 30 * time.Second, algorithm: mfa.SHA1}
+	switch rapid.IntRange(0, 9).Draw(t, "setting") {
+	case 5:
+		s.noTally = true
+	case 6:
+		s.strict = true
+	case 7:
+		s.skipProof = true
+	case 8:
+		s.noSender = true
+	case 9:
+		s.digits, s.period, s.algorithm = 8, time.Minute, mfa.SHA256
+	}
+	return s
+}
+
+// An upset is what goes wrong in one of the calls of a step.
+type upset struct {
+	after     int // so many calls
+	store     world.Fault
+	at        int // call of the store
+	cancelled bool
+}
+
+// now gives the upset of this call.
+func (u *upset) now() upset {
+	u.after--
+	if u.after != -1 {
+		return upset{}
+	}
+	return *u
+}
+
+// A step is an operation, or a few that make sense together, with all that was
+// drawn for it. Zeros are the plain case, so that shrinking leads there.
+type step struct {
+	op            string
+	user, other   int
+	engine        int
+	pick          int // how far back in what there is
+	token         tokenChoice
+	code          codeChoice
+	method        int
+	action, phone int
+	bad           bool
+	times         int
+	move          move
+	by            int
+	upset         upset
+}
+
+type tokenChoice int
+
+const (
+	right tokenChoice = iota
+	older
+	ofAnotherKind
+	ofAnotherUser
+	forged
+	none
+)
+
+type codeChoice int
+
+const (
+	appNow codeChoice = iota
+	appNext
+	appBefore
+	appTwoBefore
+	appTwoAhead
+	appSpent
+	appPending
+	thisMessage
+	lastMessage
+	olderMessage
+	othersApp
+	othersMessage
+	wrongDigits
+	shortDigits
+	misspelled
+	neither
+	tooLong
+	appSpaced
+	backupUnspent
+	backupAny
+	backupSpaced
+	othersBackup
+	wrongBackup
+)
+
+var codeNames = []string{
+	"the app's code", "the app's next code", "the app's last code", "the app's code of two steps before", "the app's code of two steps ahead",
+	"a spent code of the app", "the code of the app that is pending", "the code sent for this", "the code sent last", "a code sent before",
+	"another user's app's code", "the code sent to another user last", "wrong digits", "too few digits", "letters that are no code", "neither digits nor letters",
+	"a very long code", "the app's code with spaces", "a backup code", "a backup code, perhaps spent", "a backup code as people write it", "another user's backup code", "a wrong backup code",
+}
+
+type move int
+
+const (
+	stay move = iota
+	second
+	period
+	boundary
+	hour
+	day
+	month
+	backSecond
+	backPeriod
+	backMinutes
+	backHour
+	backMonth
+)
+
+var jumps = map[move]time.Duration{
+	second: time.Second, period: 30 * time.Second, hour: time.Hour, day: 24 * time.Hour, month: 31 * 24 * time.Hour,
+	backSecond: -time.Second, backPeriod: -31 * time.Second, backMinutes: -4 * time.Minute, backHour: -time.Hour, backMonth: -32 * 24 * time.Hour,
+}
+
+// A profile is what a history is mostly about.
+type profile struct {
+	name   string
+	ops    []string // repeated as often as they weigh
+	codes  []codeChoice
+	moves  []move
+	upsets int // one step in so many meets one; 0 for none
+	most   int // how often hammer, flood and crowd repeat
+}
+
+func weighted(weights map[string]int, order ...string) (list []string) {
+	for _, op := range order {
+		for range weights[op] {
+			list = append(list, op)
+		}
+	}
+	return list
+}
+
+var operations = []string{
+	"BeginLogin", "VerifyLogin", "SendCode", "Status", "VerifyEnrollment", "EnrollSMS", "BeginStepUp", "VerifyStepUp",
+	"TrustDevice", "ForgetDevices", "EnrollmentUser", "Unenroll", "ImportTOTP", "ImportSMS", "Reset", "Unlock", "PasswordChanged", "Reseal", "DeleteUser",
+	"EnrollTOTP", "GenerateBackupCodes",
+}
+
+var scenes = []string{"log in", "enroll app", "enroll phone", "begin two", "step up", "trust", "must enroll", "change", "backup codes", "hammer", "flood", "crowd", "policy", "sender", "allow"}
+
+var everything = append(append([]string{}, scenes...), operations...)
+
+var common = map[string]int{
+	"BeginLogin": 10, "VerifyLogin": 16, "SendCode": 8, "Status": 3, "VerifyEnrollment": 8, "EnrollSMS": 4, "BeginStepUp": 6, "VerifyStepUp": 10,
+	"TrustDevice": 5, "ForgetDevices": 3, "EnrollmentUser": 6, "Unenroll": 6, "ImportTOTP": 3, "ImportSMS": 3, "Reset": 2, "Unlock": 3,
+	"PasswordChanged": 2, "Reseal": 3, "DeleteUser": 2, "EnrollTOTP": 2, "GenerateBackupCodes": 1,
+	"log in": 30, "enroll app": 3, "enroll phone": 6, "begin two": 2, "step up": 10, "trust": 6, "must enroll": 5, "change": 10, "hammer": 5, "flood": 1, "crowd": 1, "policy": 6, "sender": 4, "allow": 3,
+}
+
+// with changes some of the common weights.
+func with(changes map[string]int) []string {
+	weights := make(map[string]int)
+	for op, n := range common {
+		weights[op] = n
+	}
+	for op, n := range changes {
+		weights[op] = n
+	}
+	return weighted(weights, everything...)
+}
+
+// repeat makes a list of choices that weigh so much.
+func repeat[T any](n int, choices ...T) (list []T) {
+	for range n {
+		list = append(list, choices...)
+	}
+	return list
+}
+
+var cheapCodes = append(repeat(8, appNow, thisMessage), appNext, appBefore, appTwoBefore, appTwoAhead, appSpent, appSpent, appPending, lastMessage,
+	olderMessage, othersApp, othersMessage, wrongDigits, wrongDigits, shortDigits, misspelled, neither, tooLong, appSpaced)
+
+var onward = append(repeat(4, stay, second, period, boundary), hour, day)
+
+var profiles = []profile{
+	{name: "everything", ops: with(nil), codes: append(repeat(20, cheapCodes...), backupUnspent, backupAny), moves: onward, upsets: 8, most: 8},
+	{name: "logins", ops: with(map[string]int{"log in": 80, "Reset": 1, "DeleteUser": 1, "enroll app": 5}), codes: cheapCodes, moves: repeat(1, stay, stay, second, period, period, boundary), most: 8},
+	{name: "guessing", ops: with(map[string]int{"hammer": 60, "GenerateBackupCodes": 1}), codes: append(repeat(6, wrongDigits, wrongDigits, shortDigits, misspelled), appNow, thisMessage, appSpent), moves: append(repeat(6, onward...), month), most: 40},
+	{name: "many challenges", ops: with(map[string]int{"flood": 60, "Reset": 1, "DeleteUser": 1, "PasswordChanged": 1, "policy": 1}), codes: cheapCodes, moves: repeat(1, stay, stay, second, second, boundary), most: 40},
+	{name: "faults", ops: with(map[string]int{"sender": 8}), codes: cheapCodes, moves: onward, upsets: 2, most: 4},
+	{name: "clock", ops: with(map[string]int{"Unlock": 10}), codes: cheapCodes, moves: append(repeat(3, stay, second, period, boundary, backSecond, backPeriod, backMinutes), hour, backHour, month, backMonth), upsets: 12, most: 8},
+	{name: "messages", ops: with(map[string]int{"SendCode": 40, "EnrollSMS": 30, "enroll phone": 20, "crowd": 8, "sender": 10, "Unlock": 1}), codes: append(repeat(6, thisMessage, lastMessage, olderMessage), cheapCodes...), moves: append(repeat(2, onward...), boundary, boundary), upsets: 12, most: 4},
+	{name: "backup codes", ops: with(map[string]int{"GenerateBackupCodes": 4, "backup codes": 4}), codes: append(repeat(3, cheapCodes...), backupUnspent, backupUnspent, backupAny, backupSpaced, othersBackup, wrongBackup), moves: onward, upsets: 12, most: 12},
+}
+
+var (
+	three  = rapid.IntRange(0, 2)
+	twelve = rapid.IntRange(0, 11)
+	tokens = rapid.SampledFrom([]tokenChoice{right, right, right, right, right, right, older, older, ofAnotherKind, ofAnotherUser, forged, none})
+	faults = rapid.SampledFrom([]world.Fault{world.Fails, world.FailsLate, world.Conflicts, world.Cancelled, world.FailsLate, world.Conflicts, world.EverTooLate, ""})
+)
+
+// draw draws a step. What a step does not use is drawn all the same, and shrinks
+// to nothing at once.
+func (p profile) draw(t *rapid.T) step {
+	s := step{
+		op:     rapid.SampledFrom(p.ops).Draw(t, "op"),
+		user:   three.Draw(t, "user"),
+		engine: three.Draw(t, "engine"),
+		token:  tokens.Draw(t, "token"),
+		pick:   twelve.Draw(t, "pick"),
+		code:   rapid.SampledFrom(p.codes).Draw(t, "code"),
+		move:   rapid.SampledFrom(p.moves).Draw(t, "move"),
+		by:     twelve.Draw(t, "by"),
+	}
+	s.other = (s.user + 1 + s.pick%2) % 3
+	odd := rapid.IntRange(0, 359).Draw(t, "odd")
+	s.method, s.action, s.phone = odd%3, odd/3%4, odd/12%5
+	s.bad = odd/60 == 5
+	if s.op == "hammer" || s.op == "flood" || s.op == "crowd" {
+		s.times = rapid.IntRange(1, p.most).Draw(t, "times")
+	}
+	if p.upsets > 0 && rapid.IntRange(0, p.upsets-1).Draw(t, "upset") == p.upsets-1 {
+		s.upset = upset{after: three.Draw(t, "after"), store: faults.Draw(t, "fault"), at: 1 + rapid.IntRange(0, 6).Draw(t, "at")}
+		s.upset.cancelled = s.upset.store == ""
+	} else {
+		s.upset.after = -1
+	}
+	return s
+}
+
+var (
+	phones  = []string{"+2348012345678", "+14155552671", "+447700900123", "+4915123456789", "+5511987654321"}
+	actions = []string{manage, "pay", login, "export"}
+	kinds   = []string{totp, sms, backup}
+)
+
+// run does a step.
+func (h *history) run(s step) {
+	h.upset = s.upset
+	p := h.people[s.user]
+	h.move(s, p)
+	switch s.op {
+	case "policy":
+		h.required, h.noPolicy = s.pick%3 > 0, s.pick > 9
+	case "sender":
+		h.sending = sending(max(0, s.pick%6-3))
+	case "allow":
+		h.refuses = s.pick%3 == 2
+	case "log in":
+		h.provide(s, p)
+		h.logIn(s, p, "BeginLogin", "VerifyLogin")
+	case "step up":
+		h.provide(s, p)
+		h.logIn(s, p, "BeginStepUp", "VerifyStepUp")
+	case "enroll app":
+		h.one(s, p, "EnrollTOTP")
+		s.method = 0
+		s.code = appPending
+		h.one(s, p, "VerifyEnrollment")
+	case "enroll phone":
+		h.one(s, p, "EnrollSMS")
+		s.method = 1
+		s.code = lastMessage
+		h.one(s, p, "VerifyEnrollment")
+	case "begin two":
+		if s.by%2 == 0 {
+			h.one(s, p, "Reset")
+		}
+		h.one(s, p, "EnrollTOTP")
+		h.one(s, p, "EnrollSMS")
+		for i := range 2 {
+			s.method = (s.by/2 + i) % 2
+			s.code = []codeChoice{appPending, lastMessage}[s.method]
+			h.one(s, p, "VerifyEnrollment")
+		}
+	case "trust":
+		h.one(s, p, "TrustDevice")
+		h.one(s, p, "BeginLogin")
+	case "must enroll":
+		if s.by%3 > 0 {
+			h.required = true
+			h.one(s, p, []string{"", "Reset", "DeleteUser"}[s.by%3]) // as if new
+		}
+		h.one(s, p, "BeginLogin")
+		h.one(s, p, "EnrollmentUser")
+	case "change":
+		h.prove(s, p)
+		h.one(s, p, changes[s.by%len(changes)])
+	case "backup codes":
+		h.prove(s, p)
+		h.one(s, p, "GenerateBackupCodes")
+		s.code = backupUnspent
+		h.logIn(s, p, "BeginLogin", "VerifyLogin")
+	case "hammer":
+		h.provide(s, p)
+		h.hammer(s, p)
+	case "flood":
+		h.provide(s, p)
+		for range s.times {
+			s.token, s.pick = none, 0
+			h.one(s, p, "BeginLogin")
+			s.token, s.code = right, misspelled
+			h.one(s, p, "VerifyLogin")
+			h.now = h.now.Add(time.Duration(s.by%4) * time.Second)
+		}
+		s.token = older
+		for _, s.pick = range []int{s.times - 1, s.times / 2} { // back
+			h.one(s, p, "VerifyLogin")
+		}
+	case "crowd":
+		h.crowd(s)
+	default:
+		h.one(s, p, s.op)
+	}
+}
+
+// changes are what a proof is for. Making keys and backup codes takes long.
+var changes = append(repeat(3, "TrustDevice", "Unenroll", "EnrollSMS", "BeginLogin", "PasswordChanged"), "EnrollTOTP")
+
+// provide gives a user without a factor one.
+func (h *history) provide(s step, p *person) {
+	if p.states[0].enrolled() {
+		return
+	}
+	s.bad = false
+	if s.by%3 == 2 {
+		h.one(s, p, "ImportSMS")
+	} else {
+		h.one(s, p, "ImportTOTP")
+	}
+}
+
+// prove logs a user in.
+func (h *history) prove(s step, p *person) {
+	h.provide(s, p)
+	s.code = appNow
+	if !p.states[0].totp.on {
+		s.code = thisMessage
+	}
+	h.logIn(s, p, "BeginLogin", "VerifyLogin")
+}
+
+// hammer guesses, as soon as it may again.
+func (h *history) hammer(s step, p *person) {
+	if s.by == 0 { // until the factor is disabled
+		s.times, s.code = 3*s.times, wrongDigits
+	}
+	for range s.times {
+		s.token, s.pick = none, 0
+		h.one(s, p, "BeginLogin")
+		s.token = right
+		if s.by%2 == 1 {
+			h.one(s, p, "SendCode")
+		}
+		for range 1 + s.by/2 {
+			h.one(s, p, "VerifyLogin")
+		}
+		u := p.states[0]
+		for _, method := range kinds {
+			if next := u.factor(method).lane.retryAt(method); s.by < 10 && next.After(h.now) {
+				h.now = next
+			}
+		}
+	}
+}
+
+// crowd has all users, as if new, enroll one number in turn. Where it is to be
+// sent no more, time passes until it may be, or until just before.
+func (h *history) crowd(s step) {
+	s.bad = false
+	for i := range s.times * len(h.people) {
+		p := h.people[(s.user+i)%len(h.people)]
+		if p.states[0].enrolled() {
+			h.one(s, p, "DeleteUser")
+		}
+		h.one(s, p, "EnrollSMS")
+		h.now = h.now.Add(time.Duration(s.by) * 10 * time.Second)
+		if next := h.nextTo(s); s.by%3 < 2 && next.After(h.now) {
+			h.now = next.Add(time.Duration(-s.by % 3))
+		}
+	}
+}
+
+// nextTo is when the step's number may be sent another message.
+func (h *history) nextTo(s step) time.Time {
+	tally := h.tally(s.engine, Call{Phone: phones[s.phone], Counted: !h.noTally})
+	return h.tallied(tally)[0].next()
+}
+
+// logIn begins, has a code sent if that is what is to be answered, and answers.
+func (h *history) logIn(s step, p *person, begin, verify string) {
+	s.pick = 0
+	if s.token == ofAnotherKind || s.token == forged {
+		s.token = none
+	}
+	h.one(s, p, begin)
+	s.token = right
+	if s.code == thisMessage {
+		h.one(s, p, "SendCode")
+	}
+	h.one(s, p, verify)
+}
+
+// one makes one call.
+func (h *history) one(s step, p *person, op string) Outcome {
+	c := Call{Op: op}
+	var text, note string
+	switch op {
+	case "EnrollTOTP":
+		c.Bad = s.bad
+		c.Token, text, note = h.token(s, p, proofToken)
+	case "EnrollSMS":
+		c.Bad, c.Phone = s.bad, phones[s.phone]
+		c.Token, text, note = h.token(s, p, proofToken)
+	case "VerifyEnrollment":
+		c.Method = kinds[s.method]
+		c.Code, note = h.code(s, p, 0, c.Method)
+	case "GenerateBackupCodes":
+		c.Token, text, note = h.token(s, p, proofToken)
+	case "Unenroll":
+		c.Method = kinds[s.method]
+		c.Token, text, note = h.token(s, p, proofToken)
+	case "BeginLogin":
+		c.Token, text, note = h.token(s, p, deviceToken)
+	case "SendCode":
+		c.Token, text, note = h.token(s, p, challengeToken)
+	case "VerifyLogin", "VerifyStepUp":
+		c.Token, text, note = h.token(s, p, challengeToken)
+		var code string
+		c.Code, code = h.code(s, p, c.Token, "")
+		note += ", " + code
+		if op == "VerifyStepUp" {
+			c.Action = actions[s.action]
+		}
+	case "EnrollmentUser":
+		c.Token, text, note = h.token(s, p, enrollmentToken)
+	case "BeginStepUp":
+		c.Bad, c.Action = s.bad, actions[s.action]
+	case "TrustDevice":
+		c.Token, text, note = h.token(s, p, proofToken)
+	case "ImportTOTP":
+		c.Bad = s.bad
+		c.App, note = h.app(s, p)
+	case "ImportSMS":
+		c.Bad, c.Phone = s.bad, phones[s.phone]
+	}
+	return h.do(s.engine, p, c, text, note)
+}
+
+// token chooses a token. Who owns one of a challenge or an enrollment is in it:
+// those are of p always.
+func (h *history) token(s step, p *person, kind string) (serial int, text, note string) {
+	owner := p
+	var found []issued
+	wanted := func(t issued) bool { return t.kind == kind }
+	skip := 0
+	switch s.token {
+	case older:
+		skip = s.pick
+	case ofAnotherKind:
+		wanted = func(t issued) bool { return t.kind != kind }
+	case ofAnotherUser:
+		if kind == proofToken || kind == deviceToken {
+			owner = h.people[s.other]
+		}
+	case none:
+		if kind == proofToken || kind == deviceToken {
+			return 0, "", "no " + kind
+		}
+	}
+	for _, t := range owner.tokens {
+		if wanted(t) {
+			found = append(found, t)
+		}
+	}
+	if len(found) == 0 {
+		return 0, kind + "AAAA", "a forged " + kind
+	}
+	chosen := found[len(found)-1-min(skip, len(found)-1)]
+	text = h.tokens[chosen.serial]
+	if s.token == forged {
+		middle := len(text) / 2
+		other := "A"
+		if text[middle] == 'A' {
+			other = "B"
+		}
+		return 0, text[:middle] + other + text[middle+1:], "a forged " + kind
+	}
+	note = fmt.Sprintf("%s#%d", chosen.kind, chosen.serial)
+	return chosen.serial, text, note
+}
+
+// app chooses a key to import.
+func (h *history) app(s step, p *person) (*App, string) {
+	apps, whose := p.apps, "a key of the user's"
+	if current := p.states[0].totp.app; s.pick < 4 && current != nil {
+		return current, "the key that the user has"
+	}
+	if s.pick > 8 {
+		apps, whose = h.people[s.other].apps, "another user's key"
+	}
+	if len(apps) == 0 || s.pick == 8 {
+		uri := fmt.Sprintf("otpauth://totp/Old:ada?secret=%s&issuer=Old&digits=%d&period=%d",
+			strings.Repeat("ABCDEFGH", 2+s.by%3), 6+s.by%3, 30+30*(s.by%2))
+		app := h.scan(uri)
+		p.apps = append(p.apps, app)
+		return app, "a foreign key"
+	}
+	return apps[len(apps)-1-s.by%len(apps)], whose
+}
+
+// code chooses a code. The one of a backup code that people write is spelled
+// otherwise.
+func (h *history) code(s step, p *person, serial int, method string) (code, note string) {
+	u := p.states[0]
+	app := u.totp.app
+	if method != "" || s.code == appPending {
+		app = u.pendingTOTP.app
+	}
+	ofApp := func(app *App, steps int64) string {
+		if app == nil {
+			return "123456"
+		}
+		return app.At(app.Step(h.now) + steps)
+	}
+	ofSent := func(codes []string, back int) string {
+		if len(codes) == 0 {
+			return "654321"
+		}
+		return codes[len(codes)-1-min(back, len(codes)-1)]
+	}
+	ofBackup := func(codes []string, back int) string {
+		if len(codes) == 0 {
+			return "no-code!"
+		}
+		return codes[len(codes)-1-back%len(codes)]
+	}
+	note = codeNames[s.code]
+	other := h.people[s.other]
+	switch s.code {
+	case appNow, appPending:
+		code = ofApp(app, 0)
+	case appNext:
+		code = ofApp(app, 1)
+	case appBefore:
+		code = ofApp(app, -1)
+	case appTwoBefore:
+		code = ofApp(app, -2)
+	case appTwoAhead:
+		code = ofApp(app, 2)
+	case appSpent:
+		code = "234567"
+		if spent := u.totp.spent; len(spent) > 0 && u.totp.app != nil {
+			code = u.totp.app.At(spent[len(spent)-1-min(s.by%3, len(spent)-1)])
+		}
+	case thisMessage:
+		code = u.pendingSMS.code
+		if method == "" {
+			code = ""
+			if i := u.find(challengeToken, serial); i >= 0 {
+				code = u.tokens[i].code
+			}
+		}
+		if code == "" {
+			code = ofSent(p.codes, 0)
+		}
+	case lastMessage:
+		code = ofSent(p.codes, 0)
+	case olderMessage:
+		code = ofSent(p.codes, 1+s.by%3)
+	case othersApp:
+		code = ofApp(other.states[0].totp.app, 0)
+	case othersMessage:
+		code = ofSent(other.codes, 0)
+	case wrongDigits:
+		code = "000000"
+	case shortDigits:
+		code = "12345"
+	case misspelled:
+		code = "no-code!"
+	case neither:
+		code = " - !"
+	case tooLong:
+		code = strings.Repeat("1", 65)
+	case appSpaced:
+		code = ofApp(app, 0)
+		code = " " + code[:3] + "\u2013" + code[3:] + "\t"
+	case backupUnspent:
+		code = "no-code!"
+		for _, unspent := range u.backup.codes {
+			if unspent != "" {
+				code = unspent
+			}
+		}
+	case backupAny:
+		code = ofBackup(p.backups, s.by)
+	case backupSpaced:
+		code = strings.ToUpper(strings.NewReplacer("-", " ", "0", "o", "1", "l").Replace(ofBackup(p.backups, 0)))
+	case othersBackup:
+		code = ofBackup(other.backups, s.by)
+	case wrongBackup:
+		code = "aaaa-aaaa"
+	}
+	return code, note
+}
+
+// move moves the clock.
+func (h *history) move(s step, p *person) {
+	if s.move != boundary {
+		h.now = h.now.Add(jumps[s.move])
+		return
+	}
+	ahead := func(t time.Time) bool { return t.After(h.now) && t.Before(h.now.Add(31*24*time.Hour)) }
+	var found []time.Time
+	for _, t := range append(p.states[0].deadlines(h.now), h.nextTo(s)) {
+		if ahead(t) {
+			found = append(found, t)
+		}
+	}
+	if len(found) > 0 {
+		h.now = found[s.pick%len(found)].Add(time.Duration(s.by%3 - 1))
+	}
+}
+
+// deadlines are the times at which something changes by itself.
+func (u User) deadlines(now time.Time) (times []time.Time) {
+	for _, method := range kinds {
+		times = append(times, u.factor(method).lane.retryAt(method))
+	}
+	times = append(times, u.nextSend(), u.pendingTOTP.expires, u.pendingSMS.expires)
+	if u.totp.app != nil {
+		times = append(times, time.Unix((u.totp.app.Step(now)+1)*u.totp.app.Period, 0).UTC())
+	}
+	for _, t := range u.tokens[max(0, len(u.tokens)-8):] {
+		times = append(times, t.expires, t.codeExpires)
+	}
+	return times
+}

@@ -1,0 +1,145 @@
+package store
+
+import (
+	"net"
+	"sync"
+	"testing"
+)
+
+// A Proxy stands between a client and its server, so that a test can take the
+// server away from its own client alone.
+type Proxy struct {
+	Addr string // host and port to connect to
+
+	server   string
+	listener net.Listener
+	running  sync.WaitGroup
+
+	mu      sync.Mutex
+	changed *sync.Cond
+	gone    bool // connections are refused
+	hangs   bool // nothing is passed on
+	loses   bool // the next answer, with its connection
+	pairs   map[net.Conn]net.Conn
+}
+
+// NewProxy starts one in front of the server at that host and port, until the
+// test ends.
+func NewProxy(t testing.TB, server string) *Proxy {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Proxy{Addr: listener.Addr().String(), server: server, listener: listener, pairs: make(map[net.Conn]net.Conn)}
+	p.changed = sync.NewCond(&p.mu)
+	p.running.Go(p.accept)
+	t.Cleanup(func() {
+		listener.Close()
+		p.Cut()
+		p.Restore()
+		p.running.Wait()
+	})
+	return p
+}
+
+func (p *Proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		p.mu.Lock()
+		gone := p.gone
+		p.mu.Unlock()
+		if gone {
+			client.Close()
+			continue
+		}
+		server, err := net.Dial("tcp", p.server)
+		if err != nil {
+			client.Close()
+			continue
+		}
+		p.mu.Lock()
+		p.pairs[client] = server
+		p.mu.Unlock()
+		p.running.Go(func() { p.pass(server, client, &p.loses) })
+		p.running.Go(func() {
+			p.pass(client, server, new(bool))
+			p.mu.Lock()
+			delete(p.pairs, client)
+			p.mu.Unlock()
+		})
+	}
+}
+
+// pass copies from one connection to the other until either ends, or loses says
+// to drop what has come, and ends both.
+func (p *Proxy) pass(from, to net.Conn, loses *bool) {
+	defer from.Close()
+	defer to.Close()
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buffer)
+		p.mu.Lock()
+		for p.hangs {
+			p.changed.Wait()
+		}
+		lost := n > 0 && *loses
+		*loses = *loses && !lost
+		p.mu.Unlock()
+		if lost {
+			return
+		}
+		if n > 0 {
+			if _, err := to.Write(buffer[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// Cut ends every connection and refuses new ones: the server is gone.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gone = true
+	for client, server := range p.pairs {
+		client.Close()
+		server.Close()
+	}
+}
+
+// Hang passes nothing on, in either direction, while connections stay open.
+func (p *Proxy) Hang() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hangs = true
+}
+
+// LoseAnswer has the next answer of the server not arrive, and its connection
+// end: what was asked is done, and nobody is told.
+func (p *Proxy) LoseAnswer() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.loses = true
+}
+
+// Restore ends Cut and Hang.
+func (p *Proxy) Restore() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gone, p.hangs = false, false
+	p.changed.Broadcast()
+}
+
+// Open is how many connections there are.
+func (p *Proxy) Open() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.pairs)
+}
