@@ -3,6 +3,7 @@ package mfa
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"time"
@@ -18,6 +19,12 @@ const (
 	ActionLogin  = "login"
 	ActionManage = "manage" // changing factors
 	ActionEnroll = "enroll" // in the Login of an enrollment, and in its message
+)
+
+// What verify takes besides the users and actions that challenges have.
+const (
+	anyUser  = "" // the user of the token, whoever that is
+	noAction = "" // which no challenge is for
 )
 
 // A Challenge asks a user for a second factor. Marshalled as JSON it is the body
@@ -60,7 +67,7 @@ func (e *Engine) challenge(u *user, action string) (*Challenge, error) {
 	claims := token.Claims{UserID: u.id, Action: action, Issued: u.IssueAt(u.now), Expires: c.ExpiresAt, Epoch: u.Epoch}
 	rand.Read(claims.ID[:])
 	c.Token = token.Seal(e.ring, token.Challenge, claims)
-	u.event(EventChallenged, "", action, nil)
+	u.event(Event{Type: EventChallenged, Action: action, ChallengeID: challengeID(claims)})
 	return c, nil
 }
 
@@ -85,17 +92,18 @@ func (e *Engine) availableMethods(u *user) ([]Method, error) {
 	return available, nil
 }
 
-// verify judges a code for the challenge of a token.
-func (e *Engine) verify(ctx context.Context, text, action, code string) (*Login, error) {
+// verify judges a code for the challenge of a token, which must be this user's
+// and for this action.
+func (e *Engine) verify(ctx context.Context, text, userID, action, code string) (*Login, error) {
 	if len(code) > maxCode {
 		return nil, ErrInvalidCode
 	}
-	claims, err := e.openChallenge(text)
+	claims, err := e.openChallenge(ctx, text)
 	if err != nil {
 		return nil, err
 	}
-	if claims.Action != action {
-		return nil, ErrInvalidToken
+	if claims.Action != action || userID != anyUser && claims.UserID != userID {
+		return nil, e.refuseToken(ctx, claims)
 	}
 	ticket := ticketOf(claims)
 	digits, letters := parseCode(code)
@@ -127,9 +135,12 @@ func (e *Engine) judge(ctx context.Context, claims token.Claims, decide func(u *
 	var login *Login
 	err := e.update(ctx, claims.UserID, func(u *user) error {
 		verdict := decide(u)
-		if err := u.report(verdict, claims.Action); err != nil {
+		about := aboutChallenge(claims)
+		if err := u.report(verdict, about); err != nil {
 			return err
 		}
+		about.Type, about.Method = EventVerified, verdict.Method
+		u.event(about)
 		login = e.login(u, verdict.Method, claims.Action)
 		return nil
 	})
@@ -139,20 +150,31 @@ func (e *Engine) judge(ctx context.Context, claims token.Claims, decide func(u *
 	return login, nil
 }
 
-// chargeAndHash charges an attempt at a backup code, then computes its hash.
+// chargeAndHash charges an attempt at a backup code, then computes its hash. If
+// that fails nothing was compared, and the charge is taken back.
 func (e *Engine) chargeAndHash(ctx context.Context, claims token.Claims, symbols string) (hash record.BackupHash, err error) {
+	ticket := ticketOf(claims)
 	var codes record.BackupCodes
+	var charged, before time.Time
 	err = e.update(ctx, claims.UserID, func(u *user) error {
-		if err := u.report(u.Charge(ticketOf(claims), u.now), claims.Action); err != nil {
+		if u.BackupCodes != nil {
+			before = u.BackupCodes.Lane.LastFailure
+		}
+		if err := u.report(u.Charge(ticket, u.now), aboutChallenge(claims)); err != nil {
 			return err
 		}
-		codes = *u.BackupCodes
+		codes, charged = *u.BackupCodes, u.now
 		return nil
 	})
 	if err != nil {
 		return hash, err
 	}
-	return e.hashing.hash(ctx, symbols, codes.Salt, codes.Cost)
+	if hash, err = e.hashing.check(ctx, symbols, codes.Salt, codes.Cost); err != nil {
+		if err := e.undo(ctx, claims.UserID, func(u *user) { u.Uncharge(ticket, charged, before, u.now) }); err != nil {
+			return hash, err
+		}
+	}
+	return hash, err
 }
 
 // guess returns a one-time code with what the engine's settings say about it.
@@ -164,64 +186,107 @@ func (e *Engine) guess(digits string, sent func(seal.Tag) bool) record.Guess {
 	return guess
 }
 
-// report turns a verdict into events and the caller's error.
-func (u *user) report(v record.Verdict, action string) error {
+// report returns the caller's error for a verdict, nil if the code was accepted
+// or may be compared, and adds the events about a refusal.
+func (u *user) report(v record.Verdict, about Event) error {
+	about.Method, about.Failures = v.Method, v.Failures
 	switch v.Result {
-	case record.Admitted:
-		return nil
-	case record.Accepted:
-		if action == ActionEnroll {
-			u.event(EventEnrolled, v.Method, action, nil)
-		} else {
-			u.event(EventVerified, v.Method, action, nil)
-		}
+	case record.Accepted, record.Admitted:
 		return nil
 	case record.Wrong:
 		err := &CodeError{TriesLeft: v.TriesLeft}
-		u.event(EventRefused, v.Method, action, err)
+		about.Type, about.Err = EventRefused, err
+		u.event(about)
 		for _, disabled := range v.Disabled {
-			u.event(EventFactorDisabled, disabled, action, ErrFactorDisabled)
+			about.Type, about.Method, about.Err = EventFactorDisabled, disabled, ErrFactorDisabled
+			u.event(about)
 		}
 		return err
 	case record.Replayed:
-		err := &CodeError{TriesLeft: v.TriesLeft}
-		u.event(EventReplayed, v.Method, action, err)
+		err := &CodeError{TriesLeft: v.TriesLeft, Spent: true}
+		about.Type, about.Err = EventReplayed, err
+		u.event(about)
 		return err
 	case record.Unjudged:
 		return &CodeError{TriesLeft: v.TriesLeft}
 	case record.Throttled:
-		return u.throttled(v.RetryAt, v.Method, action)
+		return u.throttled(v.RetryAt, false, about)
 	case record.Disabled:
-		u.event(EventThrottled, v.Method, action, ErrFactorDisabled)
+		about.Type, about.Err = EventThrottled, ErrFactorDisabled
+		u.event(about)
 		return ErrFactorDisabled
 	}
+	about.Type, about.Err = EventTokenRefused, ErrInvalidToken
+	u.event(about)
 	return ErrInvalidToken
 }
 
-func (e *Engine) openChallenge(text string) (token.Claims, error) {
-	return e.openToken(token.Challenge, text, e.config.ChallengeTTL)
+func (e *Engine) openChallenge(ctx context.Context, text string) (token.Claims, error) {
+	return e.openOrReport(ctx, token.Challenge, text, e.config.ChallengeTTL)
 }
 
-func (e *Engine) openEnrollment(text string) (token.Claims, error) {
-	return e.openToken(token.Enrollment, text, e.config.EnrollmentTTL)
+func (e *Engine) openEnrollment(ctx context.Context, text string) (token.Claims, error) {
+	return e.openOrReport(ctx, token.Enrollment, text, e.config.EnrollmentTTL)
+}
+
+// openOrReport is openToken with an event for a token that is refused.
+func (e *Engine) openOrReport(ctx context.Context, kind token.Kind, text string, ttl time.Duration) (token.Claims, error) {
+	claims, err := e.openToken(kind, text, ttl)
+	if err != nil && claims.UserID != "" {
+		return token.Claims{}, e.refuseToken(ctx, claims)
+	}
+	return claims, err
+}
+
+// refuseToken refuses a token of the engine's own making.
+func (e *Engine) refuseToken(ctx context.Context, claims token.Claims) error {
+	event := aboutChallenge(claims)
+	event.Type, event.UserID, event.Time, event.Err = EventTokenRefused, claims.UserID, e.now(), ErrInvalidToken
+	e.emit(ctx, event)
+	return ErrInvalidToken
 }
 
 // clockSkew is how far apart the clocks of two processes may be, as in RFC 4120
 // §3.1.3. A token or pending factor that is valid for longer than one begun
-// then could be was made by a clock that ran ahead.
+// now could be was made by a clock that ran ahead.
 const clockSkew = 5 * time.Minute
 
-// openToken opens a token of a kind that is neither forged nor expired. The
-// caller checks it against the user's record.
+// openToken opens a token of a kind that is neither forged nor expired: it
+// expires when it says, or ttl after its issue if that is earlier now. With an
+// error come the claims of a token that is not forged. The caller checks the
+// claims against the user's record.
 func (e *Engine) openToken(kind token.Kind, text string, ttl time.Duration) (token.Claims, error) {
 	claims, ok := token.Open(e.ring, kind, text)
-	now := e.now()
-	if !ok || !now.Before(claims.Expires) || claims.Expires.After(now.Add(ttl+clockSkew)) {
+	if !ok {
 		return token.Claims{}, ErrInvalidToken
+	}
+	now := e.now()
+	claims.Expires = earlier(claims.Expires, claims.Issued.Add(ttl))
+	if !now.Before(claims.Expires) || claims.Expires.After(now.Add(ttl+clockSkew)) {
+		return claims, ErrInvalidToken
 	}
 	return claims, nil
 }
 
 func ticketOf(claims token.Claims) record.Ticket {
 	return record.Ticket{ID: claims.ID, Epoch: claims.Epoch, Issued: claims.Issued, Expires: claims.Expires}
+}
+
+// aboutChallenge returns an event with what a token says about its challenge.
+func aboutChallenge(claims token.Claims) Event {
+	return Event{Action: claims.Action, ChallengeID: challengeID(claims)}
+}
+
+func challengeID(claims token.Claims) string {
+	if claims.ID == ([8]byte{}) { // an enrollment token
+		return ""
+	}
+	return hex.EncodeToString(claims.ID[:])
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }

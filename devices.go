@@ -34,18 +34,20 @@ func (e *Engine) TrustDevice(ctx context.Context, userID, proof string) (*Truste
 	device.Token = token.Seal(e.ring, token.Device, token.Claims{
 		UserID: u.id, Issued: u.now, Expires: device.ExpiresAt, Epoch: u.Devices,
 	})
-	u.event(EventDeviceTrusted, "", "", nil)
+	u.event(Event{Type: EventDeviceTrusted})
 	e.emit(ctx, u.events...)
 	return device, nil
 }
 
-// ForgetDevices revokes the trust in every device of a user.
+// ForgetDevices revokes the trust in every device of a user. It invalidates
+// proofs, challenges and pending factors too, or whoever holds one could trust
+// the next device.
 func (e *Engine) ForgetDevices(ctx context.Context, userID string) error {
 	return e.update(ctx, userID, func(u *user) error {
 		if u.exists() {
-			u.ForgetDevices()
+			u.Renew()
 		}
-		u.event(EventDevicesForgotten, "", "", nil)
+		u.event(Event{Type: EventDevicesForgotten})
 		return nil
 	})
 }

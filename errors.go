@@ -42,6 +42,9 @@ var (
 	// ErrFactorDisabled is returned if too many wrong codes have disabled the
 	// factor. Another factor, or Unlock, opens the account.
 	ErrFactorDisabled = errors.New("mfa: factor disabled")
+	// ErrAlreadyEnrolled is returned by ImportTOTP and ImportSMS if the user has
+	// another factor of that method. Revoke it first to replace it.
+	ErrAlreadyEnrolled = errors.New("mfa: already enrolled")
 	// ErrNoRecord is returned by a [Store] for an unknown user.
 	ErrNoRecord = errors.New("mfa: no record")
 	// ErrConflict is returned by a [Store] if somebody else saved first, and by an
@@ -89,9 +92,15 @@ func (e EnrollmentError) MarshalJSON() ([]byte, error) {
 type ThrottledError struct {
 	// RetryAfter is how long to wait.
 	RetryAfter time.Duration
+	// Sending reports whether it is a message that may not be sent yet, rather
+	// than a code that may not be tried.
+	Sending bool
 }
 
 func (e ThrottledError) Error() string {
+	if e.Sending {
+		return fmt.Sprintf("mfa: too many messages, retry after %v", e.RetryAfter)
+	}
 	return fmt.Sprintf("mfa: too many attempts, retry after %v", e.RetryAfter)
 }
 
@@ -110,9 +119,15 @@ type CodeError struct {
 	// TriesLeft is how many more wrong codes this challenge or pending factor
 	// takes.
 	TriesLeft int
+	// Spent reports whether the code was right, but used before. The user must
+	// wait for the app's next one.
+	Spent bool
 }
 
 func (e CodeError) Error() string {
+	if e.Spent {
+		return fmt.Sprintf("%v: used before (tries left: %d)", ErrInvalidCode, e.TriesLeft)
+	}
 	return fmt.Sprintf("%v (tries left: %d)", ErrInvalidCode, e.TriesLeft)
 }
 
@@ -132,8 +147,8 @@ func (e *CodeError) As(target any) bool {
 // wrapping: "mfa_required", "mfa_enrollment_required", "mfa_enforced",
 // "invalid_code", "invalid_token", "not_enrolled", "no_pending_enrollment",
 // "method_unavailable", "invalid_phone", "invalid_user", "invalid_request",
-// "delivery_failed", "factor_disabled", "too_many_attempts", "conflict",
-// "internal" for anything else, and "" for nil.
+// "delivery_failed", "factor_disabled", "too_many_attempts", "too_many_messages",
+// "already_enrolled", "conflict", "internal" for anything else, and "" for nil.
 func ErrorCode(err error) string {
 	var (
 		challenge  *ChallengeError
@@ -147,6 +162,8 @@ func ErrorCode(err error) string {
 		return "mfa_required"
 	case errors.As(err, &enrollment):
 		return "mfa_enrollment_required"
+	case errors.As(err, &throttled) && throttled.Sending:
+		return "too_many_messages"
 	case errors.As(err, &throttled):
 		return "too_many_attempts"
 	}
@@ -174,5 +191,6 @@ var errorCodes = []struct {
 	{ErrInvalidUser, "invalid_user"},
 	{ErrInvalidInput, "invalid_request"},
 	{ErrFactorDisabled, "factor_disabled"},
+	{ErrAlreadyEnrolled, "already_enrolled"},
 	{ErrConflict, "conflict"},
 }

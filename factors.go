@@ -1,6 +1,7 @@
 package mfa
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -87,9 +88,12 @@ func (e *Engine) Status(ctx context.Context, userID string) (*Status, error) {
 }
 
 // VerifyEnrollment confirms a pending factor with a code from it and logs the
-// user in; the code is spent. Five wrong codes void the pending factor.
+// user in; the code is spent. Method "" is that of the pending factor which was
+// begun last. Five wrong codes void the pending factor.
 func (e *Engine) VerifyEnrollment(ctx context.Context, userID string, method Method, code string) (*Login, error) {
-	if method != MethodTOTP && (method != MethodSMS || e.config.SMS == nil) {
+	switch method {
+	case "", MethodTOTP, MethodSMS:
+	default:
 		return nil, ErrMethodUnavailable
 	}
 	if len(code) > maxCode {
@@ -97,13 +101,23 @@ func (e *Engine) VerifyEnrollment(ctx context.Context, userID string, method Met
 	}
 	var login *Login
 	err := e.update(ctx, userID, func(u *user) error {
+		method := cmp.Or(method, u.Begun(u.now))
+		if method == MethodSMS && e.config.SMS == nil {
+			return ErrMethodUnavailable
+		}
+		enrolled := Event{Type: EventEnrolled, Method: method, Action: ActionEnroll}
+		if u.Factor(method) != nil {
+			enrolled.Type, enrolled.ReplacedPhone = EventReplaced, u.phone(method)
+		}
 		verdict := e.confirm(u, method, code)
 		if verdict.Result == record.Ended {
 			return ErrNoPendingEnrollment
 		}
-		if err := u.report(verdict, ActionEnroll); err != nil {
+		if err := u.report(verdict, Event{Action: ActionEnroll}); err != nil {
 			return err
 		}
+		enrolled.Phone = u.phone(method)
+		u.event(enrolled)
 		login = e.login(u, method, ActionEnroll)
 		return nil
 	})
@@ -131,61 +145,88 @@ func (e *Engine) pendingTTL(method Method) time.Duration {
 }
 
 // Unenroll removes a factor; backup codes go with the last of totp and sms.
-// While MFA is required it returns ErrEnforced, and without a fresh proof a
-// *ChallengeError (ActionManage).
+// While MFA is required it returns ErrEnforced for all but backup codes, and
+// without a fresh proof a *ChallengeError (ActionManage).
 func (e *Engine) Unenroll(ctx context.Context, userID string, method Method, opts ...ChangeOption) error {
-	enrolled := func(u *user) error {
+	if err := e.mayUnenroll(ctx, userID, method); err != nil {
+		return err
+	}
+	return e.update(ctx, userID, func(u *user) error {
 		if u.Factor(method) == nil {
 			return ErrNotEnrolled
 		}
+		if err := e.mayChange(u, opts); err != nil {
+			return err
+		}
+		u.remove(method, EventUnenrolled)
 		return nil
-	}
+	})
+}
+
+// mayUnenroll asks the host's policy about a factor that the user has.
+func (e *Engine) mayUnenroll(ctx context.Context, userID string, method Method) error {
 	u, err := e.load(ctx, userID)
 	if err != nil {
 		return err
 	}
-	if err := enrolled(u); err != nil {
-		return err
+	if u.Factor(method) == nil {
+		return ErrNotEnrolled
+	}
+	if method == MethodBackupCode { // which is no removal of MFA
+		return nil
 	}
 	required, err := e.required(ctx, userID)
 	if err != nil {
 		return err
 	}
 	if required {
+		u.event(Event{Type: EventEnforced, Method: method, Err: ErrEnforced})
+		e.emit(ctx, u.events...)
 		return ErrEnforced
 	}
+	return nil
+}
+
+// Revoke removes a lost or stolen factor, whatever the policy: a user who is left
+// without one must enroll anew while MFA is required. It asks for no proof: it is
+// for the support desk, or for a page of the host's that asked for one.
+func (e *Engine) Revoke(ctx context.Context, userID string, method Method, opts ...ChangeOption) error {
 	return e.update(ctx, userID, func(u *user) error {
-		if err := enrolled(u); err != nil {
-			return err
+		if u.Factor(method) == nil {
+			return ErrNotEnrolled
 		}
-		if err := e.mayChange(u, opts); err != nil {
-			return err
-		}
-		u.Remove(method)
-		u.event(EventUnenrolled, method, "", nil)
+		u.remove(method, EventRevoked)
 		return nil
 	})
+}
+
+func (u *user) remove(method Method, event EventType) {
+	u.event(Event{Type: event, Method: method, Phone: u.phone(method)})
+	u.Remove(method)
 }
 
 // Reset is for the support desk: it removes every factor, so that the user
-// starts again without MFA. Messages sent stay counted.
+// starts again without MFA. Messages sent stay counted, unless the record does
+// not open (its key is lost, or it is damaged): Reset replaces such a record.
 func (e *Engine) Reset(ctx context.Context, userID string) error {
-	return e.update(ctx, userID, func(u *user) error {
+	return e.updateIn(ctx, e.config.Store, userID, e.openAnyway, func(u *user) error {
 		if u.exists() || e.config.Required != nil {
 			u.Reset()
 		}
-		u.event(EventReset, "", "", nil)
+		u.event(Event{Type: EventReset})
 		return nil
 	})
 }
 
-// Unlock is for the support desk: it forgets failures and enables disabled
-// factors. It also forgets what a clock that ran ahead has left: spent codes of
-// more than one time step ahead, and messages and challenges of the future.
+// Unlock is for the support desk: it forgets failures, enables disabled factors
+// and clears the user's counts of messages and of sets of backup codes; those in
+// SMSConfig.Numbers, which are other users' too, stay. It also undoes what a
+// clock that ran ahead has left, but no code that was accepted is accepted again.
+// What is pending must be begun anew.
 func (e *Engine) Unlock(ctx context.Context, userID string) error {
 	return e.update(ctx, userID, func(u *user) error {
 		u.Unlock(u.now)
-		u.event(EventUnlocked, "", "", nil)
+		u.event(Event{Type: EventUnlocked})
 		return nil
 	})
 }
@@ -197,10 +238,9 @@ func (e *Engine) Unlock(ctx context.Context, userID string) error {
 func (e *Engine) PasswordChanged(ctx context.Context, userID string) error {
 	return e.update(ctx, userID, func(u *user) error {
 		if u.exists() || e.config.Required != nil {
-			u.DropPending()
 			u.Renew()
 		}
-		u.event(EventPasswordChanged, "", "", nil)
+		u.event(Event{Type: EventPasswordChanged})
 		return nil
 	})
 }
@@ -222,6 +262,7 @@ func (e *Engine) DeleteUser(ctx context.Context, userID string) error {
 	if err := e.config.Store.Delete(ctx, userID); err != nil {
 		return fmt.Errorf("mfa: deleting the user's record: %w", err)
 	}
+	e.emit(ctx, Event{Type: EventDeleted, UserID: userID, Time: e.now()})
 	return nil
 }
 

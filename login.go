@@ -28,7 +28,18 @@ type Login struct {
 // A LoginOption is an option of BeginLogin.
 type LoginOption func(*loginOptions)
 
-type loginOptions struct{ device string }
+type loginOptions struct {
+	device         string
+	expectEnrolled bool
+}
+
+// ExpectEnrolled passes on that the host's own record says that the user has
+// MFA. BeginLogin then returns ErrNotEnrolled for a user without a factor,
+// neither nil nor an *EnrollmentError: a deleted row, a stale replica or another
+// spelling of the user ID lets nobody in.
+func ExpectEnrolled() LoginOption {
+	return func(o *loginOptions) { o.expectEnrolled = true }
+}
 
 // BeginLogin reports whether a user, whose password (or whatever comes first)
 // was right, may pass. Only nil lets the user in: nothing is enrolled and
@@ -47,10 +58,13 @@ func (e *Engine) BeginLogin(ctx context.Context, userID string, opts ...LoginOpt
 		return err
 	}
 	if !u.Enrolled() {
+		if options.expectEnrolled {
+			return ErrNotEnrolled
+		}
 		return e.mayPassWithout(ctx, u)
 	}
 	if e.trusts(u, options.device) {
-		u.event(EventDeviceAccepted, "", ActionLogin, nil)
+		u.event(Event{Type: EventDeviceAccepted, Action: ActionLogin})
 		e.emit(ctx, u.events...)
 		return nil
 	}
@@ -69,6 +83,8 @@ func (e *Engine) mayPassWithout(ctx context.Context, u *user) error {
 		return err
 	}
 	if !required {
+		u.event(Event{Type: EventPassed, Action: ActionLogin})
+		e.emit(ctx, u.events...)
 		return nil
 	}
 	enrollment := &EnrollmentError{Methods: []Method{MethodTOTP}, ExpiresAt: u.now.Add(e.config.EnrollmentTTL)}
@@ -78,6 +94,8 @@ func (e *Engine) mayPassWithout(ctx context.Context, u *user) error {
 	enrollment.Token = token.Seal(e.ring, token.Enrollment, token.Claims{
 		UserID: u.id, Issued: u.now, Expires: enrollment.ExpiresAt, Epoch: u.Epoch,
 	})
+	u.event(Event{Type: EventEnrollmentRequired, Action: ActionLogin, Err: enrollment})
+	e.emit(ctx, u.events...)
 	return enrollment
 }
 
@@ -85,7 +103,7 @@ func (e *Engine) mayPassWithout(ctx context.Context, u *user) error {
 // fresh and that user still has no factor: it leads to the enrollment pages
 // and nowhere else.
 func (e *Engine) EnrollmentUser(ctx context.Context, token string) (userID string, err error) {
-	claims, err := e.openEnrollment(token)
+	claims, err := e.openEnrollment(ctx, token)
 	if err != nil {
 		return "", err
 	}
@@ -94,7 +112,7 @@ func (e *Engine) EnrollmentUser(ctx context.Context, token string) (userID strin
 		return "", err
 	}
 	if u.Enrolled() || claims.Epoch != u.Epoch {
-		return "", ErrInvalidToken
+		return "", e.refuseToken(ctx, claims)
 	}
 	return u.id, nil
 }
@@ -104,7 +122,7 @@ func (e *Engine) EnrollmentUser(ctx context.Context, token string) (userID strin
 // Login.UserID is in: log in that user, never the one that a form or a session
 // names.
 func (e *Engine) VerifyLogin(ctx context.Context, token, code string) (*Login, error) {
-	return e.verify(ctx, token, ActionLogin, code)
+	return e.verify(ctx, token, anyUser, ActionLogin, code)
 }
 
 // BeginStepUp asks a user who is logged in to prove a factor again, for one
@@ -129,14 +147,18 @@ func (e *Engine) BeginStepUp(ctx context.Context, userID, action string) (*Chall
 	return challenge, nil
 }
 
-// VerifyStepUp answers the challenge of a step-up for this action, or of a
-// ChallengeError that an operation which changes factors returned
-// (ActionManage).
-func (e *Engine) VerifyStepUp(ctx context.Context, token, action, code string) (*Login, error) {
-	if action == ActionLogin || action == ActionEnroll {
-		return nil, ErrInvalidToken
+// VerifyStepUp answers the challenge of a step-up of this user's for this action,
+// or of a ChallengeError that an operation which changes factors returned
+// (ActionManage). userID is who is logged in: the challenge of another user is
+// ErrInvalidToken, and so are ActionLogin and ActionEnroll.
+func (e *Engine) VerifyStepUp(ctx context.Context, userID, token, action, code string) (*Login, error) {
+	if err := checkCall(ctx, userID); err != nil {
+		return nil, err
 	}
-	return e.verify(ctx, token, action, code)
+	if action == ActionLogin || action == ActionEnroll {
+		action = noAction
+	}
+	return e.verify(ctx, token, userID, action, code)
 }
 
 // login returns the Login of a user who has proved a factor.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"math/big"
 	"time"
@@ -58,18 +57,15 @@ func (e *Engine) EnrollSMS(ctx context.Context, userID, phone string, opts ...Ch
 	}
 	return e.send(ctx, delivery{
 		userID: userID,
-		action: ActionEnroll,
-		check: func(u *user) (string, error) {
-			if err := e.mayChange(u, opts); err != nil {
-				return "", err
-			}
-			return phone, u.throttled(u.Sent.NextAt(), MethodSMS, ActionEnroll)
+		about:  Event{Method: MethodSMS, Phone: maskPhone(phone), Action: ActionEnroll},
+		check: func(u *user) (string, time.Time, error) {
+			return phone, u.Sent.NextAt(), e.mayChange(u, opts)
 		},
 		tag: func(code string) seal.Tag { return e.ring.MAC(enrollmentCode, userID, phone, code) },
 		count: func(u *user, tag seal.Tag) (expires, resend time.Time) {
 			expires = u.now.Add(e.pendingTTL(MethodSMS))
 			u.BeginSMS(phone, tag, expires, u.now, e.config.SMSCodes.Cooldown)
-			u.event(EventEnrollmentStarted, MethodSMS, ActionEnroll, nil)
+			u.event(Event{Type: EventEnrollmentStarted, Method: MethodSMS, Phone: maskPhone(phone), Action: ActionEnroll})
 			return expires, u.Sent.NextAt()
 		},
 		undo: func(u *user, tag seal.Tag, cooldown time.Time) { u.PendingUndelivered(tag, cooldown) },
@@ -80,25 +76,26 @@ func (e *Engine) EnrollSMS(ctx context.Context, userID, phone string, opts ...Ch
 // alone. Calling it again sends another code, which replaces the first. Over a
 // limit it returns a *ThrottledError, and nothing is sent or changed.
 func (e *Engine) SendCode(ctx context.Context, token string) (*SMSDelivery, error) {
-	claims, err := e.openChallenge(token)
+	claims, err := e.openChallenge(ctx, token)
 	if err != nil {
 		return nil, err
 	}
-	ticket := ticketOf(claims)
+	ticket, about := ticketOf(claims), aboutChallenge(claims)
+	about.Method = MethodSMS
 	return e.send(ctx, delivery{
 		userID: claims.UserID,
-		action: claims.Action,
-		check: func(u *user) (string, error) {
+		about:  about,
+		check: func(u *user) (phone string, next time.Time, err error) {
 			c, ok := u.Answerable(ticket, u.now)
 			switch {
 			case !ok:
-				return "", ErrInvalidToken
+				return "", next, u.report(record.Verdict{Result: record.Ended}, aboutChallenge(claims))
 			case e.config.SMS == nil || u.SMS == nil:
-				return "", ErrMethodUnavailable
+				return "", next, ErrMethodUnavailable
 			case u.SMS.Lane.Closed(u.now):
-				return "", ErrFactorDisabled
+				return "", next, ErrFactorDisabled
 			}
-			return u.SMS.Phone, u.throttled(u.NextSend(c), MethodSMS, claims.Action)
+			return u.SMS.Phone, u.NextSend(c), nil
 		},
 		tag: func(code string) seal.Tag {
 			return e.ring.MAC(challengeCode, claims.UserID, string(claims.ID[:]), code)
@@ -111,16 +108,20 @@ func (e *Engine) SendCode(ctx context.Context, token string) (*SMSDelivery, erro
 	})
 }
 
-// ImportSMS adopts a number that another system has verified. It is confirmed
-// at once, in place of one that the user has.
+// ImportSMS adopts a number that another system has verified, confirmed at once.
+// Importing the number that the user has changes nothing; in place of another
+// one it is ErrAlreadyEnrolled, so that an import at each login is safe.
 func (e *Engine) ImportSMS(ctx context.Context, userID, phone string) error {
 	phone, err := parsePhone(phone)
 	if err != nil {
 		return err
 	}
 	return e.update(ctx, userID, func(u *user) error {
+		if u.SMS != nil {
+			return alreadyEnrolled(u.SMS.Phone == phone)
+		}
 		u.ImportSMS(phone, u.now)
-		u.event(EventEnrolled, MethodSMS, "", nil)
+		u.event(Event{Type: EventEnrolled, Method: MethodSMS, Phone: maskPhone(phone)})
 		return nil
 	})
 }
@@ -135,9 +136,11 @@ const (
 // A delivery is one code on its way to a phone. Its fields are all that codes
 // for enrollments and for challenges differ in; send carries both out.
 type delivery struct {
-	userID, action string
-	// check returns the phone that a code may be sent to now.
-	check func(u *user) (phone string, err error)
+	userID string
+	// about is what its events have in common.
+	about Event
+	// check returns the phone that a code may be sent to, and from when on.
+	check func(u *user) (phone string, next time.Time, err error)
 	// tag returns the keyed hash of a code, by which it is recognized later.
 	tag func(code string) seal.Tag
 	// count stores the tag and counts the message.
@@ -147,13 +150,22 @@ type delivery struct {
 	undo func(u *user, tag seal.Tag, cooldown time.Time)
 }
 
+// maySend returns the phone that a code may be sent to now.
+func (d delivery) maySend(u *user) (phone string, err error) {
+	phone, next, err := d.check(u)
+	if err != nil {
+		return "", err
+	}
+	return phone, u.throttled(next, true, d.about)
+}
+
 // send is the only path on which a message is sent: check, ask the host, count,
 // save, deliver, and undo if that fails. The message is counted before the
 // provider is called, or parallel calls would send more than the limits allow.
 func (e *Engine) send(ctx context.Context, d delivery) (*SMSDelivery, error) {
 	var phone string
 	err := e.update(ctx, d.userID, func(u *user) (err error) {
-		phone, err = d.check(u)
+		phone, err = d.maySend(u)
 		return err
 	})
 	if err != nil {
@@ -165,11 +177,11 @@ func (e *Engine) send(ctx context.Context, d delivery) (*SMSDelivery, error) {
 	if err := e.countNumber(ctx, d, phone); err != nil {
 		return nil, err
 	}
-	message := SMS{Code: newSMSCode(), UserID: d.userID, Action: d.action}
+	message := SMS{Code: newSMSCode(), UserID: d.userID, Action: d.about.Action}
 	tag := d.tag(message.Code)
 	var resend, cooldown time.Time
 	err = e.update(ctx, d.userID, func(u *user) (err error) {
-		if message.To, err = d.check(u); err != nil {
+		if message.To, err = d.maySend(u); err != nil {
 			return err
 		}
 		message.ExpiresAt, resend = d.count(u, tag)
@@ -180,7 +192,7 @@ func (e *Engine) send(ctx context.Context, d delivery) (*SMSDelivery, error) {
 		e.uncountNumber(ctx, d, phone) // somebody else was faster
 		return nil, err
 	}
-	if err := e.deliver(ctx, message, func(u *user) { d.undo(u, tag, cooldown) }); err != nil {
+	if err := e.deliver(ctx, d, message, func(u *user) { d.undo(u, tag, cooldown) }); err != nil {
 		return nil, err
 	}
 	return &SMSDelivery{Phone: maskPhone(message.To), ExpiresAt: message.ExpiresAt, ResendAfter: resend}, nil
@@ -210,18 +222,21 @@ func (e *Engine) allow(ctx context.Context, userID, phone string) error {
 // may be a stranger's. Messages to a confirmed number count only for its user,
 // or a stranger could silence it.
 func (e *Engine) countNumber(ctx context.Context, d delivery, phone string) error {
-	if e.config.SMSCodes.Numbers == nil || d.action != ActionEnroll {
+	if e.config.SMSCodes.Numbers == nil || d.about.Action != ActionEnroll {
 		return nil
 	}
-	err := e.updateIn(ctx, e.config.SMSCodes.Numbers, e.numberID(phone), func(number *user) error {
-		if next := number.Sent.NextAt(); number.now.Before(next) {
-			return &ThrottledError{RetryAfter: next.Sub(number.now)}
+	var refused *user
+	err := e.updateIn(ctx, e.config.SMSCodes.Numbers, e.numberID(phone), e.open, func(number *user) error {
+		// The events are the user's, not the number's.
+		refused = &user{id: d.userID, now: number.now, silent: number.silent}
+		if err := refused.throttled(number.Sent.NextAt(), true, d.about); err != nil {
+			return err
 		}
 		number.Sent.Count(number.now)
 		return nil
 	})
-	if throttled := (*ThrottledError)(nil); errors.As(err, &throttled) {
-		e.emit(ctx, Event{Type: EventThrottled, UserID: d.userID, Method: MethodSMS, Action: d.action, Time: e.now(), Err: err})
+	if refused != nil {
+		e.emit(ctx, refused.events...)
 	}
 	return err
 }
@@ -229,10 +244,10 @@ func (e *Engine) countNumber(ctx context.Context, d delivery, phone string) erro
 // uncountNumber takes back what countNumber counted, since no message was sent.
 // If that fails the number stays counted, which errs on the safe side.
 func (e *Engine) uncountNumber(ctx context.Context, d delivery, phone string) {
-	if e.config.SMSCodes.Numbers == nil || d.action != ActionEnroll {
+	if e.config.SMSCodes.Numbers == nil || d.about.Action != ActionEnroll {
 		return
 	}
-	_ = e.updateIn(ctx, e.config.SMSCodes.Numbers, e.numberID(phone), func(number *user) error {
+	_ = e.updateIn(ctx, e.config.SMSCodes.Numbers, e.numberID(phone), e.open, func(number *user) error {
 		number.Sent.TakeBack()
 		return nil
 	})
@@ -245,17 +260,15 @@ func (e *Engine) numberID(phone string) string {
 	return "mfa_number_" + hex.EncodeToString(tag.Sum[:])
 }
 
-// undoTimeout is how long undoing a failed delivery may take.
-const undoTimeout = 5 * time.Second
-
 // deliver sends a message that is already counted. If that fails, undo voids its
 // code.
-func (e *Engine) deliver(ctx context.Context, message SMS, undo func(u *user)) error {
-	event := Event{Type: EventCodeSent, UserID: message.UserID, Method: MethodSMS, Action: message.Action, Time: e.now()}
+func (e *Engine) deliver(ctx context.Context, d delivery, message SMS, undo func(u *user)) error {
+	event := d.about
+	event.Type, event.UserID, event.Phone, event.Time = EventCodeSent, d.userID, maskPhone(message.To), e.now()
 	returned := false
 	defer func() {
 		if !returned { // the host's Text or SendSMS panicked, which is the host's to handle
-			_ = e.undoDelivery(ctx, message.UserID, undo)
+			_ = e.undo(ctx, d.userID, undo)
 		}
 	}()
 	message.Body = e.text(ctx, message)
@@ -266,7 +279,7 @@ func (e *Engine) deliver(ctx context.Context, message SMS, undo func(u *user)) e
 		return nil
 	}
 	failure := newDeliveryError(err, message)
-	if err := e.undoDelivery(ctx, message.UserID, undo); err != nil {
+	if err := e.undo(ctx, d.userID, undo); err != nil {
 		failure.causes = append(failure.causes, err)
 	}
 	event.Type, event.Err = EventDeliveryFailed, failure
@@ -274,30 +287,26 @@ func (e *Engine) deliver(ctx context.Context, message SMS, undo func(u *user)) e
 	return failure
 }
 
-// undoDelivery works after the caller's time is up too: that may be why the
-// delivery failed.
-func (e *Engine) undoDelivery(ctx context.Context, userID string, undo func(u *user)) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
-	defer cancel()
-	return e.update(ctx, userID, func(u *user) error { undo(u); return nil })
-}
-
-// text returns the body of a message.
+// text returns the body of a message, which says what the code is for.
 func (e *Engine) text(ctx context.Context, message SMS) string {
-	body := fmt.Sprintf("%s is your %s code. Do not share it.", message.Code, e.config.Issuer)
+	var body string
 	if e.config.SMSCodes.Text != nil {
 		body = e.config.SMSCodes.Text(ctx, message)
+	} else {
+		purpose := "to confirm an action"
+		switch message.Action {
+		case ActionLogin:
+			purpose = "to sign in"
+		case ActionManage:
+			purpose = "to change your security settings"
+		case ActionEnroll:
+			purpose = "to confirm this phone number"
+		}
+		body = fmt.Sprintf("%s is your %s code %s. Do not share it.", message.Code, e.config.Issuer, purpose)
 	}
 	if e.config.SMSCodes.Domain != "" {
 		// Nothing may follow, not even a line break.
 		body += fmt.Sprintf("\n\n@%s #%s", e.config.SMSCodes.Domain, message.Code)
 	}
 	return body
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }

@@ -66,7 +66,7 @@ func (e *Engine) EnrollTOTP(ctx context.Context, userID, account string, opts ..
 		}
 		enrollment.ExpiresAt = u.now.Add(e.pendingTTL(MethodTOTP))
 		u.BeginTOTP(key, enrollment.ExpiresAt)
-		u.event(EventEnrollmentStarted, MethodTOTP, ActionEnroll, nil)
+		u.event(Event{Type: EventEnrollmentStarted, Method: MethodTOTP, Action: ActionEnroll})
 		return nil
 	})
 	if err != nil {
@@ -80,19 +80,31 @@ func (e *Engine) EnrollTOTP(ctx context.Context, userID, account string, opts ..
 
 // ImportTOTP adopts the key of an authenticator app that another system has
 // confirmed, as its otpauth URI: 10 to 64 bytes, SHA1, SHA256 or SHA512, 6 to 8
-// digits, a period of up to 120 seconds. It is confirmed at once, in place of
-// one that the user has. Importing the very key that the user has keeps its
-// spent codes.
+// digits, a period of up to 120 seconds. It is confirmed at once. Importing the key
+// that the user has changes nothing; in place of another one it is
+// ErrAlreadyEnrolled, so that an import at each login is safe.
 func (e *Engine) ImportTOTP(ctx context.Context, userID, uri string) error {
 	key, err := otpauth.Parse(uri)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalidInput, err)
 	}
 	return e.update(ctx, userID, func(u *user) error {
+		if u.TOTP != nil {
+			return alreadyEnrolled(u.TOTP.Key.Equal(key))
+		}
 		u.ImportTOTP(key, u.now)
-		u.event(EventEnrolled, MethodTOTP, "", nil)
+		u.event(Event{Type: EventEnrolled, Method: MethodTOTP})
 		return nil
 	})
+}
+
+// alreadyEnrolled returns the outcome of an import for a user who has a factor of
+// that method.
+func alreadyEnrolled(same bool) error {
+	if same {
+		return nil
+	}
+	return ErrAlreadyEnrolled
 }
 
 // newKey generates a key as long as the algorithm's output (RFC 6238 §5.1).

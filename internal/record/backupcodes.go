@@ -39,6 +39,26 @@ func (a Argon2) Valid() bool {
 		a.Memory >= 8*uint32(a.Threads) && a.Memory <= maxArgon2Memory
 }
 
+// SetsPerHour is how many sets of backup codes may be generated in an hour.
+const SetsPerHour = 5
+
+// NextSet returns when another set may be generated, zero for at once.
+func (u *User) NextSet() time.Time {
+	if len(u.Generated) < SetsPerHour {
+		return time.Time{}
+	}
+	return u.Generated[0].Add(time.Hour)
+}
+
+// CountSet counts a set that is about to be generated.
+func (u *User) CountSet(now time.Time) {
+	if n := len(u.Generated); n > 0 {
+		now = latest(now, u.Generated[n-1]) // the clock may have gone back
+	}
+	u.Generated = append(u.Generated, now)
+	u.Generated = u.Generated[max(0, len(u.Generated)-SetsPerHour):]
+}
+
 // SetBackupCodes sets a new set of codes, with no failures counted.
 func (u *User) SetBackupCodes(salt [16]byte, cost Argon2, hashes []BackupHash, now time.Time) {
 	u.BackupCodes = &BackupCodes{

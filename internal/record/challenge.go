@@ -99,7 +99,11 @@ func (u *User) Answer(t Ticket, guess Guess, now time.Time) Verdict {
 	if guess.Digits == "" {
 		return Verdict{Result: Unjudged, TriesLeft: c.triesLeft()}
 	}
-	open, blocked := ready(u.oneTime(c, now), now)
+	asked := u.oneTime(c, now)
+	if len(asked) == 0 {
+		return Verdict{Result: Unjudged, TriesLeft: c.triesLeft()}
+	}
+	open, blocked := ready(asked, now)
 	if blocked != nil {
 		return *blocked
 	}
@@ -130,7 +134,7 @@ func (u *User) Misspelled(t Ticket, now time.Time) Verdict {
 	if !ok {
 		return Verdict{Result: Ended}
 	}
-	open, blocked := ready(u.backup(), now)
+	open, blocked := u.openBackup(c, now)
 	if blocked != nil {
 		return *blocked
 	}
@@ -138,21 +142,36 @@ func (u *User) Misspelled(t Ticket, now time.Time) Verdict {
 }
 
 // Charge charges a backup code as a wrong one before its hash is computed, and
-// admits it to Redeem. Without a set there is nothing to compute.
+// admits it to Redeem, or to Uncharge if the hash is not computed after all.
 func (u *User) Charge(t Ticket, now time.Time) Verdict {
 	c, ok := u.Answerable(t, now)
 	if !ok {
 		return Verdict{Result: Ended}
 	}
-	if u.BackupCodes == nil {
-		return u.refuse(c, nil, now)
-	}
-	open, blocked := ready(u.backup(), now)
+	open, blocked := u.openBackup(c, now)
 	if blocked != nil {
 		return *blocked
 	}
 	u.charge(c, open, now)
 	return Verdict{Result: Admitted}
+}
+
+// Uncharge takes back a charge at the given time, when the last failure before
+// it was at before. A challenge of which nothing else is known need not be
+// remembered, or answers that were compared with nothing would crowd out others.
+func (u *User) Uncharge(t Ticket, at, before, now time.Time) {
+	if u.BackupCodes != nil {
+		u.BackupCodes.Lane.Uncharge(at, before)
+	}
+	c, ok := u.Find(t, now)
+	if !ok || c.Failures == 0 {
+		return
+	}
+	c.Failures--
+	u.remember(c, now)
+	if c.Failures == 0 && c.Sends == 0 && c.Issued.After(u.Forgotten) {
+		u.Challenges = slices.DeleteFunc(u.Challenges, func(other Challenge) bool { return other.ID == c.ID })
+	}
 }
 
 // Redeem judges a backup code that was charged. A right one is spent and its
@@ -182,12 +201,12 @@ func (u *User) oneTime(c Challenge, now time.Time) []*Factor {
 	return factors
 }
 
-// backup returns the factor that letters can answer.
-func (u *User) backup() []*Factor {
+// openBackup returns the factor that letters can answer, or why there is none.
+func (u *User) openBackup(c Challenge, now time.Time) (open []*Factor, blocked *Verdict) {
 	if u.BackupCodes == nil {
-		return nil
+		return nil, &Verdict{Result: Unjudged, TriesLeft: c.triesLeft()}
 	}
-	return []*Factor{&u.BackupCodes.Factor}
+	return ready([]*Factor{&u.BackupCodes.Factor}, now)
 }
 
 // ready returns the factors that are neither delayed nor disabled. If there are
@@ -200,11 +219,11 @@ func ready(asked []*Factor, now time.Time) (open []*Factor, blocked *Verdict) {
 		switch {
 		case f.Lane.Closed(now):
 			if blocked == nil {
-				blocked = &Verdict{Result: Disabled, Method: f.Method}
+				blocked = &Verdict{Result: Disabled, Method: f.Method, Failures: f.Lane.Consecutive}
 			}
 		case now.Before(retryAt):
 			if blocked == nil || blocked.Result == Disabled || retryAt.Before(blocked.RetryAt) {
-				blocked = &Verdict{Result: Throttled, Method: f.Method, RetryAt: retryAt}
+				blocked = &Verdict{Result: Throttled, Method: f.Method, Failures: f.Lane.Consecutive, RetryAt: retryAt}
 			}
 		default:
 			open = append(open, f)
@@ -247,6 +266,7 @@ func (u *User) settle(c Challenge, compared []*Factor, now time.Time) Verdict {
 		verdict.Method = compared[0].Method
 	}
 	for _, f := range compared {
+		verdict.Failures = max(verdict.Failures, f.Lane.Consecutive)
 		if f.Lane.Refuse(now) {
 			verdict.Disabled = append(verdict.Disabled, f.Method)
 		}

@@ -18,6 +18,7 @@ const version = 1
 const (
 	maxPhone       = 16
 	maxBackupCodes = 15
+	maxOrder       = 1 << 62
 )
 
 // Presence bits, in the byte that follows the epochs.
@@ -39,7 +40,7 @@ func (u *User) Append(b []byte) []byte {
 	if u.TOTP != nil {
 		b = appendFactor(b, &u.TOTP.Factor)
 		b = appendKey(b, u.TOTP.Key)
-		b = appendAscending(b, u.TOTP.Spent)
+		b = appendSpent(b, u.TOTP.Spent)
 	}
 	if u.SMS != nil {
 		b = appendFactor(b, &u.SMS.Factor)
@@ -59,6 +60,7 @@ func (u *User) Append(b []byte) []byte {
 		b = appendTag(b, u.PendingSMS.Code)
 	}
 	b = appendSent(b, u.Sent)
+	b = appendTimes(b, u.Generated)
 	b = appendChallenges(b, u.Challenges)
 	return wire.AppendOptionalTime(b, u.Forgotten)
 }
@@ -78,7 +80,7 @@ func (u *User) Decode(data []byte) error {
 		r.Fail()
 	}
 	if has&hasTOTP != 0 {
-		u.TOTP = &TOTP{Factor: readFactor(r, MethodTOTP), Key: readKey(r), Spent: readAscending(r, maxSpent)}
+		u.TOTP = &TOTP{Factor: readFactor(r, MethodTOTP), Key: readKey(r), Spent: readSpent(r)}
 	}
 	if has&hasSMS != 0 {
 		u.SMS = &SMS{Factor: readFactor(r, MethodSMS), Phone: string(r.String(maxPhone))}
@@ -93,6 +95,7 @@ func (u *User) Decode(data []byte) error {
 		u.PendingSMS = &PendingSMS{Pending: readPending(r), Phone: string(r.String(maxPhone)), Code: readTag(r)}
 	}
 	u.Sent = readSent(r)
+	u.Generated = readTimes(r, SetsPerHour)
 	u.Challenges = readChallenges(r)
 	u.Forgotten = r.OptionalTime()
 	if err := r.Close(); err != nil {
@@ -196,11 +199,12 @@ func readBackupCodes(r *wire.Reader) *BackupCodes {
 func appendPending(b []byte, p Pending) []byte {
 	b = wire.AppendTime(b, p.Expires)
 	b = binary.AppendUvarint(b, uint64(p.Failures))
-	return wire.AppendBool(b, p.Proven)
+	b = wire.AppendBool(b, p.Proven)
+	return binary.AppendUvarint(b, p.Order)
 }
 
 func readPending(r *wire.Reader) Pending {
-	return Pending{Expires: r.Time(), Failures: int(r.Uvarint(MaxTries)), Proven: r.Bool()}
+	return Pending{Expires: r.Time(), Failures: int(r.Uvarint(MaxTries)), Proven: r.Bool(), Order: r.Uvarint(maxOrder)}
 }
 
 func appendTag(b []byte, t seal.Tag) []byte {
@@ -215,26 +219,57 @@ func readTag(r *wire.Reader) (t seal.Tag) {
 }
 
 func appendSent(b []byte, s Sent) []byte {
-	b = binary.AppendUvarint(b, uint64(len(s.Times)))
+	return wire.AppendOptionalTime(appendTimes(b, s.Times), s.Cooldown)
+}
+
+func readSent(r *wire.Reader) Sent {
+	return Sent{Times: readTimes(r, PerDay), Cooldown: r.OptionalTime()}
+}
+
+// appendTimes appends ascending times.
+func appendTimes(b []byte, times []time.Time) []byte {
+	b = binary.AppendUvarint(b, uint64(len(times)))
 	base := time.Unix(0, 0)
-	for _, t := range s.Times {
+	for _, t := range times {
 		b = wire.AppendTimeAfter(b, base, t)
 		base = t
 	}
-	return wire.AppendOptionalTime(b, s.Cooldown)
+	return b
 }
 
-func readSent(r *wire.Reader) (s Sent) {
+func readTimes(r *wire.Reader, limit uint64) (times []time.Time) {
 	base := time.Unix(0, 0)
-	for range r.Uvarint(PerDay) {
+	for range r.Uvarint(limit) {
 		t := r.TimeAfter(base)
-		if len(s.Times) > 0 && t.Before(base) {
+		if len(times) > 0 && t.Before(base) {
 			r.Fail()
 		}
-		s.Times = append(s.Times, t)
+		times = append(times, t)
 		base = t
 	}
-	s.Cooldown = r.OptionalTime()
+	return times
+}
+
+// appendSpent appends the steps and the distance from Next to the one after the
+// last of them, which is nearly always none.
+func appendSpent(b []byte, s Spent) []byte {
+	b = appendAscending(b, s.Steps)
+	if n := len(s.Steps); n > 0 {
+		b = binary.AppendUvarint(b, uint64(s.Steps[n-1]+1-s.Next))
+	}
+	return b
+}
+
+func readSpent(r *wire.Reader) Spent {
+	s := Spent{Steps: readAscending(r, maxSpent)}
+	if n := len(s.Steps); n > 0 {
+		after := s.Steps[n-1] + 1
+		if s.Steps[0] < 0 || after < 1 {
+			r.Fail()
+			return s
+		}
+		s.Next = after - int64(r.Uvarint(uint64(after)))
+	}
 	return s
 }
 

@@ -44,7 +44,7 @@ func full() *User {
 		TOTP: &TOTP{
 			Factor: factor(MethodTOTP),
 			Key:    totp.Key{Secret: bytes.Repeat([]byte{7}, 32), Algorithm: totp.SHA256, Digits: 8, Period: 60},
-			Spent:  Spent{63115200, 63115201, 63115300},
+			Spent:  Spent{Next: 63115202, Steps: []int64{63115200, 63115201, 63115300}},
 		},
 		SMS: &SMS{Factor: factor(MethodSMS), Phone: "+2348012345678"},
 		BackupCodes: &BackupCodes{
@@ -54,15 +54,16 @@ func full() *User {
 			Hashes: []BackupHash{{1}, {2}, {3, 15: 4}},
 		},
 		PendingTOTP: &PendingTOTP{
-			Pending: Pending{Expires: start.Add(15 * time.Minute), Failures: 2, Proven: true},
+			Pending: Pending{Expires: start.Add(15 * time.Minute), Failures: 2, Proven: true, Order: 1},
 			Key:     totp.Key{Secret: bytes.Repeat([]byte{8}, 20), Algorithm: totp.SHA1, Digits: 6, Period: 30},
 		},
 		PendingSMS: &PendingSMS{
-			Pending: Pending{Expires: start.Add(5 * time.Minute), Failures: 4},
+			Pending: Pending{Expires: start.Add(5 * time.Minute), Failures: 4, Order: 2},
 			Phone:   "+14155552671",
 			Code:    tag(1),
 		},
-		Sent: Sent{Times: []time.Time{start, start.Add(time.Minute)}, Cooldown: start.Add(90 * time.Second)},
+		Sent:      Sent{Times: []time.Time{start, start.Add(time.Minute)}, Cooldown: start.Add(90 * time.Second)},
+		Generated: []time.Time{start, start.Add(time.Second)},
 		Challenges: []Challenge{
 			{ID: [8]byte{1}, Issued: start, Expires: start.Add(5 * time.Minute), Failures: 5},
 			{ID: [8]byte{2}, Issued: start.Add(1), Expires: start.Add(4 * time.Minute), Sends: 3, Code: &Code{Tag: tag(2), Expires: start.Add(3 * time.Minute)}},
@@ -137,7 +138,11 @@ func checkFilled(t *testing.T, name string, v reflect.Value) {
 func TestTheFullestRecordIsUnder2KiB(t *testing.T) {
 	u := full()
 	u.TOTP.Key.Secret = make([]byte, totp.MaxSecret)
-	u.TOTP.Spent = Spent{1 << 35, 1<<35 + 1<<14, 1<<35 + 1<<15, 1<<35 + 1<<16}
+	u.TOTP.Spent = Spent{}
+	for i := range int64(maxSpent) {
+		u.TOTP.Spent.add(1<<35 + i<<14)
+	}
+	u.TOTP.Spent.Next = 0
 	u.PendingTOTP.Key = u.TOTP.Key
 	u.SMS.Phone = "+123456789012345"
 	u.PendingSMS.Phone = u.SMS.Phone
@@ -157,6 +162,10 @@ func TestTheFullestRecordIsUnder2KiB(t *testing.T) {
 	u.Sent.Times = nil
 	for i := range PerDay {
 		u.Sent.Times = append(u.Sent.Times, start.Add(time.Duration(i)*(2*time.Hour+987_654_321)))
+	}
+	u.Generated = nil
+	for i := range SetsPerHour {
+		u.Generated = append(u.Generated, start.Add(time.Duration(i)*(11*time.Minute+987_654_321)))
 	}
 	u.Challenges = nil
 	for i := range MaxChallenges {
@@ -206,7 +215,10 @@ func TestDamageIsRefused(t *testing.T) {
 		"6 failures of an enrollment": func(u *User) { u.PendingTOTP.Failures = 6 },
 		"101 failures in a row":       func(u *User) { u.TOTP.Lane.Consecutive = 101 },
 		"101 recent failures":         func(u *User) { u.TOTP.Lane.Recent = make([]int64, 101) },
-		"5 spent steps":               func(u *User) { u.TOTP.Spent = make(Spent, 5) },
+		"17 spent steps":              func(u *User) { u.TOTP.Spent.Steps = make([]int64, 17) },
+		"a spent step before 0":       func(u *User) { u.TOTP.Spent = Spent{Steps: []int64{-1}} },
+		"more than all steps spent":   func(u *User) { u.TOTP.Spent.Next = -1 },
+		"6 sets of backup codes":      func(u *User) { u.Generated = make([]time.Time, 6) },
 		"33 challenges":               func(u *User) { u.Challenges = make([]Challenge, 33) },
 		"challenges out of order":     func(u *User) { u.Challenges[1].Issued = start.Add(-1) },
 		"messages out of order":       func(u *User) { u.Sent.Times[1] = start.Add(-1) },

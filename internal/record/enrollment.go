@@ -6,7 +6,30 @@ import "time"
 type Pending struct {
 	Expires  time.Time
 	Failures int
-	Proven   bool // begun when there was a factor to prove first
+	Proven   bool   // begun when there was a factor to prove first
+	Order    uint64 // the greater, the later it was begun
+}
+
+// begin returns what a factor that is begun now has in common with others.
+func (u *User) begin(expires time.Time) Pending {
+	p := Pending{Expires: expires, Proven: u.Enrolled(), Order: 1}
+	for _, m := range []Method{MethodTOTP, MethodSMS} {
+		if other := u.pending(m); other != nil {
+			p.Order = max(p.Order, other.Order+1)
+		}
+	}
+	return p
+}
+
+// Begun returns the method of the pending factor that was begun last, or "".
+func (u *User) Begun(now time.Time) (last Method) {
+	order := uint64(0)
+	for _, m := range []Method{MethodTOTP, MethodSMS} {
+		if p := u.pending(m); p != nil && now.Before(p.Expires) && p.Order > order {
+			last, order = m, p.Order
+		}
+	}
+	return last
 }
 
 func (p *Pending) triesLeft() int { return MaxTries - p.Failures }
@@ -72,7 +95,7 @@ func (u *User) confirmed(had, replaced bool) {
 	if !had || replaced {
 		u.Renew()
 	}
-	u.ForgetDevices()
+	u.forgetDevices()
 	// Whatever was begun before there was anything to prove may be a stranger's.
 	for _, m := range []Method{MethodTOTP, MethodSMS} {
 		if p := u.pending(m); p != nil && !p.Proven {

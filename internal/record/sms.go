@@ -28,11 +28,7 @@ type Code struct {
 // BeginSMS makes a number pending, in place of an earlier one, and counts the
 // message to it.
 func (u *User) BeginSMS(phone string, code seal.Tag, expires, now time.Time, cooldown time.Duration) {
-	u.PendingSMS = &PendingSMS{
-		Pending: Pending{Expires: expires, Proven: u.Enrolled()},
-		Phone:   phone,
-		Code:    code,
-	}
+	u.PendingSMS = &PendingSMS{Pending: u.begin(expires), Phone: phone, Code: code}
 	u.Sent.Add(now, cooldown)
 }
 
@@ -57,8 +53,9 @@ func (u *User) confirmSMS(guess Guess, now time.Time) bool {
 	return true
 }
 
-// ImportSMS makes a number a confirmed factor.
+// ImportSMS makes a number a confirmed factor, and drops what is pending.
 func (u *User) ImportSMS(phone string, now time.Time) {
+	u.DropPending()
 	u.setSMS(&SMS{Factor: newFactor(MethodSMS, now), Phone: phone})
 }
 

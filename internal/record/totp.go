@@ -1,7 +1,6 @@
 package record
 
 import (
-	"crypto/subtle"
 	"slices"
 	"time"
 
@@ -21,37 +20,40 @@ type PendingTOTP struct {
 	Key totp.Key
 }
 
-// Spent holds the last accepted time steps, ascending, at most maxSpent. The
-// last one decides; the others are kept for Unlock. Fewer than maxSpent are all
-// that were ever accepted.
-type Spent []int64
+// Spent records which time steps can no longer be accepted: each one that was,
+// and every earlier one (RFC 6238 §5.2). Its zero value is none.
+type Spent struct {
+	// Next is the first step that is not refused as an earlier one.
+	Next int64
+	// Steps are the last accepted steps, ascending, at most maxSpent. Fewer are
+	// all that were ever accepted.
+	Steps []int64
+}
 
-const maxSpent = 4
+const maxSpent = 16
 
-// covers reports whether a step can no longer be accepted, because it or a later
-// one was (RFC 6238 §5.2).
-func (s Spent) covers(step int64) bool {
-	return len(s) > 0 && step <= s[len(s)-1]
+func (s *Spent) covers(step int64) bool {
+	return step < s.Next || slices.Contains(s.Steps, step)
 }
 
 func (s *Spent) add(step int64) {
-	*s = append(*s, step)
-	*s = (*s)[max(0, len(*s)-maxSpent):]
+	at, _ := slices.BinarySearch(s.Steps, step)
+	s.Steps = slices.Insert(s.Steps, at, step)
+	s.Steps = s.Steps[max(0, len(s.Steps)-maxSpent):]
+	s.Next = step + 1
 }
 
-// forgetAfter drops the steps after limit. If that leaves none of maxSpent, a
-// step that is no longer listed may have been accepted, so limit itself counts
-// as spent; the list stays full, since there may have been others before.
-func (s *Spent) forgetAfter(limit int64) {
-	full := len(*s) == maxSpent
-	kept := slices.DeleteFunc(slices.Clone(*s), func(step int64) bool { return step > limit })
-	if len(kept) == 0 && full {
-		kept = Spent{limit}
+// clockWas lets steps be accepted again that a clock ahead of limit has
+// refused as earlier ones. The steps that were accepted stay refused one by one.
+// Those before the first of maxSpent are not known, so all of them are.
+func (s *Spent) clockWas(limit int64) {
+	next := int64(0)
+	for i, step := range s.Steps {
+		if step <= limit || i == 0 && len(s.Steps) == maxSpent {
+			next = step + 1
+		}
 	}
-	for full && len(kept) < maxSpent {
-		kept = slices.Insert(kept, 0, kept[0])
-	}
-	*s = kept
+	s.Next = min(s.Next, next)
 }
 
 // accept finds the step of a code and spends it. The code of a step within reach
@@ -71,10 +73,7 @@ func (t *TOTP) accept(guess Guess, now time.Time) (accepted, replayed bool) {
 
 // BeginTOTP makes a key pending, in place of an earlier one.
 func (u *User) BeginTOTP(key totp.Key, expires time.Time) {
-	u.PendingTOTP = &PendingTOTP{
-		Pending: Pending{Expires: expires, Proven: u.Enrolled()},
-		Key:     key,
-	}
+	u.PendingTOTP = &PendingTOTP{Pending: u.begin(expires), Key: key}
 }
 
 // confirmTOTP makes the pending key a factor if the guess shows that an app has
@@ -89,14 +88,10 @@ func (u *User) confirmTOTP(guess Guess, now time.Time) bool {
 	return true
 }
 
-// ImportTOTP makes a key a confirmed factor. The key that the user already has
-// keeps its spent steps.
+// ImportTOTP makes a key a confirmed factor, and drops what is pending.
 func (u *User) ImportTOTP(key totp.Key, now time.Time) {
-	factor := TOTP{Factor: newFactor(MethodTOTP, now), Key: key}
-	if had := u.TOTP; had != nil && subtle.ConstantTimeCompare(had.Key.Secret, key.Secret) == 1 && had.Key.Period == key.Period {
-		factor.Spent = had.Spent
-	}
-	u.setTOTP(&factor)
+	u.DropPending()
+	u.setTOTP(&TOTP{Factor: newFactor(MethodTOTP, now), Key: key})
 }
 
 func (u *User) setTOTP(factor *TOTP) {

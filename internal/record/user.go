@@ -45,6 +45,9 @@ type User struct {
 	PendingSMS  *PendingSMS
 
 	Sent Sent
+	// Generated are the times of the last sets of backup codes, ascending, at most
+	// SetsPerHour.
+	Generated []time.Time
 
 	// Challenges are those that must be remembered, ordered by time of issue, at
 	// most MaxChallenges.
@@ -112,20 +115,22 @@ func (u *User) BackupCodesLeft() int {
 	return len(u.BackupCodes.Hashes)
 }
 
-// Renew invalidates every challenge, enrollment token, proof and trusted device.
+// Renew invalidates every challenge, enrollment token, proof and trusted device,
+// and drops every pending factor: it was begun under a proof that is invalid
+// from here on.
 func (u *User) Renew() {
 	u.Epoch = newEpoch()
 	u.Challenges, u.Forgotten = nil, time.Time{} // they were of the epoch before
-	u.ForgetDevices()
+	u.DropPending()
+	u.forgetDevices()
 }
 
-// ForgetDevices invalidates every trusted device.
-func (u *User) ForgetDevices() { u.Devices = newEpoch() }
+func (u *User) forgetDevices() { u.Devices = newEpoch() }
 
-// Reset removes every factor. Messages stay counted, so that a reset is no way
-// around the limits.
+// Reset removes every factor. Messages and sets of backup codes stay counted, so
+// that a reset is no way around the limits.
 func (u *User) Reset() {
-	*u = User{Sent: u.Sent}
+	*u = User{Sent: u.Sent, Generated: u.Generated}
 	u.Renew()
 }
 
@@ -144,15 +149,15 @@ func (u *User) Remove(m Method) {
 	if !u.Enrolled() {
 		u.BackupCodes = nil
 	}
-	u.DropPending() // begun under a proof that is invalid from here on
 	u.Renew()
 }
 
-// Unlock forgets failures and enables the factors that they disabled. It also
-// forgets what a clock that ran ahead has left: time steps, messages and
-// challenges of the future.
+// Unlock forgets failures, enables the factors that they disabled, and forgets
+// the counts of messages and sets of backup codes. It also undoes what a clock
+// that ran ahead has left.
 func (u *User) Unlock(now time.Time) {
-	u.Sent.forgetAfter(now)
+	u.DropPending()
+	u.Sent, u.Generated = Sent{}, nil
 	if u.Forgotten.After(now) {
 		u.Renew()
 	}
@@ -160,6 +165,6 @@ func (u *User) Unlock(now time.Time) {
 		f.Lane = throttle.Lane{}
 	}
 	if u.TOTP != nil {
-		u.TOTP.Spent.forgetAfter(u.TOTP.Key.Step(now) + 1)
+		u.TOTP.Spent.clockWas(u.TOTP.Key.Step(now) + 1)
 	}
 }

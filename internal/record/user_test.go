@@ -132,7 +132,7 @@ func TestChallengesOfAnotherEpochAreDead(t *testing.T) {
 		"renewed":  (*User).Renew,
 		"reset":    (*User).Reset,
 		"removed":  func(u *User) { u.Remove(MethodTOTP) },
-		"replaced": func(u *User) { u.ImportTOTP(rfcKey, start) },
+		"replaced": func(u *User) { u.setTOTP(&TOTP{Key: rfcKey}) },
 		"deleted":  func(u *User) { *u = User{} },
 	} {
 		u := enrolled()
@@ -176,9 +176,9 @@ func TestEpochs(t *testing.T) {
 		t.Error("a replaced factor must end both")
 	}
 	third := *u
-	u.ForgetDevices()
-	if u.Epoch != third.Epoch || u.Devices == third.Devices {
-		t.Error("forgetting devices must end those alone")
+	u.Renew()
+	if u.Epoch == third.Epoch || u.Devices == third.Devices {
+		t.Error("renewing must end both")
 	}
 }
 
@@ -209,63 +209,58 @@ func TestResetKeepsWhatWasSent(t *testing.T) {
 	}
 }
 
-func TestSpentStepsAheadAreForgotten(t *testing.T) {
+// TestAnAcceptedStepStaysRefusedAfterUnlock, and only the accepted steps: not all
+// those before the ones that a clock ahead of the others has accepted.
+func TestAnAcceptedStepStaysRefusedAfterUnlock(t *testing.T) {
+	long := []int64{90} // longer than what is remembered
+	for i := range int64(maxSpent) {
+		long = append(long, 5000+2*i)
+	}
 	for _, test := range []struct {
 		name   string
 		spent  []int64
-		limit  int64
-		free   int64 // the first step that may be accepted
-		forget bool
+		limits []int64 // of each Unlock
+		free   []int64
+		used   []int64
 	}{
-		{"none", nil, 100, 0, false},
-		{"all past", []int64{90, 95}, 100, 96, false},
-		{"one window ahead", []int64{90, 100}, 100, 101, false},
-		{"a clock ran ahead once", []int64{90, 5000}, 100, 91, true},
-		{"a clock ran ahead for long", []int64{90, 5000, 5001, 5002, 5003}, 100, 101, true},
-		{"a clock ran ahead from the start", []int64{5000, 5001}, 100, 0, true},
+		{"none", nil, []int64{100}, []int64{0}, nil},
+		{"all past", []int64{90, 95}, []int64{100}, []int64{96, 100}, []int64{89, 90, 91, 95}},
+		{"one window ahead", []int64{90, 100}, []int64{100}, []int64{101}, []int64{91, 100}},
+		{"two windows ahead", []int64{90, 101}, []int64{100}, []int64{91, 100, 102}, []int64{90, 101}},
+		{"ahead from the start", []int64{5000, 5002}, []int64{100}, []int64{0, 4999, 5001}, []int64{5000, 5002}},
+		{"unlocked twice", []int64{90, 200, 5000}, []int64{1000, 100}, []int64{91, 199, 201, 4999}, []int64{90, 200, 5000}},
+		{"more than are remembered", long, []int64{100}, []int64{5001, 5031}, []int64{91, 4999, 5000, 5002, 5030}},
 	} {
 		var s Spent
 		for _, step := range test.spent {
 			s.add(step)
 		}
-		s.forgetAfter(test.limit)
-		if test.free > 0 && !s.covers(test.free-1) || s.covers(test.free) {
-			t.Errorf("%s: %v, want step %d to be the first free one", test.name, s, test.free)
+		for _, limit := range test.limits {
+			s.clockWas(limit)
+		}
+		for _, step := range test.free {
+			if s.covers(step) {
+				t.Errorf("%s: step %d is refused: %+v", test.name, step, s)
+			}
+		}
+		for _, step := range test.used {
+			if !s.covers(step) {
+				t.Errorf("%s: step %d is accepted again: %+v", test.name, step, s)
+			}
 		}
 	}
 }
 
-// TestUnlockKeepsWhatACodeCanHave: the next step's code is accepted already.
-func TestUnlockKeepsWhatACodeCanHave(t *testing.T) {
-	now := rfcKey.Step(start)
-	for ahead, kept := range []bool{true, true, false} {
-		u := enrolled()
-		u.TOTP.Spent.add(now + int64(ahead))
-		u.Unlock(start)
-		if u.TOTP.Spent.covers(now+int64(ahead)) != kept {
-			t.Errorf("a spent step, %d ahead: kept %v, want %v", ahead, !kept, kept)
-		}
+func TestAStepAcceptedAfterUnlockRefusesThoseBeforeIt(t *testing.T) {
+	var s Spent
+	for _, step := range []int64{90, 5000} {
+		s.add(step)
 	}
-}
-
-// TestSpentStepsAreForgottenTwice: what the first time left unknown is unknown
-// the second time too.
-func TestSpentStepsAreForgottenTwice(t *testing.T) {
-	for _, ahead := range [][]int64{{5000, 5001, 5002, 5003}, {200, 201, 5000, 5001}} {
-		var s Spent
-		for _, step := range append([]int64{90}, ahead...) {
-			s.add(step)
-		}
-		s.forgetAfter(1000)
-		s.forgetAfter(100)
-		if !s.covers(90) || !s.covers(100) || s.covers(101) {
-			t.Errorf("%v: left with %v, want step 101 to be the first free one", ahead, s)
-		}
-		for step := range int64(maxSpent) {
-			s.add(101 + step)
-		}
-		if s.covers(101 + maxSpent) {
-			t.Errorf("%v: later steps are lost", ahead)
+	s.clockWas(100)
+	s.add(101)
+	for step, covered := range map[int64]bool{95: true, 101: true, 102: false, 4999: false, 5000: true, 5001: false} {
+		if s.covers(step) != covered {
+			t.Errorf("step %d is covered: %v, want %v", step, !covered, covered)
 		}
 	}
 }

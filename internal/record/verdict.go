@@ -43,6 +43,7 @@ type Verdict struct {
 	Result
 	Method    Method    // the factor concerned, if it is one alone
 	TriesLeft int       // Wrong, Unjudged, Replayed
+	Failures  int       // Wrong, Throttled, Disabled: in a row, of the factor with the most
 	RetryAt   time.Time // Throttled
 	Disabled  []Method  // Wrong: the factors that it disabled
 }

@@ -93,6 +93,17 @@ func (l *Lane) Refund() {
 	}
 }
 
+// Uncharge takes back a charge at the given time, which turned out to be for
+// nothing, when the last failure before it was at before. Charges in between
+// stay.
+func (l *Lane) Uncharge(at, before time.Time) {
+	l.Refund()
+	l.Consecutive = max(l.Consecutive-1, 0)
+	if l.LastFailure.Equal(at) {
+		l.LastFailure = before
+	}
+}
+
 // Succeed ends the row of failures. Those in the window stay: whoever guesses
 // beside an honest user is not helped by that user's logins.
 func (l *Lane) Succeed() {
