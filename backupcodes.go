@@ -27,13 +27,17 @@ var backupCost = record.Argon2{Time: 2, Memory: 19 << 10, Threads: 1}
 // call returns them again. Without a fresh proof it returns a *ChallengeError
 // (ActionManage), and from the sixth set within an hour on a *ThrottledError.
 func (e *Engine) GenerateBackupCodes(ctx context.Context, userID string, opts ...ChangeOption) ([]string, error) {
+	options, err := readOptions(opts)
+	if err != nil {
+		return nil, err
+	}
 	mayGenerate := func(u *user) error {
 		if !u.Enrolled() {
 			return ErrNotEnrolled
 		}
-		return e.mayChange(u, opts)
+		return e.mayChange(u, options)
 	}
-	err := e.update(ctx, userID, func(u *user) error {
+	err = e.update(ctx, userID, func(u *user) error {
 		if err := mayGenerate(u); err != nil {
 			return err
 		}

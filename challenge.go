@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -36,8 +37,9 @@ type Challenge struct {
 	// Methods are those that the user may answer with, in the order in which to
 	// offer them.
 	Methods []Method
-	// Phone is the masked number of MethodSMS, empty without one.
-	Phone     string
+	// Factors are those that may answer, in the same order, each with its ID,
+	// Method, Label and masked Phone alone.
+	Factors   []Factor
 	ExpiresAt time.Time
 }
 
@@ -57,12 +59,8 @@ type prompt struct {
 // challenge asks u for a code.
 func (e *Engine) challenge(u *user, action string) (*Challenge, error) {
 	c := &Challenge{Action: action, ExpiresAt: u.now.Add(e.config.ChallengeTTL)}
-	var err error
-	if c.Methods, err = e.availableMethods(u); err != nil {
+	if err := e.offer(u, c); err != nil {
 		return nil, err
-	}
-	if slices.Contains(c.Methods, MethodSMS) {
-		c.Phone = maskPhone(u.SMS.Phone)
 	}
 	claims := token.Claims{UserID: u.id, Action: action, Issued: u.IssueAt(u.now), Expires: c.ExpiresAt, Epoch: u.Epoch}
 	rand.Read(claims.ID[:])
@@ -71,32 +69,35 @@ func (e *Engine) challenge(u *user, action string) (*Challenge, error) {
 	return c, nil
 }
 
-// availableMethods returns the methods that a user with a factor may answer
-// with. Without any it is an error, never a way in.
-func (e *Engine) availableMethods(u *user) ([]Method, error) {
-	var available []Method
+// offer sets what a user with a factor may answer with. Nothing at all is an
+// error, never a way in.
+func (e *Engine) offer(u *user, c *Challenge) error {
 	refusal := ErrMethodUnavailable
 	for _, f := range u.Factors() {
 		switch {
-		case f.Lane.Closed(u.now):
+		case u.Lane(f.Method).Closed(u.now):
 			refusal = ErrFactorDisabled
-		case f.Method == MethodSMS && e.config.SMS == nil:
+		case !e.offers(f.Method):
 		case f.Method == MethodBackupCode && u.BackupCodesLeft() == 0:
 		default:
-			available = append(available, f.Method)
+			if !slices.Contains(c.Methods, f.Method) {
+				c.Methods = append(c.Methods, f.Method)
+			}
+			c.Factors = append(c.Factors, Factor{ID: factorID(f.ID), Method: f.Method, Label: f.Label, Phone: u.phone(f)})
 		}
 	}
-	if len(available) == 0 {
-		return nil, refusal
+	if len(c.Methods) == 0 {
+		return refusal
 	}
-	return available, nil
+	return nil
 }
 
-// verify judges a code for the challenge of a token, which must be this user's
+// verify judges an answer to the challenge of a token, which must be this user's
 // and for this action.
-func (e *Engine) verify(ctx context.Context, text, userID, action, code string) (*Login, error) {
-	if len(code) > maxCode {
-		return nil, ErrInvalidCode
+func (e *Engine) verify(ctx context.Context, text, userID, action, answered string) (*Login, error) {
+	input, err := parseAnswer(answered)
+	if err != nil {
+		return nil, err
 	}
 	claims, err := e.openChallenge(ctx, text)
 	if err != nil {
@@ -106,13 +107,22 @@ func (e *Engine) verify(ctx context.Context, text, userID, action, code string) 
 		return nil, e.refuseToken(ctx, claims)
 	}
 	ticket := ticketOf(claims)
-	digits, letters := parseCode(code)
-	if letters == "" {
-		guess := e.guess(digits, func(tag seal.Tag) bool {
-			return e.ring.Verify(tag, challengeCode, claims.UserID, string(claims.ID[:]), digits)
+	switch {
+	case input.passkey != "" && e.config.Passkeys != nil:
+		return e.judge(ctx, claims, func(u *user) record.Verdict {
+			return u.AnswerPasskey(ticket, e.passkeyRequest(u, claims, input.passkey), u.now)
 		})
-		return e.judge(ctx, claims, func(u *user) record.Verdict { return u.Answer(ticket, guess, u.now) })
+	case input.letters != "":
+		return e.verifyBackupCode(ctx, claims, input.letters)
 	}
+	guess := e.guess(input.digits, func(tag seal.Tag) bool {
+		return e.ring.Verify(tag, challengeCode, claims.UserID, string(claims.ID[:]), input.digits)
+	})
+	return e.judge(ctx, claims, func(u *user) record.Verdict { return u.Answer(ticket, guess, u.now) })
+}
+
+func (e *Engine) verifyBackupCode(ctx context.Context, claims token.Claims, letters string) (*Login, error) {
+	ticket := ticketOf(claims)
 	symbols, ok := parseBackupCode(letters)
 	if !ok {
 		return e.judge(ctx, claims, func(u *user) record.Verdict { return u.Misspelled(ticket, u.now) })
@@ -139,9 +149,11 @@ func (e *Engine) judge(ctx context.Context, claims token.Claims, decide func(u *
 		if err := u.report(verdict, about); err != nil {
 			return err
 		}
-		about.Type, about.Method = EventVerified, verdict.Method
-		u.event(about)
-		login = e.login(u, verdict.Method, claims.Action)
+		verified := u.about(verdict.Factor)
+		verified.Type, verified.Method = EventVerified, verdict.Method
+		verified.Action, verified.ChallengeID = about.Action, about.ChallengeID
+		u.event(verified)
+		login = e.login(u, verdict, claims.Action)
 		return nil
 	})
 	if err != nil {
@@ -157,9 +169,7 @@ func (e *Engine) chargeAndHash(ctx context.Context, claims token.Claims, symbols
 	var codes record.BackupCodes
 	var charged, before time.Time
 	err = e.update(ctx, claims.UserID, func(u *user) error {
-		if u.BackupCodes != nil {
-			before = u.BackupCodes.Lane.LastFailure
-		}
+		before = u.Lanes.BackupCode.LastFailure
 		if err := u.report(u.Charge(ticket, u.now), aboutChallenge(claims)); err != nil {
 			return err
 		}
@@ -196,11 +206,19 @@ func (u *user) report(v record.Verdict, about Event) error {
 	case record.Wrong:
 		err := &CodeError{TriesLeft: v.TriesLeft}
 		about.Type, about.Err = EventRefused, err
+		if v.Err != nil {
+			about.Err = fmt.Errorf("%w: %w", err, v.Err)
+		}
 		u.event(about)
 		for _, disabled := range v.Disabled {
 			about.Type, about.Method, about.Err = EventFactorDisabled, disabled, ErrFactorDisabled
 			u.event(about)
 		}
+		return err
+	case record.Cloned:
+		err := fmt.Errorf("%w: %w", &CodeError{TriesLeft: v.TriesLeft}, ErrClonedPasskey)
+		about.Type, about.Err = EventRefused, err
+		u.event(about)
 		return err
 	case record.Replayed:
 		err := &CodeError{TriesLeft: v.TriesLeft, Spent: true}

@@ -29,6 +29,10 @@ type Config struct {
 	// SMS sends messages. If nil, there is no MethodSMS.
 	SMS SMSSender
 
+	// Passkeys verifies passkeys (WebAuthn); module webauthn has one. If nil, there
+	// is no MethodPasskey.
+	Passkeys PasskeyVerifier
+
 	// Required reports whether a user must have MFA. If nil, MFA is optional. It
 	// is asked anew each time it matters, so that a project can switch at run
 	// time. An error refuses the operation.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/protekt/mfa/internal/record"
 )
 
 // The errors of this package. Operations wrap them: test with [errors.Is].
@@ -26,8 +28,8 @@ var (
 	ErrNoPendingEnrollment = errors.New("mfa: no pending enrollment")
 	// ErrEnforced is returned by Unenroll while MFA is required.
 	ErrEnforced = errors.New("mfa: required, cannot be removed")
-	// ErrMethodUnavailable is returned if there is no SMS sender, or
-	// SMSConfig.Allow refused the message.
+	// ErrMethodUnavailable is returned if there is no SMS sender, no verifier of
+	// passkeys, or SMSConfig.Allow refused the message.
 	ErrMethodUnavailable = errors.New("mfa: method unavailable")
 	// ErrInvalidPhone is returned for text that is no phone number in E.164 form.
 	ErrInvalidPhone = errors.New("mfa: invalid phone number")
@@ -45,6 +47,9 @@ var (
 	// ErrAlreadyEnrolled is returned by ImportTOTP and ImportSMS if the user has
 	// another factor of that method. Revoke it first to replace it.
 	ErrAlreadyEnrolled = errors.New("mfa: already enrolled")
+	// ErrClonedPasskey is returned by a [PasskeyVerifier], and by the engine, if
+	// the counter of a passkey went back: its authenticator may have been copied.
+	ErrClonedPasskey = record.ErrCloned
 	// ErrNoRecord is returned by a [Store] for an unknown user.
 	ErrNoRecord = errors.New("mfa: no record")
 	// ErrConflict is returned by a [Store] if somebody else saved first, and by an
@@ -184,6 +189,7 @@ var errorCodes = []struct {
 	{ErrMethodUnavailable, "method_unavailable"},
 	{ErrEnforced, "mfa_enforced"},
 	{ErrInvalidCode, "invalid_code"},
+	{ErrClonedPasskey, "invalid_code"},
 	{ErrInvalidToken, "invalid_token"},
 	{ErrNotEnrolled, "not_enrolled"},
 	{ErrNoPendingEnrollment, "no_pending_enrollment"},

@@ -47,6 +47,8 @@ type Event struct {
 	UserID string
 	// Method is empty if the event concerns no factor, or several.
 	Method Method
+	// FactorID is that of the factor that the event concerns, if it is one alone.
+	FactorID string
 	// Phone is the masked number that the event concerns, if any.
 	Phone string
 	// ReplacedPhone is the masked number whose place Phone took, in EventReplaced.
@@ -101,6 +103,7 @@ func (e Event) attrs() []slog.Attr {
 	}
 	for _, field := range []struct{ key, value string }{
 		{"method", string(e.Method)},
+		{"factor_id", e.FactorID},
 		{"phone", e.Phone},
 		{"replaced_phone", e.ReplacedPhone},
 		{"action", e.Action},

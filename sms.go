@@ -3,9 +3,9 @@ package mfa
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/protekt/mfa/internal/record"
@@ -44,44 +44,79 @@ type SMSDelivery struct {
 
 // EnrollSMS begins the enrollment of a phone number by sending a code to it, in
 // place of one begun before; calling it again sends another code. The number
-// counts once VerifyEnrollment has accepted the code; one that the user already
-// has stays until then. A user with a confirmed factor who passes no fresh proof
-// gets a *ChallengeError (ActionManage).
+// counts once VerifyEnrollment has accepted the code, and takes the place of those
+// that the user has, unless KeepOthers or OnlyFactor says otherwise. A user with
+// a confirmed factor who passes no fresh proof gets a *ChallengeError
+// (ActionManage).
 func (e *Engine) EnrollSMS(ctx context.Context, userID, phone string, opts ...ChangeOption) (*SMSDelivery, error) {
 	if e.config.SMS == nil {
 		return nil, ErrMethodUnavailable
 	}
-	phone, err := parsePhone(phone)
+	options, err := readOptions(opts)
 	if err != nil {
 		return nil, err
 	}
+	phone, err = parsePhone(phone)
+	if err != nil {
+		return nil, err
+	}
+	var pending record.Pending
 	return e.send(ctx, delivery{
 		userID: userID,
 		about:  Event{Method: MethodSMS, Phone: maskPhone(phone), Action: ActionEnroll},
 		check: func(u *user) (string, time.Time, error) {
-			return phone, u.Sent.NextAt(), e.mayChange(u, opts)
+			pending, err = e.mayEnroll(u, MethodSMS, options)
+			return phone, u.Sent.NextAt(), err
 		},
 		tag: func(code string) seal.Tag { return e.ring.MAC(enrollmentCode, userID, phone, code) },
 		count: func(u *user, tag seal.Tag) (expires, resend time.Time) {
-			expires = u.now.Add(e.pendingTTL(MethodSMS))
-			u.BeginSMS(phone, tag, expires, u.now, e.config.SMSCodes.Cooldown)
-			u.event(Event{Type: EventEnrollmentStarted, Method: MethodSMS, Phone: maskPhone(phone), Action: ActionEnroll})
-			return expires, u.Sent.NextAt()
+			pending.Phone, pending.Code = phone, tag
+			begun := u.Begin(pending)
+			u.Sent.Add(u.now, e.config.SMSCodes.Cooldown)
+			u.event(Event{Type: EventEnrollmentStarted, Method: MethodSMS, FactorID: factorID(begun.ID), Phone: maskPhone(phone), Action: ActionEnroll})
+			return begun.Expires, u.Sent.NextAt()
 		},
 		undo: func(u *user, tag seal.Tag, cooldown time.Time) { u.PendingUndelivered(tag, cooldown) },
 	})
 }
 
+// A SendOption is an option of SendCode.
+type SendOption func(*sendOptions)
+
+type sendOptions struct{ to *string }
+
+// ToFactor sends the code to the phone with this ID, rather than to the one that
+// was last used.
+func ToFactor(id string) SendOption {
+	return func(o *sendOptions) { o.to = &id }
+}
+
 // SendCode sends a code to the user's phone, for the challenge of this token
 // alone. Calling it again sends another code, which replaces the first. Over a
 // limit it returns a *ThrottledError, and nothing is sent or changed.
-func (e *Engine) SendCode(ctx context.Context, token string) (*SMSDelivery, error) {
+func (e *Engine) SendCode(ctx context.Context, token string, opts ...SendOption) (*SMSDelivery, error) {
+	var options sendOptions
+	for _, opt := range opts {
+		if opt != nil {
+			opt(&options)
+		}
+	}
 	claims, err := e.openChallenge(ctx, token)
 	if err != nil {
 		return nil, err
 	}
 	ticket, about := ticketOf(claims), aboutChallenge(claims)
 	about.Method = MethodSMS
+	to := func(u *user) *record.SMS {
+		if options.to == nil {
+			return u.User.Phone(record.ID{})
+		}
+		id, ok := parseFactorID(*options.to)
+		if !ok {
+			return nil
+		}
+		return u.User.Phone(id)
+	}
 	return e.send(ctx, delivery{
 		userID: claims.UserID,
 		about:  about,
@@ -90,19 +125,21 @@ func (e *Engine) SendCode(ctx context.Context, token string) (*SMSDelivery, erro
 			switch {
 			case !ok:
 				return "", next, u.report(record.Verdict{Result: record.Ended}, aboutChallenge(claims))
-			case e.config.SMS == nil || u.SMS == nil:
+			case e.config.SMS == nil || !u.Has(MethodSMS):
 				return "", next, ErrMethodUnavailable
-			case u.SMS.Lane.Closed(u.now):
+			case to(u) == nil:
+				return "", next, ErrNotEnrolled
+			case u.Lane(MethodSMS).Closed(u.now):
 				return "", next, ErrFactorDisabled
 			}
-			return u.SMS.Phone, u.NextSend(c), nil
+			return to(u).Phone, u.NextSend(c), nil
 		},
 		tag: func(code string) seal.Tag {
 			return e.ring.MAC(challengeCode, claims.UserID, string(claims.ID[:]), code)
 		},
 		count: func(u *user, tag seal.Tag) (expires, resend time.Time) {
 			expires = earlier(u.now.Add(e.config.SMSCodes.TTL), claims.Expires)
-			return expires, u.Send(ticket, record.Code{Tag: tag, Expires: expires}, u.now, e.config.SMSCodes.Cooldown)
+			return expires, u.Send(ticket, record.Code{Tag: tag, Factor: to(u).ID, Expires: expires}, u.now, e.config.SMSCodes.Cooldown)
 		},
 		undo: func(u *user, tag seal.Tag, cooldown time.Time) { u.Undelivered(ticket, tag, cooldown, u.now) },
 	})
@@ -117,11 +154,12 @@ func (e *Engine) ImportSMS(ctx context.Context, userID, phone string) error {
 		return err
 	}
 	return e.update(ctx, userID, func(u *user) error {
-		if u.SMS != nil {
-			return alreadyEnrolled(u.SMS.Phone == phone)
+		if u.Has(MethodSMS) {
+			return alreadyEnrolled(slices.ContainsFunc(u.SMS, func(s record.SMS) bool { return s.Phone == phone }))
 		}
-		u.ImportSMS(phone, u.now)
-		u.event(Event{Type: EventEnrolled, Method: MethodSMS, Phone: maskPhone(phone)})
+		imported := u.about(u.ImportSMS(phone, u.now))
+		imported.Type = EventEnrolled
+		u.event(imported)
 		return nil
 	})
 }
@@ -130,7 +168,6 @@ func (e *Engine) ImportSMS(ctx context.Context, userID, phone string) error {
 const (
 	enrollmentCode = "sms enrollment"
 	challengeCode  = "sms challenge"
-	phoneNumber    = "phone number"
 )
 
 // A delivery is one code on its way to a phone. Its fields are all that codes
@@ -143,7 +180,7 @@ type delivery struct {
 	check func(u *user) (phone string, next time.Time, err error)
 	// tag returns the keyed hash of a code, by which it is recognized later.
 	tag func(code string) seal.Tag
-	// count stores the tag and counts the message.
+	// count stores the tag and counts the message, after check.
 	count func(u *user, tag seal.Tag) (expires, resend time.Time)
 	// undo voids the code of a message that was not delivered, and lifts the
 	// cooldown that it set.
@@ -216,48 +253,6 @@ func (e *Engine) allow(ctx context.Context, userID, phone string) error {
 		return fmt.Errorf("%w: %w", ErrMethodUnavailable, err)
 	}
 	return nil
-}
-
-// countNumber counts a message to a number that nobody has confirmed yet, which
-// may be a stranger's. Messages to a confirmed number count only for its user,
-// or a stranger could silence it.
-func (e *Engine) countNumber(ctx context.Context, d delivery, phone string) error {
-	if e.config.SMSCodes.Numbers == nil || d.about.Action != ActionEnroll {
-		return nil
-	}
-	var refused *user
-	err := e.updateIn(ctx, e.config.SMSCodes.Numbers, e.numberID(phone), e.open, func(number *user) error {
-		// The events are the user's, not the number's.
-		refused = &user{id: d.userID, now: number.now, silent: number.silent}
-		if err := refused.throttled(number.Sent.NextAt(), true, d.about); err != nil {
-			return err
-		}
-		number.Sent.Count(number.now)
-		return nil
-	})
-	if refused != nil {
-		e.emit(ctx, refused.events...)
-	}
-	return err
-}
-
-// uncountNumber takes back what countNumber counted, since no message was sent.
-// If that fails the number stays counted, which errs on the safe side.
-func (e *Engine) uncountNumber(ctx context.Context, d delivery, phone string) {
-	if e.config.SMSCodes.Numbers == nil || d.about.Action != ActionEnroll {
-		return
-	}
-	_ = e.updateIn(ctx, e.config.SMSCodes.Numbers, e.numberID(phone), e.open, func(number *user) error {
-		number.Sent.TakeBack()
-		return nil
-	})
-}
-
-// numberID returns the name of a number's record, which does not reveal the
-// number.
-func (e *Engine) numberID(phone string) string {
-	tag := e.ring.MAC(phoneNumber, phone)
-	return "mfa_number_" + hex.EncodeToString(tag.Sum[:])
 }
 
 // deliver sends a message that is already counted. If that fails, undo voids its

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/protekt/mfa/internal/otpauth"
+	"github.com/protekt/mfa/internal/record"
 	"github.com/protekt/mfa/internal/totp"
 )
 
@@ -50,10 +52,15 @@ type TOTPEnrollment struct {
 // EnrollTOTP begins the enrollment of an authenticator app, in place of one
 // begun before. account is what the app shows beside the issuer, such as an
 // e-mail address: 1 to 255 printable bytes without ':'. The app counts once
-// VerifyEnrollment has accepted a code from it; one that the user already has
-// stays until then. A user with a confirmed factor who passes no fresh proof
-// gets a *ChallengeError (ActionManage).
+// VerifyEnrollment has accepted a code from it, and takes the place of those that
+// the user has, unless KeepOthers or OnlyFactor says otherwise. A user with a
+// confirmed factor who passes no fresh proof gets a *ChallengeError
+// (ActionManage).
 func (e *Engine) EnrollTOTP(ctx context.Context, userID, account string, opts ...ChangeOption) (*TOTPEnrollment, error) {
+	options, err := readOptions(opts)
+	if err != nil {
+		return nil, err
+	}
 	key := newKey(e.config.TOTP)
 	uri, err := keyURI(e.config.Issuer, account, key)
 	if err != nil {
@@ -61,12 +68,13 @@ func (e *Engine) EnrollTOTP(ctx context.Context, userID, account string, opts ..
 	}
 	enrollment := &TOTPEnrollment{URI: uri, Secret: otpauth.Secret(key)}
 	err = e.update(ctx, userID, func(u *user) error {
-		if err := e.mayChange(u, opts); err != nil {
+		p, err := e.mayEnroll(u, MethodTOTP, options)
+		if err != nil {
 			return err
 		}
-		enrollment.ExpiresAt = u.now.Add(e.pendingTTL(MethodTOTP))
-		u.BeginTOTP(key, enrollment.ExpiresAt)
-		u.event(Event{Type: EventEnrollmentStarted, Method: MethodTOTP, Action: ActionEnroll})
+		p.Key, enrollment.ExpiresAt = key, p.Expires
+		begun := u.Begin(p)
+		u.event(Event{Type: EventEnrollmentStarted, Method: MethodTOTP, FactorID: factorID(begun.ID), Action: ActionEnroll})
 		return nil
 	})
 	if err != nil {
@@ -89,11 +97,12 @@ func (e *Engine) ImportTOTP(ctx context.Context, userID, uri string) error {
 		return fmt.Errorf("%w: %w", ErrInvalidInput, err)
 	}
 	return e.update(ctx, userID, func(u *user) error {
-		if u.TOTP != nil {
-			return alreadyEnrolled(u.TOTP.Key.Equal(key))
+		if u.Has(MethodTOTP) {
+			return alreadyEnrolled(slices.ContainsFunc(u.TOTP, func(app record.TOTP) bool { return app.Key.Equal(key) }))
 		}
-		u.ImportTOTP(key, u.now)
-		u.event(Event{Type: EventEnrolled, Method: MethodTOTP})
+		imported := u.about(u.ImportTOTP(key, u.now))
+		imported.Type = EventEnrolled
+		u.event(imported)
 		return nil
 	})
 }
@@ -122,8 +131,11 @@ func newKey(c TOTPConfig) totp.Key {
 
 // keyURI encodes a key for an account with a name that apps can show.
 func keyURI(issuer, account string, key totp.Key) (string, error) {
-	if account == "" || len(account) > maxAccount || !printable(account) || strings.Contains(account, ":") {
-		return "", fmt.Errorf("%w: the account name must be 1 to %d printable bytes without ':'", ErrInvalidInput, maxAccount)
+	if err := checkAccount(account); err != nil {
+		return "", err
+	}
+	if strings.Contains(account, ":") {
+		return "", fmt.Errorf("%w: the account name must not contain ':'", ErrInvalidInput)
 	}
 	uri, err := otpauth.URI(issuer, account, key)
 	if err != nil {

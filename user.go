@@ -53,12 +53,21 @@ func (u *user) throttled(next time.Time, sending bool, about Event) error {
 	return err
 }
 
-// phone returns the masked number of a confirmed factor, or "".
-func (u *user) phone(method Method) string {
-	if method != MethodSMS || u.SMS == nil {
+// about returns an event about a confirmed factor; an empty one for the zero ID.
+func (u *user) about(id record.ID) Event {
+	f := u.Find(id)
+	if f == nil {
+		return Event{}
+	}
+	return Event{Method: f.Method, FactorID: factorID(id), Phone: u.phone(f)}
+}
+
+// phone returns the masked number of a factor, "" for one without.
+func (u *user) phone(f *record.Factor) string {
+	if f.Method != MethodSMS {
 		return ""
 	}
-	return maskPhone(u.SMS.Phone)
+	return maskPhone(u.User.Phone(f.ID).Phone)
 }
 
 // retries is how often an operation starts again because somebody else saved
@@ -132,8 +141,8 @@ func (e *Engine) loadFrom(ctx context.Context, store Store, userID string, open 
 	return u, nil
 }
 
-// maxRecord bounds what is read from a store. Records stay under 2 KiB.
-const maxRecord = 8 << 10
+// maxRecord bounds what is read from a store, in bytes.
+const maxRecord = 16 << 10
 
 // An opener makes a stored record the state of u.
 type opener func(u *user, stored Record) error
@@ -186,12 +195,11 @@ func (e *Engine) save(ctx context.Context, store Store, u *user) error {
 }
 
 func (u *user) confirmedMethods() []Method {
-	confirmed := make([]Method, 0, 2)
-	if u.TOTP != nil {
-		confirmed = append(confirmed, MethodTOTP)
-	}
-	if u.SMS != nil {
-		confirmed = append(confirmed, MethodSMS)
+	confirmed := make([]Method, 0, 3)
+	for _, m := range []Method{MethodPasskey, MethodTOTP, MethodSMS} {
+		if u.Has(m) {
+			confirmed = append(confirmed, m)
+		}
 	}
 	return confirmed
 }

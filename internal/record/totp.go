@@ -14,12 +14,6 @@ type TOTP struct {
 	Spent Spent
 }
 
-// PendingTOTP is an authenticator app that is not confirmed yet.
-type PendingTOTP struct {
-	Pending
-	Key totp.Key
-}
-
 // Spent records which time steps can no longer be accepted: each one that was,
 // and every earlier one (RFC 6238 §5.2). Its zero value is none.
 type Spent struct {
@@ -71,31 +65,23 @@ func (t *TOTP) accept(guess Guess, now time.Time) (accepted, replayed bool) {
 	return true, false
 }
 
-// BeginTOTP makes a key pending, in place of an earlier one.
-func (u *User) BeginTOTP(key totp.Key, expires time.Time) {
-	u.PendingTOTP = &PendingTOTP{Pending: u.begin(expires), Key: key}
-}
-
-// confirmTOTP makes the pending key a factor if the guess shows that an app has
-// it. The code is spent.
-func (u *User) confirmTOTP(guess Guess, now time.Time) bool {
-	factor := TOTP{Factor: newFactor(MethodTOTP, now), Key: u.PendingTOTP.Key}
-	if accepted, _ := factor.accept(guess, now); !accepted {
-		return false
+// acceptTOTP compares a code with every app and returns the first that accepts
+// it. Another app that shows the same digits spends them too.
+func (u *User) acceptTOTP(guess Guess, now time.Time) (by *Factor, replayed bool) {
+	for i := range u.TOTP {
+		accepted, again := u.TOTP[i].accept(guess, now)
+		if accepted && by == nil {
+			by = &u.TOTP[i].Factor
+		}
+		replayed = replayed || again
 	}
-	u.PendingTOTP = nil
-	u.setTOTP(&factor)
-	return true
+	return by, replayed
 }
 
 // ImportTOTP makes a key a confirmed factor, and drops what is pending.
-func (u *User) ImportTOTP(key totp.Key, now time.Time) {
+func (u *User) ImportTOTP(key totp.Key, now time.Time) ID {
 	u.DropPending()
-	u.setTOTP(&TOTP{Factor: newFactor(MethodTOTP, now), Key: key})
-}
-
-func (u *User) setTOTP(factor *TOTP) {
-	had, replaced := u.Enrolled(), u.TOTP != nil
-	u.TOTP = factor
-	u.confirmed(had, replaced)
+	return u.admit(Pending{Factor: Factor{ID: newID(), Method: MethodTOTP}, Key: key}, now, func(f Factor) {
+		u.TOTP = append(u.TOTP, TOTP{Factor: f, Key: key})
+	})
 }

@@ -48,6 +48,11 @@ type Lane struct {
 	Disabled    bool
 }
 
+// Zero reports whether nothing is counted.
+func (l *Lane) Zero() bool {
+	return l.Consecutive == 0 && l.LastFailure.IsZero() && len(l.Recent) == 0 && !l.Disabled
+}
+
 // RetryAt returns the end of the delay, or zero without one.
 func (l *Lane) RetryAt(s Schedule) time.Time {
 	delay := s.Delay(l.Consecutive)
