@@ -55,7 +55,7 @@ func TestDependenciesAreListed(t *testing.T) {
 		t.Fatalf("found only %v", used)
 	}
 	var list strings.Builder
-	list.WriteString("# Dependencies\n\nWhat each module here is built and tested with. Only what the root names comes\nwith the engine.\n\n| module | licence | for |\n| --- | --- | --- |\n")
+	list.WriteString("# Dependencies\n\nThe modules that each module of this repository is built and tested with. Hosts that\nimport the engine get those of the root alone.\n\n| module | license | used by |\n| --- | --- | --- |\n")
 	for _, path := range slices.Sorted(maps.Keys(used)) {
 		fmt.Fprintf(&list, "| %s | %s | %s |\n", path, licence(t, path, directories[path]), strings.Join(slices.Sorted(maps.Keys(used[path])), ", "))
 	}
