@@ -2,6 +2,7 @@ package mfa_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,12 +15,17 @@ import (
 	"github.com/protekt/mfa/mfatest"
 )
 
-// The examples stand still at this time, and use a key that anybody may read.
+// The examples stand still at this time, and use keys of their own.
 var (
-	start    = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-	aKey     = []byte("32 random bytes of your own here")
-	otherKey = []byte("another 32 random bytes of yours")
+	start          = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	aKey, otherKey = newKey(), newKey()
 )
+
+func newKey() []byte {
+	key := make([]byte, 32)
+	rand.Read(key)
+	return key
+}
 
 func must[T any](v T, err error) T {
 	if err != nil {
@@ -59,10 +65,12 @@ func challenge(engine *mfa.Engine, userID string) string {
 func Example() {
 	ctx := context.Background()
 	clock := mfatest.NewClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)) // for this example alone
+	key := make([]byte, 32)                                                // yours is kept with your secrets
+	rand.Read(key)
 	engine, err := mfa.New(mfa.Config{
 		Issuer: "ACME",
-		Store:  mfa.NewMemoryStore(),                                 // or your database
-		Keys:   [][]byte{[]byte("32 random bytes of your own here")}, // from your secrets
+		Store:  mfa.NewMemoryStore(), // or your database
+		Keys:   [][]byte{key},
 		Now:    clock.Now,
 	})
 	if err != nil {
