@@ -82,11 +82,6 @@ func parseBackupCode(letters string) (symbols string, ok bool) {
 	return symbols, ok
 }
 
-var (
-	phoneSigns    = strings.NewReplacer(".", "", "/", "", "[", "(", "]", ")")
-	phoneBrackets = strings.NewReplacer("(", "", ")", "")
-)
-
 // parsePhone brings a number into E.164 form.
 func parsePhone(text string) (string, error) {
 	if len(text) > maxTyped {
@@ -96,11 +91,21 @@ func parsePhone(text string) (string, error) {
 	if scheme := "tel:"; len(phone) > len(scheme) && strings.EqualFold(phone[:len(scheme)], scheme) {
 		phone = phone[len(scheme):]
 	}
-	phone = phoneSigns.Replace(phone)
+	phone = strings.Map(func(r rune) rune {
+		switch r {
+		case '.', '/':
+			return -1
+		case '[':
+			return '('
+		case ']':
+			return ')'
+		}
+		return r
+	}, phone)
 	if strings.Contains(phone, "(0)") { // a trunk prefix, of which only the country knows whether it stays
 		return "", ErrInvalidPhone
 	}
-	phone = phoneBrackets.Replace(phone)
+	phone = strings.ReplaceAll(strings.ReplaceAll(phone, "(", ""), ")", "")
 	digits, found := strings.CutPrefix(phone, "+")
 	if !found || len(digits) < 7 || len(digits) > 15 || !isDigits(digits) || digits[0] == '0' {
 		return "", ErrInvalidPhone

@@ -71,7 +71,7 @@ func New(keys [][]byte) (*Ring, error) {
 		if len(k) != KeySize {
 			return nil, fmt.Errorf("key %d has %d bytes; a key is %d random bytes, as crypto/rand generates them", i, len(k), KeySize)
 		}
-		if bytes.Count(k, k[:1]) == KeySize {
+		if isConstant(k) {
 			return nil, fmt.Errorf("key %d is one byte repeated; a key is %d random bytes, as crypto/rand generates them", i, KeySize)
 		}
 		if isText(k) {
@@ -93,6 +93,9 @@ func New(keys [][]byte) (*Ring, error) {
 	}
 	return ring, nil
 }
+
+// isConstant reports whether b is one byte repeated.
+func isConstant(b []byte) bool { return bytes.Count(b, b[:1]) == len(b) }
 
 // isText reports whether b is printable ASCII alone, as no random key ever is.
 func isText(b []byte) bool {
