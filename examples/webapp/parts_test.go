@@ -224,14 +224,14 @@ func TestSealer(t *testing.T) {
 
 // With a file the application goes on where it was: users, factors, sessions.
 func TestRestart(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "a b?c.db")
+	path, key := filepath.Join(t.TempDir(), "a b?c.db"), newKey()
 	clock := mfatest.NewClock(time.Date(2030, 1, 1, 0, 0, 10, 0, time.UTC))
 	start := func() (*server, func()) {
 		db, err := openDatabase(t.Context(), path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		app, err := newServer(t.Context(), config{DB: db, Key: []byte("a test's key may be read by all!"), Now: clock.Now})
+		app, err := newServer(t.Context(), config{DB: db, Key: key, Now: clock.Now})
 		if err != nil {
 			t.Fatal(err)
 		}

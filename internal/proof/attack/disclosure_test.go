@@ -293,7 +293,7 @@ var openFields = []string{"Action", "Methods", "Phone", "UserID", "Method", "AMR
 // printed, logged or marshalled.
 func TestH03ValuesAreRedacted(t *testing.T) {
 	const mark = "S3CR3TS3CR3T"
-	w := world.New(t, func(c *mfa.Config) { c.Keys = [][]byte{[]byte(strings.Repeat(mark, 3)[:32])} })
+	w := world.New(t, func(c *mfa.Config) { c.Keys = [][]byte{[]byte(strings.Repeat(mark, 3)[:31] + "\x00")} })
 	world.OK(t, w.ImportTOTP(w.Ctx, "ada", importedURI))
 	world.OK(t, w.ImportSMS(w.Ctx, "ada", world.Phone))
 	// Each exported type, the fields of it that are secret, and whether its
