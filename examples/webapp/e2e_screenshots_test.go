@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-var screenshots = flag.Bool("screenshots", false, "write the README's pictures to docs/webapp")
+var screenshots = flag.Bool("screenshots", false, "write the README's pictures to screenshots")
 
 // A look is one way in which a page is seen.
 type look struct {
@@ -125,7 +125,7 @@ func (b *tab) write(name string, picture image.Image, colors map[color.Color]int
 	}
 	folder := b.t.TempDir()
 	if *screenshots {
-		folder = filepath.Join("..", "..", "docs", "webapp")
+		folder = "screenshots"
 	}
 	if err := os.WriteFile(filepath.Join(folder, name), small.Bytes(), 0o644); err != nil {
 		b.t.Fatal(err)
