@@ -106,7 +106,7 @@ func TestNewTakesAllThatMakesSense(t *testing.T) {
 		func(c *mfa.Config) { c.Issuer = "Сбербанк Онлайн Россия" },
 		func(c *mfa.Config) { c.Issuer = "ธนาคารกรุงเทพ" },
 		func(c *mfa.Config) { c.Issuer = "भारतीय स्टेट बैंक" },
-		func(c *mfa.Config) { c.Issuer = "بانک‌داری" },
+		func(c *mfa.Config) { c.Issuer = "بانک\u200cداری" },
 		func(c *mfa.Config) { c.TOTP = mfa.TOTPConfig{Algorithm: mfa.SHA512, Digits: 8, Period: time.Second} },
 		func(c *mfa.Config) { c.BackupCodes = mfa.BackupCodeConfig{Count: 15, Groups: 8} },
 		func(c *mfa.Config) { c.BackupCodes = mfa.BackupCodeConfig{Count: 1, Groups: 2} },
