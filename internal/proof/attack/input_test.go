@@ -600,6 +600,7 @@ func TestF07NumbersAtTheirEnds(t *testing.T) {
 		"digits=6": true, "digits=7": true, "digits=8": true, "period=1": true, "period=120": true,
 		"digits=0": false, "digits=5": false, "digits=9": false, "digits=10": false, "digits=19": false, "digits=-6": false, "digits=4294967302": false, "digits=18446744073709551622": false,
 		"period=0": false, "period=-30": false, "period=121": false, "period=4294967326": false, "period=18446744073709551646": false, "period=1e1": false,
+		"Digits=8": false, "PERIOD=60": false, "Algorithm=SHA512": false, "algorithm=MD5": false, "encoder=steam": false, "interval=60": false, "Secret=JBSWY3DPEHPK3PXP": false,
 	} {
 		w := world.New(t)
 		err := w.ImportTOTP(w.Ctx, "ada", rfcURI+"&"+parameter)
