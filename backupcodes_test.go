@@ -67,7 +67,8 @@ func TestSpellingsOfABackupCode(t *testing.T) {
 	world.OK(t, w.Unlock(w.Ctx, "ada"))
 	spelled := strings.ToUpper(strings.ReplaceAll(code, "-", ""))
 	spelled = strings.NewReplacer("0", "o", "1", "L").Replace(spelled)
-	w.Login("ada", " "+spelled[:3]+" - "+spelled[3:]+"\n")
+	spelled = strings.Map(func(r rune) rune { return r - '!' + '！' }, spelled[:2]) + spelled[2:]
+	w.Login("ada", "“\u202a"+spelled[:7]+" - "+spelled[7:]+"\u202c”.\n")
 	_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, code) // it was the same code
 	world.WantErr(t, err, mfa.ErrInvalidCode)
 }

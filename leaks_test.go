@@ -176,7 +176,7 @@ var calls = []call{
 	{"GenerateBackupCodes", "without a factor", "not_enrolled", func(s *scene, e *mfa.Engine) (any, error) { return s.codesOf(e.GenerateBackupCodes(s.Ctx, "eve")) }},
 	{"ImportSMS", "", "", func(s *scene, e *mfa.Engine) (any, error) { return none(e.ImportSMS(s.Ctx, "eve", phone3)) }},
 	{"ImportSMS", "of what is no number", "invalid_phone", func(s *scene, e *mfa.Engine) (any, error) {
-		return none(e.ImportSMS(s.Ctx, "eve", "tel:"+phone3))
+		return none(e.ImportSMS(s.Ctx, "eve", "sms:"+phone3))
 	}},
 	{"ImportTOTP", "", "", func(s *scene, e *mfa.Engine) (any, error) { return none(e.ImportTOTP(s.Ctx, "eve", importedKeyURI)) }},
 	{"ImportTOTP", "with a bad escape", "invalid_request", func(s *scene, e *mfa.Engine) (any, error) {
@@ -232,7 +232,7 @@ var calls = []call{
 	{"VerifyLogin", "with a spent code", "invalid_code", func(s *scene, e *mfa.Engine) (any, error) { return e.VerifyLogin(s.Ctx, s.login, s.spent) }},
 	{"VerifyLogin", "with a secret as the code", "invalid_code", func(s *scene, e *mfa.Engine) (any, error) { return e.VerifyLogin(s.Ctx, s.login, importedSecret) }},
 	{"VerifyLogin", "with a long code", "invalid_code", func(s *scene, e *mfa.Engine) (any, error) {
-		return e.VerifyLogin(s.Ctx, s.login, s.right+strings.Repeat(" ", 64))
+		return e.VerifyLogin(s.Ctx, s.login, s.right+strings.Repeat(" ", 256))
 	}},
 	{"VerifyLogin", "with another token", "invalid_token", func(s *scene, e *mfa.Engine) (any, error) { return e.VerifyLogin(s.Ctx, s.stepUp, s.right) }},
 	{"VerifyLogin", "with a forged token", "invalid_token", func(s *scene, e *mfa.Engine) (any, error) {
@@ -636,8 +636,9 @@ var shownFields = []string{
 // and wrapped, in slog, and as JSON where that is not for the client.
 func TestSecretsAreRedacted(t *testing.T) {
 	const secret = "SECRETSECRETSECRETSECRETSECRETSE"
+	key := secret[:31] + "\x00" // a key must not be text
 	store := mfa.NewMemoryStore()
-	engine, err := mfa.New(mfa.Config{Issuer: "x", Store: store, Keys: [][]byte{[]byte(secret)}})
+	engine, err := mfa.New(mfa.Config{Issuer: "x", Store: store, Keys: [][]byte{[]byte(key)}})
 	world.OK(t, err)
 	world.OK(t, engine.ImportTOTP(t.Context(), "ada", importedKeyURI))
 	record, err := store.Load(t.Context(), "ada")
@@ -667,7 +668,7 @@ func TestSecretsAreRedacted(t *testing.T) {
 			texts = append(texts, shownError(err)...)
 		}
 		for _, text := range texts {
-			for _, s := range []string{secret, importedSecret, importedKeyURI} {
+			for _, s := range []string{secret, key[:31], importedSecret, importedKeyURI} {
 				if found := leak(text, s); found != "" {
 					t.Errorf("%s is shown with %q", name, found)
 				}

@@ -28,12 +28,12 @@ func TestLongInputIsRefusedBeforeAnyWork(t *testing.T) {
 		call  func(text string) error
 		want  error
 	}{
-		"a code": {64, "123456" + strings.Repeat(" ", 58), func(text string) error { _, err := w.VerifyLogin(w.Ctx, token, text); return err }, mfa.ErrInvalidCode},
-		"a step-up's code": {64, "123456" + strings.Repeat(" ", 58), func(text string) error {
+		"a code": {256, "123456" + strings.Repeat(" ", 250), func(text string) error { _, err := w.VerifyLogin(w.Ctx, token, text); return err }, mfa.ErrInvalidCode},
+		"a step-up's code": {256, "123456" + strings.Repeat(" ", 250), func(text string) error {
 			_, err := w.VerifyStepUp(w.Ctx, stepUp.Token, "pay", text)
 			return err
 		}, mfa.ErrInvalidCode},
-		"an enrollment's code": {64, "123456" + strings.Repeat(" ", 58), func(text string) error {
+		"an enrollment's code": {256, "123456" + strings.Repeat(" ", 250), func(text string) error {
 			_, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, text)
 			return err
 		}, mfa.ErrInvalidCode},
@@ -46,7 +46,8 @@ func TestLongInputIsRefusedBeforeAnyWork(t *testing.T) {
 			return err
 		}, mfa.ErrInvalidInput},
 		"an action":      {64, strings.Repeat("1", 64), func(text string) error { _, err := w.BeginStepUp(w.Ctx, "ada", text); return err }, mfa.ErrInvalidInput},
-		"a phone number": {64, "+" + strings.Repeat(" ", 48) + "123456789012345", func(text string) error { return w.ImportSMS(w.Ctx, "bob", text) }, mfa.ErrInvalidPhone},
+		"a phone number": {256, "+" + strings.Repeat(" ", 240) + "123456789012345", func(text string) error { return w.ImportSMS(w.Ctx, "bob", text) }, mfa.ErrInvalidPhone},
+		"a secret":       {4 << 10, "JBSWY3DPEHPK3PXP" + strings.Repeat(" ", 4<<10-16), func(text string) error { return w.ImportTOTP(w.Ctx, "bob", text) }, mfa.ErrInvalidInput},
 		"a key URI":      {4 << 10, uri + strings.Repeat("x", 4<<10-len(uri)), func(text string) error { return w.ImportTOTP(w.Ctx, "bob", text) }, mfa.ErrInvalidInput},
 	} {
 		if test.fits != "" {
@@ -66,6 +67,16 @@ func TestLongInputIsRefusedBeforeAnyWork(t *testing.T) {
 				t.Errorf("%s of %d bytes takes %d bytes and %d calls of the store to refuse", name, n, size, store.Loads+store.Saves)
 			}
 		}
+	}
+
+	// Of a code, what is left of it counts too.
+	store.Loads = 0
+	_, err = w.VerifyLogin(w.Ctx, token, strings.Repeat("1", 65))
+	world.WantErr(t, err, mfa.ErrInvalidCode)
+	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, strings.Repeat("١", 65))
+	world.WantErr(t, err, mfa.ErrInvalidCode)
+	if store.Loads > 0 {
+		t.Errorf("a code of 65 digits takes %d loads to refuse", store.Loads)
 	}
 
 	// Options are refused by being worth nothing.
@@ -95,10 +106,13 @@ func TestReadingTakesMemoryInProportion(t *testing.T) {
 		"a key URI": {4 << 10, func(text string) { frozen.ImportTOTP(w.Ctx, "bob", "otpauth://totp/x?"+text) }, map[string]string{
 			"parameters": "a&", "one parameter again": "a=b&", "escapes": "%41", "broken escapes": "%", "pluses": "+", "slashes": "/", "fragments": "#", "broken bytes": "\xff",
 		}},
-		"a phone number": {64, func(text string) { frozen.ImportSMS(w.Ctx, "bob", text) }, map[string]string{
+		"a secret": {4 << 10, func(text string) { frozen.ImportTOTP(w.Ctx, "bob", text) }, map[string]string{
+			"symbols": "A", "spaces": "A ", "padding": "=", "wide letters": "Ａ", "broken bytes": "\xff",
+		}},
+		"a phone number": {256, func(text string) { frozen.ImportSMS(w.Ctx, "bob", text) }, map[string]string{
 			"digits": "1", "fillers": "( ", "wide digits": "１", "broken bytes": "\xff",
 		}},
-		"a code": {64, func(text string) { frozen.VerifyLogin(w.Ctx, token, text) }, map[string]string{
+		"a code": {256, func(text string) { frozen.VerifyLogin(w.Ctx, token, text) }, map[string]string{
 			"digits": "1 ", "letters": "a-", "wide digits": "１", "no-break spaces": "\u00a0", "broken bytes": "\xff", "broken bytes and letters": "a\xff",
 		}},
 	} {
