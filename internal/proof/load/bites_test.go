@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/proof/world"
 )
 
 // A lossyStore acknowledges one Save in a thousand that it does not do.
@@ -23,39 +24,6 @@ func (s *lossyStore) Save(ctx context.Context, record mfa.Record) error {
 		return nil
 	}
 	return s.Store.Save(ctx, record)
-}
-
-// A blindStore lets the last writer win.
-type blindStore struct {
-	mu      sync.Mutex
-	records map[string]mfa.Record
-}
-
-func (s *blindStore) Load(_ context.Context, userID string) (mfa.Record, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	record, ok := s.records[userID]
-	if !ok {
-		return record, mfa.ErrNoRecord
-	}
-	record.Data = slices.Clone(record.Data)
-	return record, nil
-}
-
-func (s *blindStore) Save(_ context.Context, record mfa.Record) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	record.Data = slices.Clone(record.Data)
-	record.Version++
-	s.records[record.UserID] = record
-	return nil
-}
-
-func (s *blindStore) Delete(_ context.Context, userID string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.records, userID)
-	return nil
 }
 
 // A keeper acknowledges a Delete that it does not do.
@@ -82,6 +50,13 @@ func (s *hoarder) Save(ctx context.Context, record mfa.Record) error {
 	return s.Store.Save(ctx, record)
 }
 
+// blindStore returns a store that lets the last writer win.
+func blindStore() mfa.Store {
+	store := world.NewFaultStore()
+	store.Blind = true
+	return store
+}
+
 // TestSoakBites: the soak has nothing to say against a right store, and finds
 // what a broken one does.
 func TestSoakBites(t *testing.T) {
@@ -95,7 +70,7 @@ func TestSoakBites(t *testing.T) {
 	}{
 		{"a right store", mfa.NewMemoryStore(), nil},
 		{"one that loses an update in a thousand", &lossyStore{Store: mfa.NewMemoryStore()}, []kind{ofStore}},
-		{"one that compares no versions", &blindStore{records: make(map[string]mfa.Record)}, []kind{ofStore, ofUser}},
+		{"one that compares no versions", blindStore(), []kind{ofStore, ofUser}},
 		{"one that deletes nothing", keeper{mfa.NewMemoryStore()}, []kind{ofStore, ofUser}},
 		{"one that grows", &hoarder{Store: mfa.NewMemoryStore(), end: make(chan struct{})}, []kind{ofLeak}},
 	} {

@@ -182,32 +182,6 @@ func yield() {
 	}
 }
 
-// A forgetfulStore does not compare versions: the last writer wins.
-type forgetfulStore struct {
-	mu      sync.Mutex
-	records map[string]mfa.Record
-}
-
-func (s *forgetfulStore) Load(_ context.Context, userID string) (mfa.Record, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	record, ok := s.records[userID]
-	if !ok {
-		return mfa.Record{}, mfa.ErrNoRecord
-	}
-	return record, nil
-}
-
-func (s *forgetfulStore) Save(_ context.Context, record mfa.Record) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	record.Version++
-	s.records[record.UserID] = record
-	return nil
-}
-
-func (s *forgetfulStore) Delete(context.Context, string) error { return nil }
-
 // contend has many goroutines answer the challenges of one user at once, and
 // gives what they asked and got.
 func contend(t *testing.T, store mfa.Store, withBackupCodes bool) []porcupine.Operation {
@@ -350,7 +324,8 @@ func TestLinearizability(t *testing.T) {
 func TestLinearizabilityFindsLostUpdates(t *testing.T) {
 	found := 0
 	for range 30 {
-		store := &forgetfulStore{records: make(map[string]mfa.Record)}
+		store := world.NewFaultStore()
+		store.Blind = true
 		history := contend(t, restlessStore{store, new(atomic.Int64)}, false)
 		if porcupine.CheckOperationsTimeout(sequential, history, patience) == porcupine.Illegal {
 			found++

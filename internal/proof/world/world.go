@@ -197,6 +197,16 @@ func (w *World) WantTold(want ...mfa.EventType) {
 	}
 }
 
+// Stored returns the user's record.
+func (w *World) Stored(user string) mfa.Record {
+	w.T.Helper()
+	record, err := w.Store.Load(w.Ctx, user)
+	if err != nil {
+		w.T.Fatalf("Load: %v", err)
+	}
+	return record
+}
+
 // StatusOf is a user's status.
 func (w *World) StatusOf(user string) *mfa.Status {
 	w.T.Helper()
