@@ -13,7 +13,7 @@ import (
 )
 
 func TestABackupCodeWorksOnce(t *testing.T) {
-	w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 0 })
+	w := world.New(t, world.BackupCodes(10))
 	_, err := w.GenerateBackupCodes(w.Ctx, "ada")
 	world.WantErr(t, err, mfa.ErrNotEnrolled)
 	a, login := w.GiveTOTP("ada")
@@ -75,7 +75,7 @@ func TestANewSetKillsTheOld(t *testing.T) {
 
 // TestARightBackupCodeIsNoHundredthFailure: the charge of a right code disables nothing.
 func TestARightBackupCodeIsNoHundredthFailure(t *testing.T) {
-	w := world.New(t)
+	w := world.New(t, world.BackupCodes(2))
 	_, login := w.GiveTOTP("ada")
 	codes := w.GiveBackupCodes("ada", login.Proof)
 	for range 99 {

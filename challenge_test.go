@@ -12,18 +12,12 @@ import (
 
 func TestAChallengeOffersWhatCanAnswerIt(t *testing.T) {
 	all := []mfa.Method{mfa.MethodTOTP, mfa.MethodSMS, mfa.MethodBackupCode}
-	setUp := func(adjust ...func(*mfa.Config)) (*world.World, []string) {
-		w := world.New(t, append(adjust, func(c *mfa.Config) { c.BackupCodes.Count = 1 })...)
-		_, login := w.GiveTOTP("ada")
-		w.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
-		return w, w.GiveBackupCodes("ada", login.Proof)
-	}
-
-	w, codes := setUp()
+	w := world.New(t)
+	ada := w.Full("ada", world.Phone)
 	if got := w.Begin("ada").Methods; !slices.Equal(got, all) {
 		t.Errorf("with all factors: %v", got)
 	}
-	w.Login("ada", codes[0])
+	w.Login("ada", ada.Codes[0])
 	if got := w.Begin("ada").Methods; !slices.Equal(got, all[:2]) {
 		t.Errorf("with no backup code left: %v", got)
 	}
@@ -62,7 +56,7 @@ func schedule(k int) time.Duration {
 }
 
 func TestWrongCodesAreThrottledUntilTheFactorIsDisabled(t *testing.T) {
-	w := world.New(t)
+	w := world.New(t, world.BackupCodes(2))
 	a, login := w.GiveTOTP("ada")
 	codes := w.GiveBackupCodes("ada", login.Proof)
 	for k := 1; k <= 100; k++ {

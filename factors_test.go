@@ -31,14 +31,14 @@ func TestStatusShowsEveryFactor(t *testing.T) {
 		`{"method":"totp","enrolled_at":"2030-01-01T00:00:10Z","last_used_at":"2030-01-01T00:02:11Z","disabled":false,"retry_at":"2030-01-01T00:02:12Z"},` +
 		`{"method":"sms","phone":"+23*****678","enrolled_at":"2030-01-01T00:01:10Z","disabled":false},` +
 		`{"method":"backup_code","enrolled_at":"2030-01-01T00:02:10Z","disabled":false}],` +
-		`"backup_codes_left":2,"required":false}`
+		`"backup_codes_left":1,"required":false}`
 	if got := world.JSON(t, w.StatusOf("ada")); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 
 func TestUnenrollRemovesOneFactor(t *testing.T) {
-	w := world.New(t)
+	w := world.New(t, world.BackupCodes(2))
 	world.WantErr(t, w.Unenroll(w.Ctx, "ada", mfa.MethodTOTP), mfa.ErrNotEnrolled)
 	world.WantErr(t, w.Unenroll(w.Ctx, "ada", "fax"), mfa.ErrNotEnrolled)
 	world.WantErr(t, w.Unenroll(w.Ctx, "ada", ""), mfa.ErrNotEnrolled)

@@ -141,7 +141,7 @@ func TestAStepUpProvesOneAction(t *testing.T) {
 }
 
 func TestAStepUpTakesEveryMethod(t *testing.T) {
-	w := world.New(t)
+	w := world.New(t, world.BackupCodes(2))
 	login := w.GiveSMS("ada", world.Phone)
 	codes := w.GiveBackupCodes("ada", login.Proof)
 	challenge, err := w.BeginStepUp(w.Ctx, "ada", "transfer")

@@ -161,7 +161,7 @@ func TestA03OtherSpellings(t *testing.T) {
 		},
 	} {
 		t.Run("backup code, "+name, func(t *testing.T) {
-			w := world.New(t)
+			w := world.New(t, world.BackupCodes(2))
 			_, login := w.GiveTOTP("ada")
 			codes := w.GiveBackupCodes("ada", login.Proof)
 			w.Login("ada", spell(codes[0]))
@@ -222,10 +222,10 @@ func TestA04SameCodeConcurrently(t *testing.T) {
 // told once, and that the others changed nothing.
 func wantOneUse(w *world.World, race func() []error, refusals ...error) {
 	w.T.Helper()
-	before := stored(w, "ada").Version
+	before := w.Stored("ada").Version
 	w.Told()
 	world.WantOne(w.T.(*testing.T), race(), refusals...)
-	if saves := stored(w, "ada").Version - before; saves != 1 {
+	if saves := w.Stored("ada").Version - before; saves != 1 {
 		w.T.Errorf("%d saves, want one", saves)
 	}
 	if told := count(w, mfa.EventVerified); told != 1 {
@@ -349,17 +349,17 @@ func TestA07SecondWayToVerify(t *testing.T) {
 	for _, first := range doors {
 		for _, second := range doors {
 			t.Run(first.name+", then "+second.name, func(t *testing.T) {
-				w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
-				ada := full(w, "ada", world.Phone)
+				w := world.New(t)
+				ada := w.Full("ada", world.Phone)
 				token, sms := first.open(w, "ada"), ""
 				sms = w.SentCode(token)
 				_, err := first.enter(w.Ctx, w.Engine, token, sms)
 				world.OK(t, err)
-				for _, code := range []string{ada.Shows(), ada.codes[0]} {
+				for _, code := range []string{ada.Shows(), ada.Codes[0]} {
 					_, err := first.enter(w.Ctx, w.Engine, first.open(w, "ada"), code)
 					world.OK(t, err)
 				}
-				for _, code := range []string{sms, ada.Shows(), ada.codes[0]} {
+				for _, code := range []string{sms, ada.Shows(), ada.Codes[0]} {
 					_, err := second.enter(w.Ctx, w.Another(), second.open(w, "ada"), code)
 					world.WantErr(t, err, mfa.ErrInvalidCode)
 				}
@@ -580,7 +580,7 @@ func TestA09ClockGoesBack(t *testing.T) {
 
 // A10: a backup code works more than once (CVE-2026-31875, CVE-2025-67507).
 func TestA10BackupCodeTwice(t *testing.T) {
-	w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 4 })
+	w := world.New(t, world.BackupCodes(4))
 	_, login := w.GiveTOTP("ada")
 	codes := w.GiveBackupCodes("ada", login.Proof)
 	for i, code := range codes {
@@ -606,7 +606,7 @@ func TestA10BackupCodeTwice(t *testing.T) {
 func TestA11BackupCodeConcurrently(t *testing.T) {
 	for name, n := range map[string]int{"one challenge": 1, "many challenges": racers} {
 		t.Run(name, func(t *testing.T) {
-			w := world.New(t)
+			w := world.New(t, world.BackupCodes(2))
 			_, login := w.GiveTOTP("ada")
 			codes := w.GiveBackupCodes("ada", login.Proof)
 			tokens := begin(w, "ada", n)
@@ -722,7 +722,7 @@ func TestA13OneWrongTryVoidsTheCode(t *testing.T) {
 			w.GiveSMS("ada", world.Phone)
 			token := w.Begin("ada").Token
 			code := w.SentCode(token)
-			return loginWith(w, token), answers{code, wrongSMS(code)}, mfa.ErrInvalidToken
+			return loginWith(w, token), answers{code, world.WrongSMS(code)}, mfa.ErrInvalidToken
 		},
 		"backup code": func(w *world.World) (func(string) error, answers, error) {
 			_, login := w.GiveTOTP("ada")
@@ -739,7 +739,7 @@ func TestA13OneWrongTryVoidsTheCode(t *testing.T) {
 			_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone)
 			world.OK(t, err)
 			code := w.Outbox.Code(world.Phone)
-			return confirmWith(w, mfa.MethodSMS), answers{code, wrongSMS(code)}, mfa.ErrNoPendingEnrollment
+			return confirmWith(w, mfa.MethodSMS), answers{code, world.WrongSMS(code)}, mfa.ErrNoPendingEnrollment
 		},
 	} {
 		for wrongs := range 6 {

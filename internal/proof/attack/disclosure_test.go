@@ -96,7 +96,7 @@ func TestH01CodesAreNotReturned(t *testing.T) {
 	delivery, err := w.EnrollSMS(w.Ctx, "ada", world.Phone)
 	returned("EnrollSMS", delivery, err)
 	codes = append(codes, w.Outbox.Code(world.Phone))
-	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, wrongSMS(codes[0]))
+	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, world.WrongSMS(codes[0]))
 	returned("VerifyEnrollment, wrong", err)
 	login, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, codes[0])
 	world.OK(t, err)
@@ -118,7 +118,7 @@ func TestH01CodesAreNotReturned(t *testing.T) {
 	codes = append(codes, code)
 	again, err := w.SendCode(w.Ctx, token)
 	returned("SendCode, too soon", again, err)
-	_, err = w.VerifyLogin(w.Ctx, token, wrongSMS(code))
+	_, err = w.VerifyLogin(w.Ctx, token, world.WrongSMS(code))
 	returned("VerifyLogin, wrong", err)
 	login, err = w.VerifyLogin(w.Ctx, token, code)
 	world.OK(t, err)
@@ -180,7 +180,6 @@ func TestH02NothingSecretIsLogged(t *testing.T) {
 	}
 	w := world.New(t, func(c *mfa.Config) {
 		c.OnEvent = func(_ context.Context, event mfa.Event) { write(event) }
-		c.BackupCodes.Count = 1
 	})
 	// try writes an error as a careless host does, wrapped too.
 	try := func(err error) error {
@@ -206,8 +205,8 @@ func TestH02NothingSecretIsLogged(t *testing.T) {
 	delivery, err := w.EnrollSMS(w.Ctx, "ada", world.Phone, mfa.WithProof(login.Proof))
 	try(err)
 	write(delivery)
-	secret(w.Outbox.Code(world.Phone), wrongSMS(w.Outbox.Code(world.Phone)))
-	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, wrongSMS(w.Outbox.Code(world.Phone)))
+	secret(w.Outbox.Code(world.Phone), world.WrongSMS(w.Outbox.Code(world.Phone)))
+	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, world.WrongSMS(w.Outbox.Code(world.Phone)))
 	try(err)
 	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, w.Outbox.Code(world.Phone))
 	try(err)
@@ -421,13 +420,13 @@ func told(err error) string {
 // good, and nothing tells the unknown from those without MFA.
 func TestH04TokensTellNothing(t *testing.T) {
 	required := false
-	w := world.New(t, requiredWhen(&required))
+	w := world.New(t, world.RequiredWhen(&required))
 	ada, bob := given(w, "ada", world.Phone), given(w, "bob", world.Phone2)
 	foreign := w.Another(func(c *mfa.Config) { c.Keys = [][]byte{world.Key(100)}; c.Store = mfa.NewMemoryStore() })
 	world.OK(t, foreign.ImportTOTP(w.Ctx, "ada", importedURI))
 	bad := map[string]string{
 		"empty": "", "garbage": "garbage", "the kind alone": "mfa_tmp_", "of another engine": world.Challenged(t, foreign.BeginLogin(w.Ctx, "ada")).Token,
-		"a proof": ada.proof, "another's proof": bob.proof,
+		"a proof": ada.Proof, "another's proof": bob.Proof,
 	}
 	bad["used"] = w.Begin("ada").Token
 	_, err := w.VerifyLogin(w.Ctx, bad["used"], ada.Shows())
@@ -455,7 +454,7 @@ func TestH04TokensTellNothing(t *testing.T) {
 
 	want := told(mfa.ErrInvalidToken)
 	for name, token := range bad {
-		for _, code := range []string{ada.Shows(), bob.Shows(), ada.codes[0], ada.Wrong(), "?"} {
+		for _, code := range []string{ada.Shows(), bob.Shows(), ada.Codes[0], ada.Wrong(), "?"} {
 			_, err := w.VerifyLogin(w.Ctx, token, code)
 			if told(err) != want {
 				t.Errorf("%s, %q: %s", name, code, told(err))
@@ -538,7 +537,7 @@ func TestH05NoOracle(t *testing.T) {
 			return sent(w), ada.Code(w.Clock.Now().Add(-2 * time.Minute))
 		},
 		"a code of an app that is not confirmed": func(w *world.World, ada, _ person) (string, string) {
-			pending, err := w.EnrollTOTP(w.Ctx, "ada", "ada", mfa.WithProof(ada.proof))
+			pending, err := w.EnrollTOTP(w.Ctx, "ada", "ada", mfa.WithProof(ada.Proof))
 			world.OK(t, err)
 			return sent(w), w.Scan(pending.URI).Shows()
 		},
@@ -567,11 +566,11 @@ func TestH05NoOracle(t *testing.T) {
 	// A spent backup code is a wrong one.
 	backup := func(code func(ada person) string) string {
 		return answerOf(func(w *world.World, ada, _ person) (string, string) {
-			w.Login("ada", ada.codes[0])
+			w.Login("ada", ada.Codes[0])
 			return w.Begin("ada").Token, code(ada)
 		})
 	}
-	if spent, wrong := backup(func(ada person) string { return ada.codes[0] }), backup(func(person) string { return "aaaa-aaaa" }); spent != wrong {
+	if spent, wrong := backup(func(ada person) string { return ada.Codes[0] }), backup(func(person) string { return "aaaa-aaaa" }); spent != wrong {
 		t.Errorf("a spent backup code says\n%s, a wrong one\n%s", spent, wrong)
 	}
 
@@ -595,7 +594,7 @@ func TestH05NoOracle(t *testing.T) {
 		if right != wrong {
 			t.Errorf("%s, a right code says\n%s, a wrong one\n%s", name, right, wrong)
 		}
-		right, wrong = shut(func(ada person) string { return ada.codes[0] }), shut(func(person) string { return "aaaa-aaaa" })
+		right, wrong = shut(func(ada person) string { return ada.Codes[0] }), shut(func(person) string { return "aaaa-aaaa" })
 		if right != wrong {
 			t.Errorf("%s, a right backup code says\n%s, a wrong one\n%s", name, right, wrong)
 		}
@@ -642,7 +641,7 @@ func TestH06NumbersAreMasked(t *testing.T) {
 					t.Errorf("%s shows %s as %q, want %q", place, phone, got, mask)
 				}
 			}
-			_, wrong := w.VerifyLogin(w.Ctx, challenge.Token, wrongSMS(w.Outbox.Code(phone)))
+			_, wrong := w.VerifyLogin(w.Ctx, challenge.Token, world.WrongSMS(w.Outbox.Code(phone)))
 			_, early := w.SendCode(w.Ctx, challenge.Token)
 			_, odd := w.EnrollSMS(w.Ctx, "bob", phone+"x")
 			for place, value := range map[string]any{
@@ -840,7 +839,7 @@ func TestH09MessagesAreFixed(t *testing.T) {
 // H10: the profile comes with the pending login.
 func TestH10ChallengesHoldNothingElse(t *testing.T) {
 	required := true
-	w := world.New(t, requiredWhen(&required))
+	w := world.New(t, world.RequiredWhen(&required))
 	user := "ada.lovelace@example.com"
 	ada := given(w, user, world.Phone)
 	fields := func(v any) (names []string) {

@@ -106,7 +106,7 @@ func TestD02InheritsConfirmed(t *testing.T) {
 	if after := world.JSON(t, w.StatusOf("ada")); after != before {
 		t.Errorf("what is not confirmed shows:\n%s\n%s", before, after)
 	}
-	if got := stored(w, "ada").Methods; !slices.Equal(got, []mfa.Method{mfa.MethodTOTP, mfa.MethodSMS}) {
+	if got := w.Stored("ada").Methods; !slices.Equal(got, []mfa.Method{mfa.MethodTOTP, mfa.MethodSMS}) {
 		t.Errorf("the record names %v", got)
 	}
 	for _, d := range doors {
@@ -149,14 +149,14 @@ func notProofs(w *world.World) map[string]string {
 // is no proof, and that nothing was done or sent.
 func wantUnproved(t *testing.T, w *world.World, name string, proofs map[string]string) {
 	t.Helper()
-	before, sent := stored(w, "ada"), len(w.Outbox.Messages())
+	before, sent := w.Stored("ada"), len(w.Outbox.Messages())
 	for kind, proof := range proofs {
 		challenge := new(mfa.ChallengeError)
 		if err := changes[name](w, "ada", mfa.WithProof(proof)); !errors.As(err, &challenge) || challenge.Action != mfa.ActionManage {
 			t.Errorf("%s by %s: %v", name, kind, err)
 		}
 	}
-	if after := stored(w, "ada"); after.Version != before.Version || !bytes.Equal(after.Data, before.Data) || len(w.Outbox.Messages()) != sent {
+	if after := w.Stored("ada"); after.Version != before.Version || !bytes.Equal(after.Data, before.Data) || len(w.Outbox.Messages()) != sent {
 		t.Errorf("%s: something was done without a proof", name)
 	}
 }
@@ -165,8 +165,8 @@ func wantUnproved(t *testing.T, w *world.World, name string, proofs map[string]s
 func TestD03ReplacingUnproved(t *testing.T) {
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
-			w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
-			ada := full(w, "ada", world.Phone)
+			w := world.New(t)
+			ada := w.Full("ada", world.Phone)
 			wantUnproved(t, w, name, notProofs(w))
 			w.Clock.Advance(step)
 			fresh := w.Login("ada", ada.Shows()).Proof
@@ -192,13 +192,13 @@ func TestD03ReplacingUnproved(t *testing.T) {
 // D04: whoever owes a second factor enrolls one instead (CVE-2019-16766).
 func TestD04EnrollInsteadOfAnswer(t *testing.T) {
 	required := true
-	w := world.New(t, requiredWhen(&required), func(c *mfa.Config) { c.BackupCodes.Count = 1 })
+	w := world.New(t, world.RequiredWhen(&required))
 	enrollment := w.MustEnroll("ada")
 	user, err := w.EnrollmentUser(w.Ctx, enrollment.Token)
 	if err != nil || user != "ada" {
 		t.Fatalf("%q, %v", user, err)
 	}
-	ada := full(w, "ada", world.Phone)
+	ada := w.Full("ada", world.Phone)
 	pending := w.Begin("ada")
 	if strings.Contains(world.JSON(t, pending), "enrollment") {
 		t.Error("who owes a code is led to enroll")
@@ -227,7 +227,7 @@ func TestD04EnrollInsteadOfAnswer(t *testing.T) {
 	}
 	remove(mfa.MethodTOTP, ada.Shows())
 	w.Begin("ada")
-	remove(mfa.MethodSMS, ada.codes[0])
+	remove(mfa.MethodSMS, ada.Codes[0])
 	w.MustEnroll("ada")
 }
 
@@ -240,12 +240,12 @@ func TestD05UnconfirmedCounts(t *testing.T) {
 			_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone)
 			world.OK(t, err)
 			code := w.Outbox.Code(world.Phone)
-			return code, wrongSMS(code)
+			return code, world.WrongSMS(code)
 		},
 	}
 	for method, enroll := range begin {
 		for _, wrongs := range []int{0, 1, 5} {
-			w := world.New(t, requiredWhen(&required))
+			w := world.New(t, world.RequiredWhen(&required))
 			code, wrong := enroll(w)
 			for range wrongs {
 				world.WantErr(t, confirm(w, method, wrong), mfa.ErrInvalidCode)
@@ -258,7 +258,7 @@ func TestD05UnconfirmedCounts(t *testing.T) {
 				_, err = w.GenerateBackupCodes(w.Ctx, "ada")
 				world.WantErr(t, err, mfa.ErrNotEnrolled)
 				world.WantErr(t, w.Unenroll(w.Ctx, "ada", method), mfa.ErrNotEnrolled)
-				if got := w.Enrolled("ada"); got != nil || len(stored(w, "ada").Methods) != 0 {
+				if got := w.Enrolled("ada"); got != nil || len(w.Stored("ada").Methods) != 0 {
 					t.Errorf("enrolled %v", got)
 				}
 				required = true
@@ -400,10 +400,10 @@ func TestD08RemovedUnproved(t *testing.T) {
 	for name, method := range map[string]mfa.Method{"Unenroll": mfa.MethodTOTP, "Unenroll the backup codes": mfa.MethodBackupCode} {
 		t.Run(name, func(t *testing.T) {
 			w := world.New(t)
-			ada := full(w, "ada", world.Phone)
+			ada := w.Full("ada", world.Phone)
 			w.Clock.Advance(15 * time.Minute)
 			proofs := notProofs(w)
-			proofs["an expired one"] = ada.proof
+			proofs["an expired one"] = ada.Proof
 			device, err := w.TrustDevice(w.Ctx, "ada", w.Login("ada", ada.Shows()).Proof)
 			world.OK(t, err)
 			proofs["a trusted device"] = device.Token
@@ -437,8 +437,8 @@ func TestD09SecondWayToRemove(t *testing.T) {
 	}
 	required := false
 	for name, remove := range removing {
-		w := world.New(t, requiredWhen(&required))
-		full(w, "ada", world.Phone)
+		w := world.New(t, world.RequiredWhen(&required))
+		w.Full("ada", world.Phone)
 		world.OK(t, remove(w))
 		if w.Enrolled("ada") != nil {
 			t.Errorf("%s leaves %v", name, w.Enrolled("ada"))
@@ -449,34 +449,34 @@ func TestD09SecondWayToRemove(t *testing.T) {
 		required = false
 	}
 	for _, method := range []mfa.Method{mfa.MethodTOTP, mfa.MethodSMS, mfa.MethodBackupCode} {
-		w := world.New(t, requiredWhen(&required))
-		ada := full(w, "ada", world.Phone)
-		before := stored(w, "ada")
+		w := world.New(t, world.RequiredWhen(&required))
+		ada := w.Full("ada", world.Phone)
+		before := w.Stored("ada")
 		required = true
-		for _, opts := range [][]mfa.ChangeOption{nil, {mfa.WithProof(ada.proof)}} {
+		for _, opts := range [][]mfa.ChangeOption{nil, {mfa.WithProof(ada.Proof)}} {
 			world.WantErr(t, w.Unenroll(w.Ctx, "ada", method, opts...), mfa.ErrEnforced)
 			err := w.Another(func(c *mfa.Config) { c.SkipProof = true }).Unenroll(w.Ctx, "ada", method, opts...)
 			world.WantErr(t, err, mfa.ErrEnforced)
 		}
-		if after := stored(w, "ada"); after.Version != before.Version {
+		if after := w.Stored("ada"); after.Version != before.Version {
 			t.Errorf("%s: something was removed", method)
 		}
 		required = false
-		world.OK(t, w.Unenroll(w.Ctx, "ada", method, mfa.WithProof(ada.proof)))
+		world.OK(t, w.Unenroll(w.Ctx, "ada", method, mfa.WithProof(ada.Proof)))
 	}
 	// No other method makes a confirmed factor go: each is given a user with
 	// everything and a fresh proof.
 	engine := reflect.TypeFor[*mfa.Engine]()
 	store := world.NewFaultStore()
-	w := world.New(t, func(c *mfa.Config) { c.Store = store; c.BackupCodes.Count = 1 })
-	ada := full(w, "ada", world.Phone)
+	w := world.New(t, func(c *mfa.Config) { c.Store = store })
+	ada := w.Full("ada", world.Phone)
 	enrolled, before := w.Enrolled("ada"), store.Snapshot()
 	for m := range engine.NumMethod() {
 		method := engine.Method(m)
 		if _, known := removing[method.Name]; known || method.Name == "Format" || method.Name == "Unenroll" {
 			continue
 		}
-		for _, text := range []string{ada.proof, string(mfa.MethodTOTP), ada.Shows(), ada.codes[0], world.Phone2} {
+		for _, text := range []string{ada.Proof, string(mfa.MethodTOTP), ada.Shows(), ada.Codes[0], world.Phone2} {
 			store.Arm(before, 0, "")
 			call(t, w, method, text)
 			if got := w.Enrolled("ada"); !slices.Equal(got, enrolled) {
@@ -527,7 +527,7 @@ func TestD10BackupCodesWithoutMFA(t *testing.T) {
 		}
 	})
 	t.Run("replaced", func(t *testing.T) {
-		w := world.New(t)
+		w := world.New(t, world.BackupCodes(2))
 		_, login := w.GiveTOTP("ada")
 		old := w.GiveBackupCodes("ada", login.Proof)
 		set := w.GiveBackupCodes("ada", login.Proof)
@@ -540,7 +540,7 @@ func TestD10BackupCodesWithoutMFA(t *testing.T) {
 		refused(w, set)
 	})
 	t.Run("a new app keeps them", func(t *testing.T) { // they are the user's, not the app's: what was used stays used
-		w := world.New(t)
+		w := world.New(t, world.BackupCodes(2))
 		_, login := w.GiveTOTP("ada")
 		codes := w.GiveBackupCodes("ada", login.Proof)
 		w.GiveTOTP("ada", mfa.WithProof(w.Login("ada", codes[0]).Proof))
@@ -549,7 +549,7 @@ func TestD10BackupCodesWithoutMFA(t *testing.T) {
 	})
 	t.Run("the store fails", func(t *testing.T) {
 		store := world.NewFaultStore()
-		w := world.New(t, func(c *mfa.Config) { c.Store = store; c.BackupCodes.Count = 1 })
+		w := world.New(t, func(c *mfa.Config) { c.Store = store })
 		_, login := w.GiveTOTP("ada")
 		old := w.GiveBackupCodes("ada", login.Proof)
 		before := store.Snapshot()
@@ -577,16 +577,16 @@ func TestD10BackupCodesWithoutMFA(t *testing.T) {
 // D11: backup codes are made anew without proof, or two makings leave two sets.
 func TestD11BackupCodesAnew(t *testing.T) {
 	store := &world.HookStore{Store: mfa.NewMemoryStore()}
-	w := world.New(t, func(c *mfa.Config) { c.Store = store; c.BackupCodes.Count = 1 })
-	ada := full(w, "ada", world.Phone)
+	w := world.New(t, func(c *mfa.Config) { c.Store = store })
+	ada := w.Full("ada", world.Phone)
 	wantUnproved(t, w, "GenerateBackupCodes", notProofs(w))
-	w.Login("ada", ada.codes[0])
+	w.Login("ada", ada.Codes[0])
 	w.Clock.Advance(step)
 	proof := w.Login("ada", ada.Shows()).Proof
 
 	const makers = 8
 	var sets []string
-	before := stored(w, "ada").Version
+	before := w.Stored("ada").Version
 	inside(store, makers, 2, func(int) { // one Load before it is made, one to save it
 		codes, err := w.Another().GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(proof))
 		world.OK(t, err)
@@ -595,7 +595,7 @@ func TestD11BackupCodesAnew(t *testing.T) {
 	if left := w.StatusOf("ada").BackupCodesLeft; left != 1 || len(sets) != makers {
 		t.Errorf("%d codes left of %d made, want one", left, len(sets))
 	}
-	if saves := stored(w, "ada").Version - before; saves != makers {
+	if saves := w.Stored("ada").Version - before; saves != makers {
 		t.Errorf("%d of %d sets were saved", saves, makers)
 	}
 	works := 0
@@ -615,7 +615,7 @@ func TestD11BackupCodesAnew(t *testing.T) {
 // D12: a key or backup codes are shown again later (GHSA-75v4-m273-5j49).
 func TestD12ShownAgain(t *testing.T) {
 	var told []mfa.Event
-	w := world.New(t, func(c *mfa.Config) {
+	w := world.New(t, world.BackupCodes(2), func(c *mfa.Config) {
 		c.OnEvent = func(_ context.Context, event mfa.Event) { told = append(told, event) }
 	})
 	enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "ada@example.com")
@@ -692,7 +692,7 @@ func TestD13StaleFlag(t *testing.T) {
 	for seed := range uint64(histories) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		required := false
-		w := world.New(t, requiredWhen(&required), func(c *mfa.Config) { c.SkipProof = true; c.SMSCodes.Cooldown = time.Second })
+		w := world.New(t, world.RequiredWhen(&required), func(c *mfa.Config) { c.SkipProof = true; c.SMSCodes.Cooldown = time.Second })
 		has := make(map[mfa.Method]bool)                       // the model: what is confirmed
 		pending := make(map[mfa.Method]func() (string, error)) // what may be confirmed, with its code
 		var history []string
@@ -832,7 +832,7 @@ func TestD14EnabledDuringALogin(t *testing.T) {
 	})
 	t.Run("while it is required", func(t *testing.T) { // then nobody was let in, and the token ends with the confirmation
 		required := true
-		w := world.New(t, requiredWhen(&required))
+		w := world.New(t, world.RequiredWhen(&required))
 		token := w.MustEnroll("ada").Token
 		w.GiveTOTP("ada")
 		_, err := w.EnrollmentUser(w.Ctx, token)

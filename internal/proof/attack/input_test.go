@@ -1,7 +1,6 @@
 package attack_test
 
 import (
-	"context"
 	"encoding/base32"
 	"errors"
 	"fmt"
@@ -518,9 +517,9 @@ func TestF06BoundedWork(t *testing.T) {
 			t.Errorf("%d hashes for a wrong code, with %d codes left", n, left)
 		}
 	}
-	w = world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
-	ada = full(w, "ada", world.Phone)
-	code := ada.codes[0]
+	w = world.New(t)
+	ada = w.Full("ada", world.Phone)
+	code := ada.Codes[0]
 	if n := hashes(func() { w.VerifyLogin(w.Ctx, w.Begin("ada").Token, "7f3k-2m9p") }); n != 1 {
 		t.Errorf("%d hashes for a wrong code", n)
 	}
@@ -656,12 +655,6 @@ func TestF07NumbersAtTheirEnds(t *testing.T) {
 	}
 }
 
-// A forgetfulStore keeps nothing: every try meets the user as at first, and no
-// limit ever.
-type forgetfulStore struct{ mfa.Store }
-
-func (forgetfulStore) Save(context.Context, mfa.Record) error { return nil }
-
 // sixDigits are the codes of six digits that verify takes: of all of them, or
 // of every step-th.
 func sixDigits(step int, verify func(code string) bool) (taken []string) {
@@ -696,7 +689,7 @@ func TestF08NoMagicCode(t *testing.T) {
 	at := w.Clock.Now()
 	want := []string{"271828", app.Code(at.Add(-30 * time.Second)), app.Code(at), app.Code(at.Add(30 * time.Second))}
 	slices.Sort(want)
-	engine := w.Another(func(c *mfa.Config) { c.Store, c.OnEvent = forgetfulStore{w.Store}, nil })
+	engine := w.Another(func(c *mfa.Config) { c.Store, c.OnEvent = world.FrozenStore{Store: w.Store}, nil })
 	taken := sixDigits(1, func(code string) bool { _, err := engine.VerifyLogin(w.Ctx, token, code); return err == nil })
 	if !slices.Equal(taken, want) {
 		t.Errorf("a login takes %v, want %v", taken, want)
@@ -766,7 +759,7 @@ func TestF09CodesAreThoseOfTheStandard(t *testing.T) {
 	world.OK(t, w.ImportTOTP(w.Ctx, "ada", rfcURI+"&digits=8"))
 	plantCodes(w, "ada", "7f3k-2m9p")
 	token := w.Begin("ada").Token
-	engine := w.Another(func(c *mfa.Config) { c.Store = forgetfulStore{w.Store} })
+	engine := w.Another(func(c *mfa.Config) { c.Store = world.FrozenStore{Store: w.Store} })
 	accepts := func(code string) bool { _, err := engine.VerifyLogin(w.Ctx, token, code); return err == nil }
 	right := w.Scan(rfcURI + "&digits=8").Shows()
 	for _, test := range []struct{ code, symbols string }{{right, "0123456789"}, {"7f3k2m9p", "0123456789abcdefghjkmnpqrstvwxyz"}} {
@@ -789,7 +782,7 @@ func TestF09CodesAreThoseOfTheStandard(t *testing.T) {
 		}
 	}
 	// Strict, the current step alone has a code.
-	strict := w.Another(func(c *mfa.Config) { c.Store, c.TOTP.Strict = forgetfulStore{w.Store}, true })
+	strict := w.Another(func(c *mfa.Config) { c.Store, c.TOTP.Strict = world.FrozenStore{Store: w.Store}, true })
 	for offset := -3 * time.Minute; offset <= 3*time.Minute; offset += 30 * time.Second {
 		code := w.Scan(rfcURI + "&digits=8").Code(w.Clock.Now().Add(offset))
 		_, err := strict.VerifyLogin(w.Ctx, token, code)

@@ -109,7 +109,7 @@ func TestE02RequiredMeansEnrollment(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			required = false
-			w := world.New(t, requiredWhen(&required))
+			w := world.New(t, world.RequiredWhen(&required))
 			device := prepare(w)
 			world.OK(t, w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device))) // optional: may pass
 			required = true
@@ -173,7 +173,7 @@ func TestE03RequiredHasAWayIn(t *testing.T) {
 			_, err := w.EnrollSMS(w.Ctx, user, world.Phone)
 			world.OK(t, err)
 			for range 5 {
-				w.VerifyEnrollment(w.Ctx, user, mfa.MethodSMS, wrongSMS(w.Outbox.Code(world.Phone)))
+				w.VerifyEnrollment(w.Ctx, user, mfa.MethodSMS, world.WrongSMS(w.Outbox.Code(world.Phone)))
 			}
 			enrollment, err := w.EnrollTOTP(w.Ctx, user, user)
 			if err != nil {
@@ -183,7 +183,7 @@ func TestE03RequiredHasAWayIn(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := world.New(t, requiredWhen(&required))
+			w := world.New(t, world.RequiredWhen(&required))
 			offer := w.MustEnroll("ada")
 			user, err := w.EnrollmentUser(w.Ctx, offer.Token) // the token is all there is
 			world.OK(t, err)
@@ -204,7 +204,7 @@ func TestE03RequiredHasAWayIn(t *testing.T) {
 
 	// A token that an earlier state of affairs has ended is replaced by trying
 	// again.
-	w := world.New(t, requiredWhen(&required))
+	w := world.New(t, world.RequiredWhen(&required))
 	old := w.MustEnroll("ada")
 	world.OK(t, w.PasswordChanged(w.Ctx, "ada"))
 	_, err := w.EnrollmentUser(w.Ctx, old.Token)
@@ -339,7 +339,7 @@ func TestE05OneValueCompletesALogin(t *testing.T) {
 	// Another spelling of the name is another user, who is not let in where MFA
 	// is required.
 	required := true
-	w.Engine = w.Another(requiredWhen(&required))
+	w.Engine = w.Another(world.RequiredWhen(&required))
 	w.Begin("ada")
 	for _, alias := range []string{"Ada", "ADA", "ada ", " ada", "ada\u200b", "аda"} {
 		w.MustEnroll(alias)
@@ -349,9 +349,9 @@ func TestE05OneValueCompletesALogin(t *testing.T) {
 // E06: who resets the password is in without the second factor.
 func TestE06PasswordResetLeavesMFA(t *testing.T) {
 	for _, required := range []bool{false, true} {
-		w := world.New(t, requiredWhen(&required))
+		w := world.New(t, world.RequiredWhen(&required))
 		ada := given(w, "ada", world.Phone)
-		device, err := w.TrustDevice(w.Ctx, "ada", ada.proof)
+		device, err := w.TrustDevice(w.Ctx, "ada", ada.Proof)
 		world.OK(t, err)
 		world.OK(t, w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device.Token)))
 		before := w.StatusOf("ada")
@@ -371,7 +371,7 @@ func TestE06PasswordResetLeavesMFA(t *testing.T) {
 			if got := w.Factor("ada", mfa.MethodTOTP); !got.RetryAt.Equal(failed.RetryAt) || got.RetryAt.IsZero() {
 				t.Errorf("delayed until %v, want %v", got.RetryAt, failed.RetryAt) // which have forgiven nothing
 			}
-			_, err = w.GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(ada.proof))
+			_, err = w.GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(ada.Proof))
 			world.Challenged(t, err)
 		}
 
@@ -420,7 +420,7 @@ func TestE07UnknownNamesAreRefused(t *testing.T) {
 		_, err := w.VerifyEnrollment(w.Ctx, "ada", method, ada.Shows())
 		world.WantErr(t, err, mfa.ErrMethodUnavailable)
 		if method != mfa.MethodBackupCode {
-			world.WantErr(t, w.Unenroll(w.Ctx, "ada", method, mfa.WithProof(ada.proof)), mfa.ErrNotEnrolled)
+			world.WantErr(t, w.Unenroll(w.Ctx, "ada", method, mfa.WithProof(ada.Proof)), mfa.ErrNotEnrolled)
 		}
 	}
 	for _, action := range []string{"", mfa.ActionLogin, mfa.ActionEnroll, "a\x00", "a\nb", fmt.Sprintf("%065d", 0)} {

@@ -37,7 +37,7 @@ func binding(user string, version int64) []byte {
 // opened is what the user's record says under its seal.
 func opened(w *world.World, user string) []byte {
 	w.T.Helper()
-	sealed := stored(w, user)
+	sealed := w.Stored(user)
 	plain, err := ring(w.T).Open(seal.Record, sealed.Data, binding(user, sealed.Version))
 	if err != nil {
 		w.T.Fatalf("the record of %s: %v", user, err)
@@ -58,7 +58,7 @@ func decoded(w *world.World, user string) *record.User {
 // plant puts bytes under the seal of the user's record.
 func plant(w *world.World, user string, plain []byte) {
 	w.T.Helper()
-	version := stored(w, user).Version
+	version := w.Stored(user).Version
 	buffer := append(seal.NewBuffer(len(plain)), plain...)
 	data := ring(w.T).Seal(seal.Record, buffer, binding(user, version+1))
 	if err := w.Store.Save(w.Ctx, mfa.Record{UserID: user, Version: version, Data: data}); err != nil {
@@ -105,5 +105,5 @@ func given(w *world.World, user, phone string) person {
 	app := w.Scan(uri)
 	proof := w.Login(user, app.Shows()).Proof
 	w.Clock.Advance(time.Minute)
-	return person{app, phone, codes, proof}
+	return person{App: app, Phone: phone, Codes: codes, Proof: proof}
 }

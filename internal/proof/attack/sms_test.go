@@ -185,7 +185,7 @@ func TestI01MessagesAreLimited(t *testing.T) {
 	t.Run("messages that do not arrive", func(t *testing.T) {
 		attempts := 0
 		w := world.New(t)
-		w.Config.SMS = senderFunc(func(context.Context, mfa.SMS) error { attempts++; return errors.New("down") })
+		w.Config.SMS = world.SenderFunc(func(context.Context, mfa.SMS) error { attempts++; return errors.New("down") })
 		w.Engine = w.Another()
 		for range 1_000 {
 			w.EnrollSMS(w.Ctx, "ada", world.Phone)
@@ -221,11 +221,6 @@ func TestI01MessagesAreLimited(t *testing.T) {
 		}
 	})
 }
-
-// senderFunc is a function that sends.
-type senderFunc func(ctx context.Context, message mfa.SMS) error
-
-func (f senderFunc) SendSMS(ctx context.Context, message mfa.SMS) error { return f(ctx, message) }
 
 // I02: another spelling of a number is another number, to a limit or to the
 // sender.
@@ -289,7 +284,7 @@ func TestI03NumbersAreProven(t *testing.T) {
 	} {
 		w := world.New(t)
 		ada := given(w, "ada", world.Phone)
-		begun, err := w.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(ada.proof))
+		begun, err := w.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(ada.Proof))
 		world.OK(t, err)
 		if m := last(w); m.To != world.Phone2 || m.Action != mfa.ActionEnroll || begun.Phone != "+14*****671" {
 			t.Errorf("%s: the message for the new number goes to %s, for %s", name, m.To, m.Action)
@@ -321,7 +316,7 @@ func TestI03NumbersAreProven(t *testing.T) {
 	challenge := w.Begin("ada")
 	w.SentCode(challenge.Token) // 111111, to the old number
 	w.Clock.Advance(time.Minute)
-	_, err = w.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(ada.proof)) // 222222
+	_, err = w.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(ada.Proof)) // 222222
 	world.OK(t, err)
 	for _, code := range []string{"111111", "333333", ada.Shows()} {
 		_, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, code)
@@ -353,7 +348,7 @@ func TestI03NumbersAreProven(t *testing.T) {
 // wrongFor voids a pending number.
 func wrongFor(w *world.World, user string) {
 	w.T.Helper()
-	code := wrongSMS(w.Outbox.Code(world.Phone2))
+	code := world.WrongSMS(w.Outbox.Code(world.Phone2))
 	for range 5 {
 		w.VerifyEnrollment(w.Ctx, user, mfa.MethodSMS, code)
 	}
@@ -500,7 +495,7 @@ func TestI05RefusedMessagesChangeNothing(t *testing.T) {
 // failure shows what was in it.
 func TestI06FailedMessagesAreToldOf(t *testing.T) {
 	cause := errors.New("timeout")
-	for name, send := range map[string]senderFunc{
+	for name, send := range map[string]world.SenderFunc{
 		"an error": func(context.Context, mfa.SMS) error { return cause },
 		"an error that quotes": func(_ context.Context, m mfa.SMS) error {
 			return fmt.Errorf("cannot send %q, code %s, to %s: %w", m.Body, m.Code, m.To, cause)
@@ -519,7 +514,7 @@ func TestI06FailedMessagesAreToldOf(t *testing.T) {
 		w := world.New(t)
 		given(w, "ada", world.Phone)
 		broken := w.Another(func(c *mfa.Config) {
-			c.SMS = senderFunc(func(ctx context.Context, m mfa.SMS) error {
+			c.SMS = world.SenderFunc(func(ctx context.Context, m mfa.SMS) error {
 				codes = append(codes, m.Code)
 				leave()
 				return send(ctx, m)
@@ -571,7 +566,7 @@ func TestI06FailedMessagesAreToldOf(t *testing.T) {
 	given(w, "ada", world.Phone)
 	token, code := w.Begin("ada").Token, ""
 	broken := w.Another(func(c *mfa.Config) {
-		c.SMS = senderFunc(func(_ context.Context, m mfa.SMS) error { code = m.Code; panic("the host's") })
+		c.SMS = world.SenderFunc(func(_ context.Context, m mfa.SMS) error { code = m.Code; panic("the host's") })
 	})
 	func() {
 		defer func() {
@@ -621,7 +616,7 @@ func TestI07NoMessageUnasked(t *testing.T) {
 	required := true
 	silent := func(name string, do func(w *world.World, ada person, token string)) {
 		t.Helper()
-		w := world.New(t, requiredWhen(&required))
+		w := world.New(t, world.RequiredWhen(&required))
 		ada := given(w, "ada", world.Phone)
 		token := w.Begin("ada").Token
 		w.SentCode(token) // which works
@@ -652,7 +647,7 @@ func TestI07NoMessageUnasked(t *testing.T) {
 		w.Login("ada", ada.Shows())
 	})
 	silent("a token that is none", func(w *world.World, ada person, token string) {
-		for _, bad := range []string{"", "x", token + "A", token[:len(token)-1], "mfa_prf_" + token[8:], ada.proof, w.MustEnroll("nobody").Token} {
+		for _, bad := range []string{"", "x", token + "A", token[:len(token)-1], "mfa_prf_" + token[8:], ada.Proof, w.MustEnroll("nobody").Token} {
 			refused(w, bad, mfa.ErrInvalidToken)
 		}
 	})
@@ -669,7 +664,7 @@ func TestI07NoMessageUnasked(t *testing.T) {
 	})
 	silent("a phone that is gone", func(w *world.World, ada person, token string) {
 		optional := w.Another(func(c *mfa.Config) { c.Required = nil })
-		world.OK(t, optional.Unenroll(w.Ctx, "ada", mfa.MethodSMS, mfa.WithProof(ada.proof)))
+		world.OK(t, optional.Unenroll(w.Ctx, "ada", mfa.MethodSMS, mfa.WithProof(ada.Proof)))
 		refused(w, token, mfa.ErrInvalidToken)
 		refused(w, w.Begin("ada").Token, mfa.ErrMethodUnavailable)
 	})

@@ -60,7 +60,7 @@ func TestG01CodesAreRandom(t *testing.T) {
 
 	// All chance is crypto/rand's: with that repeated, everything is.
 	chosen := func(seed uint64) []string {
-		w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
+		w := world.New(t)
 		cryptotest.SetGlobalRandom(t, seed)
 		enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "ada")
 		world.OK(t, err)
@@ -69,7 +69,7 @@ func TestG01CodesAreRandom(t *testing.T) {
 		w.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
 		codes := w.GiveBackupCodes("ada", login.Proof)
 		challenge := w.Begin("ada")
-		return []string{enrollment.Secret, w.Outbox.Code(world.Phone), codes[0], challenge.Token, login.Proof, w.SentCode(challenge.Token), string(stored(w, "ada").Data)}
+		return []string{enrollment.Secret, w.Outbox.Code(world.Phone), codes[0], challenge.Token, login.Proof, w.SentCode(challenge.Token), string(w.Stored("ada").Data)}
 	}
 	first, again, other := chosen(1), chosen(1), chosen(2)
 	for i := range first {
@@ -182,17 +182,17 @@ func TestG03ChanceIsNotShared(t *testing.T) {
 		"EnrollTOTP": func(w *world.World, _ person) error { _, err := w.EnrollTOTP(w.Ctx, "bob", "bob"); return err },
 		"EnrollSMS":  func(w *world.World, _ person) error { _, err := w.EnrollSMS(w.Ctx, "bob", world.Phone2); return err },
 		"BeginLogin": func(w *world.World, _ person) error { return w.BeginLogin(w.Ctx, "ada") },
-		"SendCode":   func(w *world.World, ada person) error { _, err := w.SendCode(w.Ctx, ada.codes[0]); return err },
+		"SendCode":   func(w *world.World, ada person) error { _, err := w.SendCode(w.Ctx, ada.Codes[0]); return err },
 		"GenerateBackupCodes": func(w *world.World, ada person) error {
-			_, err := w.GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(ada.proof))
+			_, err := w.GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(ada.Proof))
 			return err
 		},
 	}
 	setUp := func(t *testing.T) (*world.World, person) {
-		w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
+		w := world.New(t)
 		_, login := w.GiveTOTP("ada")
 		login = w.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
-		return w, person{proof: login.Proof, codes: []string{w.Begin("ada").Token}}
+		return w, person{Proof: login.Proof, Codes: []string{w.Begin("ada").Token}}
 	}
 
 	// A child whose chance fails dies before it stores or sends anything:
@@ -255,7 +255,7 @@ func TestG03ChanceIsNotShared(t *testing.T) {
 		}
 		seen[value] = what
 	}
-	w = world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 2 })
+	w = world.New(t, world.BackupCodes(2))
 	for i, engine := range []*mfa.Engine{w.Engine, w.Another(), w.Another(), w.Another()} {
 		w.Engine = engine
 		user := fmt.Sprint("user", i)
@@ -279,7 +279,7 @@ func TestG03ChanceIsNotShared(t *testing.T) {
 			world.OK(t, err)
 			fresh("the nonce of a token", string(body[5:29]))
 			world.OK(t, w.ForgetDevices(w.Ctx, user))
-			fresh("the nonce of a record", string(stored(w, user).Data[5:29]))
+			fresh("the nonce of a record", string(w.Stored(user).Data[5:29]))
 		}
 	}
 }
@@ -382,7 +382,7 @@ func hashed(in []byte, secret string, known ...string) bool {
 
 // G05: backup codes of few bits under a fast hash, or under one salt for all.
 func TestG05BackupCodesAreHashedSlowly(t *testing.T) {
-	w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 15 })
+	w := world.New(t, world.BackupCodes(15))
 	_, login := w.GiveTOTP("ada")
 	codes := w.GiveBackupCodes("ada", login.Proof)
 	ada := decoded(w, "ada").BackupCodes
@@ -416,7 +416,7 @@ func TestG05BackupCodesAreHashedSlowly(t *testing.T) {
 
 	// The same code of two users, and of two sets of one, is stored as
 	// different bytes.
-	w = world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
+	w = world.New(t)
 	same, seen := "", make(map[record.BackupHash]bool)
 	for _, user := range []string{"ada", "bob", "bob"} {
 		world.OK(t, w.Reset(w.Ctx, user))
@@ -438,14 +438,14 @@ func TestG05BackupCodesAreHashedSlowly(t *testing.T) {
 // G06: backup codes that whoever reads the database can use.
 func TestG06BackupCodesAreNotReadable(t *testing.T) {
 	spy := &world.SpyStore{Store: mfa.NewMemoryStore()}
-	w := world.New(t, func(c *mfa.Config) { c.Store = spy })
-	ada := full(w, "ada", world.Phone)
-	w.Login("ada", ada.codes[1])
+	w := world.New(t, world.BackupCodes(2), func(c *mfa.Config) { c.Store = spy })
+	ada := w.Full("ada", world.Phone)
+	w.Login("ada", ada.Codes[1])
 	plain := opened(w, "ada")
 	if spelled(plain, world.Phone) == nil { // the number, which is under the seal alone
 		t.Error("the search finds nothing")
 	}
-	for _, code := range ada.codes {
+	for _, code := range ada.Codes {
 		if form := spelled(spy.Written.Bytes(), code); form != nil {
 			t.Errorf("%s is in the store as %q", code, form)
 		}
@@ -453,7 +453,7 @@ func TestG06BackupCodesAreNotReadable(t *testing.T) {
 			t.Errorf("%s is under the seal as %q", code, form)
 		}
 	}
-	w.Login("ada", ada.codes[0])
+	w.Login("ada", ada.Codes[0])
 }
 
 // G07 (CVE-2025-11794): secrets of apps that whoever reads the database can
@@ -485,9 +485,9 @@ func TestG07SecretsAreSealed(t *testing.T) {
 	// them as a block.
 	world.OK(t, w.ImportTOTP(w.Ctx, "bob", importedURI))
 	world.OK(t, w.ImportTOTP(w.Ctx, "eve", importedURI))
-	first := stored(w, "bob").Data[5:]
+	first := w.Stored("bob").Data[5:]
 	world.OK(t, w.ImportTOTP(w.Ctx, "bob", importedURI))
-	for name, other := range map[string][]byte{"another user's": stored(w, "eve").Data[5:], "the same user's": stored(w, "bob").Data[5:]} {
+	for name, other := range map[string][]byte{"another user's": w.Stored("eve").Data[5:], "the same user's": w.Stored("bob").Data[5:]} {
 		for i := range len(first) - 16 {
 			if bytes.Contains(other, first[i:i+16]) {
 				t.Errorf("%s record has the same bytes as the first at %d", name, i)
@@ -513,9 +513,9 @@ func TestG08CiphertextMoved(t *testing.T) {
 	world.OK(t, err)
 	pending := store.Records["ada"]
 	world.OK(t, w.Reset(w.Ctx, "ada"))
-	ada := full(w, "ada", world.Phone)
+	ada := w.Full("ada", world.Phone)
 	older := store.Records["ada"]
-	bob := full(w, "bob", world.Phone2)
+	bob := w.Full("bob", world.Phone2)
 	w.Login("ada", ada.Shows())
 	w.Clock.Advance(time.Minute)
 	token := w.Begin("ada").Token
@@ -535,7 +535,7 @@ func TestG08CiphertextMoved(t *testing.T) {
 		"our record under version 0":              {UserID: "ada", Version: 0, Data: now.Data},
 		"our record under version -1":             {UserID: "ada", Version: -1, Data: now.Data},
 		"a challenge":                             {UserID: "ada", Version: now.Version, Data: raw(token)},
-		"a proof":                                 {UserID: "ada", Version: now.Version, Data: raw(ada.proof)},
+		"a proof":                                 {UserID: "ada", Version: now.Version, Data: raw(ada.Proof)},
 		"nothing":                                 {UserID: "ada", Version: now.Version},
 		"more than there was":                     {UserID: "ada", Version: now.Version, Data: append(slices.Clone(now.Data), 0)},
 	}
@@ -751,9 +751,9 @@ var answers = map[mfa.Method]func(w *world.World, user person, token string) (ri
 	mfa.MethodTOTP: func(_ *world.World, user person, _ string) (right, wrong string) { return user.Shows(), user.Wrong() },
 	mfa.MethodSMS: func(w *world.World, _ person, token string) (right, wrong string) {
 		code := w.SentCode(token)
-		return code, wrongSMS(code)
+		return code, world.WrongSMS(code)
 	},
-	mfa.MethodBackupCode: func(_ *world.World, user person, _ string) (right, wrong string) { return user.codes[0], "aaaa-aaaa" },
+	mfa.MethodBackupCode: func(_ *world.World, user person, _ string) (right, wrong string) { return user.Codes[0], "aaaa-aaaa" },
 }
 
 // G11: the store says that somebody else was faster, or fails, and the answer
@@ -857,7 +857,7 @@ func TestG12FaultsFailClosed(t *testing.T) {
 			return func() error { return w.BeginLogin(w.Ctx, "ada") }
 		}},
 		{"BeginLogin on a trusted device", func(w *world.World) func() error {
-			device, err := w.TrustDevice(w.Ctx, "ada", given(w, "ada", world.Phone).proof)
+			device, err := w.TrustDevice(w.Ctx, "ada", given(w, "ada", world.Phone).Proof)
 			world.OK(w.T, err)
 			return func() error { return w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device.Token)) }
 		}},
@@ -884,12 +884,12 @@ func TestG12FaultsFailClosed(t *testing.T) {
 		{"Unenroll", func(w *world.World) func() error {
 			ada := given(w, "ada", world.Phone)
 			engine := w.Another(func(c *mfa.Config) { c.Required = nil })
-			return func() error { return engine.Unenroll(w.Ctx, "ada", mfa.MethodTOTP, mfa.WithProof(ada.proof)) }
+			return func() error { return engine.Unenroll(w.Ctx, "ada", mfa.MethodTOTP, mfa.WithProof(ada.Proof)) }
 		}},
 		{"GenerateBackupCodes", func(w *world.World) func() error {
 			ada := given(w, "ada", world.Phone)
 			return func() error {
-				_, err := w.GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(ada.proof))
+				_, err := w.GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(ada.Proof))
 				return err
 			}
 		}},
@@ -914,7 +914,7 @@ func TestG12FaultsFailClosed(t *testing.T) {
 	for _, flow := range flows {
 		t.Run(flow.name, func(t *testing.T) {
 			store := world.NewFaultStore()
-			w := world.New(t, requiredWhen(&required), func(c *mfa.Config) { c.Store = store; c.BackupCodes.Count = 1 })
+			w := world.New(t, world.RequiredWhen(&required), func(c *mfa.Config) { c.Store = store })
 			do := flow.prepare(w)
 			before := store.Snapshot()
 			store.Arm(before, 0, "")
@@ -1014,7 +1014,7 @@ func TestG13StaleReads(t *testing.T) {
 	stale := w.Another(func(c *mfa.Config) { c.Store = world.StaleStore{Store: store, Old: old} })
 	_, err := stale.SendCode(w.Ctx, token)
 	world.WantErr(t, err, mfa.ErrConflict)
-	_, err = stale.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(ada.proof))
+	_, err = stale.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(ada.Proof))
 	world.WantErr(t, err, mfa.ErrConflict)
 	if n := len(w.Outbox.Messages()) - sent; n != 0 {
 		t.Errorf("%d messages", n)
@@ -1056,7 +1056,7 @@ func TestG14NoSharedState(t *testing.T) {
 	// All methods from a hundred goroutines on one engine; go test -race looks
 	// on.
 	const users, goroutines, rounds = 5, 100, 3
-	w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
+	w := world.New(t)
 	var apps [users]world.App
 	var proofs, devices [users]string
 	for i := range users {
@@ -1140,7 +1140,7 @@ func heap() uint64 {
 func TestG15AbandonedLoginsCostNothing(t *testing.T) {
 	required := true
 	counting := &world.CountingStore{Store: mfa.NewMemoryStore()}
-	w := world.New(t, requiredWhen(&required), func(c *mfa.Config) { c.Store, c.OnEvent = counting, nil })
+	w := world.New(t, world.RequiredWhen(&required), func(c *mfa.Config) { c.Store, c.OnEvent = counting, nil })
 	world.OK(t, w.ImportTOTP(w.Ctx, "ada", importedURI))
 	counting.Saves = 0
 	before := heap()
@@ -1167,7 +1167,7 @@ func TestG15AbandonedLoginsCostNothing(t *testing.T) {
 		world.WantErr(t, err, mfa.ErrInvalidCode)
 	}
 	tamper(w, "ada", func(u *record.User) { u.BackupCodes = nil }) // letters are charged to the challenge alone
-	_, err := w.EnrollTOTP(w.Ctx, "ada", "ada", mfa.WithProof(ada.proof))
+	_, err := w.EnrollTOTP(w.Ctx, "ada", "ada", mfa.WithProof(ada.Proof))
 	world.OK(t, err)
 	oldest := w.Begin("ada").Token
 	_, err = w.VerifyLogin(w.Ctx, oldest, "zz")
@@ -1179,7 +1179,7 @@ func TestG15AbandonedLoginsCostNothing(t *testing.T) {
 		w.Clock.Advance(time.Millisecond)
 		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, "zz")
 		world.WantTries(t, err, 4)
-		largest = max(largest, len(stored(w, "ada").Data))
+		largest = max(largest, len(w.Stored("ada").Data))
 		if n := len(decoded(w, "ada").Challenges); n > record.MaxChallenges {
 			t.Fatalf("%d challenges are remembered", n)
 		}
@@ -1217,7 +1217,7 @@ func TestG16KeysAreTheHosts(t *testing.T) {
 	app, login := w.GiveTOTP("ada")
 	codes := w.GiveBackupCodes("ada", login.Proof)
 	token := w.Begin("ada").Token
-	named := stored(w, "ada").Data[1:5]
+	named := w.Stored("ada").Data[1:5]
 
 	// Without the key there is an error, for every call, and no way in.
 	lost := with(next)
@@ -1242,7 +1242,7 @@ func TestG16KeysAreTheHosts(t *testing.T) {
 	moved := with(next, old)
 	_, err = moved.VerifyLogin(w.Ctx, token, app.Shows())
 	world.OK(t, err)
-	if bytes.Equal(stored(w, "ada").Data[1:5], named) {
+	if bytes.Equal(w.Stored("ada").Data[1:5], named) {
 		t.Error("it was written under the old key")
 	}
 	// Which is all that is needed from then on, backup codes and all.

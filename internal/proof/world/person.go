@@ -61,3 +61,9 @@ type SenderFunc func(ctx context.Context, message mfa.SMS) error
 
 // SendSMS implements mfa.SMSSender.
 func (f SenderFunc) SendSMS(ctx context.Context, message mfa.SMS) error { return f(ctx, message) }
+
+// BackupCodes returns an adjustment that makes sets of n backup codes. Each
+// costs a password hash, so that a world has one unless a test needs more.
+func BackupCodes(n int) func(*mfa.Config) {
+	return func(c *mfa.Config) { c.BackupCodes.Count = n }
+}

@@ -58,7 +58,7 @@ func New(t testing.TB, adjust ...func(*mfa.Config)) *World {
 		Keys:        [][]byte{Key(1)},
 		SMS:         w.Outbox,
 		Now:         w.Clock.Now,
-		BackupCodes: mfa.BackupCodeConfig{Count: 2}, // each costs a password hash
+		BackupCodes: mfa.BackupCodeConfig{Count: 1}, // see BackupCodes
 		OnEvent: func(_ context.Context, event mfa.Event) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
