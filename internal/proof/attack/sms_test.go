@@ -562,29 +562,38 @@ func TestI06FailedMessagesAreToldOf(t *testing.T) {
 	}
 
 	// A panic of the host's reaches the host, and the code is void.
-	w := world.New(t)
-	given(w, "ada", world.Phone)
-	token, code := w.Begin("ada").Token, ""
-	broken := w.Another(func(c *mfa.Config) {
-		c.SMS = world.SenderFunc(func(_ context.Context, m mfa.SMS) error { code = m.Code; panic("the host's") })
-	})
-	func() {
-		defer func() {
-			if recovered := recover(); recovered != "the host's" {
-				t.Errorf("recovered %v", recovered)
-			}
+	code := ""
+	for _, adjust := range []func(*mfa.Config){
+		func(c *mfa.Config) {
+			c.SMS = world.SenderFunc(func(_ context.Context, m mfa.SMS) error { code = m.Code; panic("the host's") })
+		},
+		func(c *mfa.Config) {
+			c.SMSCodes.Text = func(_ context.Context, m mfa.SMS) string { code = m.Code; panic("the host's") }
+		},
+	} {
+		w := world.New(t)
+		given(w, "ada", world.Phone)
+		token := w.Begin("ada").Token
+		func() {
+			defer func() {
+				if recovered := recover(); recovered != "the host's" {
+					t.Errorf("recovered %v", recovered)
+				}
+			}()
+			w.Another(adjust).SendCode(w.Ctx, token)
 		}()
-		broken.SendCode(w.Ctx, token)
-	}()
-	_, err := w.VerifyLogin(w.Ctx, token, code)
-	world.WantErr(t, err, mfa.ErrInvalidCode)
+		_, err := w.VerifyLogin(w.Ctx, token, code)
+		world.WantErr(t, err, mfa.ErrInvalidCode)
+		_, err = w.SendCode(w.Ctx, token) // without a cooldown
+		world.OK(t, err)
+	}
 
 	// One message for each success, whatever conflicts there were, and none
 	// where there are too many.
 	store := world.NewFaultStore()
-	w = world.New(t, func(c *mfa.Config) { c.Store = store })
+	w := world.New(t, func(c *mfa.Config) { c.Store = store })
 	given(w, "ada", world.Phone)
-	token = w.Begin("ada").Token
+	token := w.Begin("ada").Token
 	before := store.Snapshot()
 	for call, do := range map[string]func() error{
 		"SendCode":  func() error { _, err := w.SendCode(w.Ctx, token); return err },
@@ -683,6 +692,8 @@ func TestI07NoMessageUnasked(t *testing.T) {
 		_, err := none.SendCode(w.Ctx, token)
 		world.WantErr(t, err, mfa.ErrMethodUnavailable)
 		_, err = none.EnrollSMS(w.Ctx, "bob", world.Phone2)
+		world.WantErr(t, err, mfa.ErrMethodUnavailable)
+		_, err = none.VerifyEnrollment(w.Ctx, "bob", mfa.MethodSMS, "123456")
 		world.WantErr(t, err, mfa.ErrMethodUnavailable)
 	})
 	silent("an enrollment without a proof", func(w *world.World, _ person, token string) {

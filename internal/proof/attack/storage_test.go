@@ -537,6 +537,7 @@ func TestG08CiphertextMoved(t *testing.T) {
 		"a challenge":                             {UserID: "ada", Version: now.Version, Data: raw(token)},
 		"a proof":                                 {UserID: "ada", Version: now.Version, Data: raw(ada.Proof)},
 		"nothing":                                 {UserID: "ada", Version: now.Version},
+		"more than any record has":                {UserID: "ada", Version: now.Version, Data: make([]byte, 8<<10+1)},
 		"more than there was":                     {UserID: "ada", Version: now.Version, Data: append(slices.Clone(now.Data), 0)},
 	}
 	if len(numbers.Records) != 2 {

@@ -61,7 +61,7 @@ func blindStore() mfa.Store {
 // what a broken one does.
 func TestSoakBites(t *testing.T) {
 	if testing.Short() {
-		t.Skip("skipped: five soaks take their time")
+		t.Skip("left out by -short: soaks of broken stores")
 	}
 	for _, test := range []struct {
 		name  string

@@ -243,6 +243,9 @@ const limit = 256 << 20
 // who answers by app gets in. Each wrong code costs a password hash, of which
 // the engine has few in flight.
 func TestFlood(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left out by -short: the flood")
+	}
 	f := flood{Guesses: 1000, Users: 50, Honest: 10_000, Idle: 300 * time.Millisecond, Limit: time.Second}
 	text := os.Getenv("MFA_TEST_FLOOD")
 	if text != "" {

@@ -230,6 +230,9 @@ func soakPlan(t *testing.T) plan {
 // TestSoak: whatever is mixed with whatever, and whichever call of the store
 // fails, nothing that was acknowledged is lost, and nothing grows.
 func TestSoak(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left out by -short: the soak")
+	}
 	plan := soakPlan(t)
 	soakOn := func(t *testing.T, store mfa.Store, database *sql.DB) {
 		s, err := newSoak(t.Context(), store, database, plan)

@@ -186,7 +186,7 @@ func yield() {
 // gives what they asked and got.
 func contend(t *testing.T, store mfa.Store, withBackupCodes bool) []porcupine.Operation {
 	t.Helper()
-	w := world.New(t, func(c *mfa.Config) { c.Store = store })
+	w := world.New(t, world.BackupCodes(2), func(c *mfa.Config) { c.Store = store })
 	a, login := w.GiveTOTP("ada")
 	w.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
 	var codes []string
@@ -290,9 +290,12 @@ const patience = 30 * time.Second
 // answers that it could have got one after the other: each step, code and
 // challenge is accepted once, and no more is judged than tries and delays allow.
 func TestLinearizability(t *testing.T) {
-	histories, withBackupCodes := 200, 15 // each of the latter costs some hashes
+	if testing.Short() {
+		t.Skip("left out by -short: concurrent histories")
+	}
+	histories, withBackupCodes := 60, 5 // each of the latter costs some hashes
 	if os.Getenv("MFA_TEST_LONG") != "" {
-		histories *= 10
+		histories, withBackupCodes = 2000, 150
 	}
 	var conflicts atomic.Int64
 	answers := make(map[string]int)
@@ -322,6 +325,9 @@ func TestLinearizability(t *testing.T) {
 // TestLinearizabilityFindsLostUpdates: a store that does not compare versions
 // makes the other test fail, and soon.
 func TestLinearizabilityFindsLostUpdates(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left out by -short: concurrent histories on a store that loses updates")
+	}
 	found := 0
 	for range 30 {
 		store := world.NewFaultStore()
