@@ -143,7 +143,7 @@ func TestAStepUpProvesOneAction(t *testing.T) {
 func TestAStepUpTakesEveryMethod(t *testing.T) {
 	w := world.New(t, world.BackupCodes(2))
 	login := w.GiveSMS("ada", world.Phone)
-	codes := w.GiveBackupCodes("ada", login.Proof)
+	codes := w.CheapBackupCodes("ada")
 	challenge, err := w.BeginStepUp(w.Ctx, "ada", "transfer")
 	world.OK(t, err)
 	code := w.SentCode(challenge.Token)

@@ -277,7 +277,7 @@ func told(err error) string {
 func TestH04TokensTellNothing(t *testing.T) {
 	required := false
 	w := world.New(t, world.RequiredWhen(&required))
-	ada, bob := given(w, "ada", world.Phone), given(w, "bob", world.Phone2)
+	ada, bob := w.Given("ada", world.Phone), w.Given("bob", world.Phone2)
 	foreign := w.Another(func(c *mfa.Config) { c.Keys = [][]byte{world.Key(100)}; c.Store = mfa.NewMemoryStore() })
 	world.OK(t, foreign.ImportTOTP(w.Ctx, "ada", importedURI))
 	bad := map[string]string{
@@ -298,7 +298,7 @@ func TestH04TokensTellNothing(t *testing.T) {
 	bad["a changed bit"] = w.Begin("ada").Token
 	bad["a changed bit"] = bad["a changed bit"][:40] + strings.Map(func(r rune) rune { return 'A' + ('B'-r)&1 }, bad["a changed bit"][40:41]) + bad["a changed bit"][41:]
 	bad["of a deleted user"] = func() string {
-		given(w, "eve", "+15005550006")
+		w.Given("eve", "+15005550006")
 		token := w.Begin("eve").Token
 		world.OK(t, w.DeleteUser(w.Ctx, "eve"))
 		return token
@@ -368,14 +368,14 @@ func TestH05NoOracle(t *testing.T) {
 	// Each is set up anew: with it go the answer, the events, and the counts.
 	answerOf := func(prepare func(w *world.World, ada, bob person) (token, code string)) string {
 		w := world.New(t)
-		ada, bob := given(w, "ada", world.Phone), given(w, "bob", world.Phone2)
+		ada, bob := w.Given("ada", world.Phone), w.Given("bob", world.Phone2)
 		token, code := prepare(w, ada, bob)
 		w.Told()
 		login, err := w.VerifyLogin(w.Ctx, token, code)
 		if login != nil {
 			t.Errorf("it is accepted: %+v", login)
 		}
-		lanes := decoded(w, "ada")
+		lanes := w.Decoded("ada")
 		return fmt.Sprintln(told(err), w.Told(), lanes.TOTP.Lane, lanes.SMS.Lane, lanes.BackupCodes.Lane)
 	}
 	sent := func(w *world.World) string { // a challenge with a live code
@@ -438,7 +438,7 @@ func TestH05NoOracle(t *testing.T) {
 		shut := func(code func(ada person) string) string {
 			return answerOf(func(w *world.World, ada, _ person) (string, string) {
 				token := w.Begin("ada").Token
-				tamper(w, "ada", func(u *record.User) {
+				w.Tamper("ada", func(u *record.User) {
 					for _, f := range u.Factors() {
 						change(f, w.Clock.Now())
 					}
@@ -459,7 +459,7 @@ func TestH05NoOracle(t *testing.T) {
 	// One thing differs, as it is documented to: a code of the app that was
 	// used costs no try. Nothing but the number tells.
 	w := world.New(t)
-	ada := given(w, "ada", world.Phone)
+	ada := w.Given("ada", world.Phone)
 	w.Login("ada", ada.Shows())
 	_, replayed := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, ada.Shows())
 	_, refused := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, ada.Wrong())
@@ -646,7 +646,7 @@ func TestH10ChallengesHoldNothingElse(t *testing.T) {
 	required := true
 	w := world.New(t, world.RequiredWhen(&required))
 	user := "ada.lovelace@example.com"
-	ada := given(w, user, world.Phone)
+	ada := w.Given(user, world.Phone)
 	fields := func(v any) (names []string) {
 		for _, field := range reflect.VisibleFields(reflect.TypeOf(v)) {
 			if !field.Anonymous {

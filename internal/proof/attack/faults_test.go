@@ -31,7 +31,7 @@ func TestG11SaveDecides(t *testing.T) {
 		t.Run(string(method), func(t *testing.T) {
 			store := world.NewFaultStore()
 			w := world.New(t, func(c *mfa.Config) { c.Store = store })
-			ada := given(w, "ada", world.Phone)
+			ada := w.Given("ada", world.Phone)
 			token := w.Begin("ada").Token
 			code, _ := answer(w, ada, token)
 			before := store.Snapshot()
@@ -117,7 +117,7 @@ var flows = func() (list []flow) {
 	}
 	known := func(name string, call func(ctx context.Context, e *mfa.Engine, ada person, token string) error) { // for one with everything
 		prepared(name, func(w *world.World) func(context.Context) error {
-			ada := given(w, "ada", world.Phone)
+			ada := w.Given("ada", world.Phone)
 			token := w.Begin("ada").Token
 			engine := w.Another(func(c *mfa.Config) { c.Required = nil })
 			return func(ctx context.Context) error { return call(ctx, engine, ada, token) }
@@ -154,7 +154,7 @@ var flows = func() (list []flow) {
 	known("Reset", func(ctx context.Context, e *mfa.Engine, _ person, _ string) error { return e.Reset(ctx, "ada") })
 	known("DeleteUser", func(ctx context.Context, e *mfa.Engine, _ person, _ string) error { return e.DeleteUser(ctx, "ada") })
 	prepared("BeginLogin on a trusted device", func(w *world.World) func(context.Context) error {
-		device, err := w.TrustDevice(w.Ctx, "ada", given(w, "ada", world.Phone).Proof)
+		device, err := w.TrustDevice(w.Ctx, "ada", w.Given("ada", world.Phone).Proof)
 		world.OK(w.T, err)
 		return func(ctx context.Context) error { return w.BeginLogin(ctx, "ada", mfa.WithTrustedDevice(device.Token)) }
 	})
@@ -163,11 +163,11 @@ var flows = func() (list []flow) {
 		return func(ctx context.Context) error { _, err := w.EnrollmentUser(ctx, token); return err }
 	})
 	prepared("Unlock", func(w *world.World) func(context.Context) error {
-		lock(w, "ada", given(w, "ada", world.Phone).App)
+		lock(w, "ada", w.Given("ada", world.Phone).App)
 		return func(ctx context.Context) error { return w.Unlock(ctx, "ada") }
 	})
 	prepared("SendCode, not delivered", func(w *world.World) func(context.Context) error {
-		given(w, "ada", world.Phone)
+		w.Given("ada", world.Phone)
 		token := w.Begin("ada").Token
 		w.Outbox.FailWith(errors.New("down"))
 		return func(ctx context.Context) error { _, err := w.SendCode(ctx, token); return err }
@@ -186,14 +186,14 @@ var flows = func() (list []flow) {
 		suffix := fmt.Sprintf(", right: %t", right)
 		for method, answer := range answers {
 			prepared("a login by "+string(method)+suffix, func(w *world.World) func(context.Context) error {
-				ada := given(w, "ada", world.Phone)
+				ada := w.Given("ada", world.Phone)
 				token := w.Begin("ada").Token
 				code := pick(answer(w, ada, token))
 				return func(ctx context.Context) error { _, err := w.VerifyLogin(ctx, token, code); return err }
 			})
 		}
 		prepared("a step-up"+suffix, func(w *world.World) func(context.Context) error {
-			ada := given(w, "ada", world.Phone)
+			ada := w.Given("ada", world.Phone)
 			token, code := stepUp("x").open(w, "ada"), pick(ada.Shows(), ada.Wrong())
 			return func(ctx context.Context) error { _, err := w.VerifyStepUp(ctx, token, "x", code); return err }
 		})
@@ -217,7 +217,7 @@ var flows = func() (list []flow) {
 func TestG12FaultsFailClosed(t *testing.T) {
 	failures := func(w *world.World) (n int) {
 		if record, err := w.Store.Load(w.Ctx, "ada"); err == nil && record.Version > 0 {
-			for _, f := range decoded(w, "ada").Factors() {
+			for _, f := range w.Decoded("ada").Factors() {
 				n += len(f.Lane.Recent)
 			}
 		}
@@ -316,7 +316,7 @@ func TestG13StaleReads(t *testing.T) {
 		t.Run(string(method), func(t *testing.T) {
 			store := world.NewFaultStore()
 			w := world.New(t, func(c *mfa.Config) { c.Store = store })
-			ada := given(w, "ada", world.Phone)
+			ada := w.Given("ada", world.Phone)
 			token, second := w.Begin("ada").Token, w.Begin("ada").Token
 			code, wrong := answer(w, ada, token)
 			old := store.Records["ada"]
@@ -347,7 +347,7 @@ func TestG13StaleReads(t *testing.T) {
 	// What is to be sent by an old record is not.
 	store := world.NewFaultStore()
 	w := world.New(t, func(c *mfa.Config) { c.Store = store })
-	ada := given(w, "ada", world.Phone)
+	ada := w.Given("ada", world.Phone)
 	token, old := w.Begin("ada").Token, store.Records["ada"]
 	w.SentCode(token)
 	w.Clock.Advance(time.Minute)

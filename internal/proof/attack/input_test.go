@@ -42,7 +42,7 @@ func TestF01NothingIsNoCode(t *testing.T) {
 	}
 	withCodes := func(w *world.World) (token, code string) {
 		world.OK(t, w.ImportTOTP(w.Ctx, "ada", importedURI))
-		plantCodes(w, "ada", "7f3k-2m9p")
+		w.PlantCodes("ada", "7f3k-2m9p")
 		return w.Begin("ada").Token, "7f3k-2m9p"
 	}
 	for _, state := range []struct {
@@ -70,11 +70,11 @@ func TestF01NothingIsNoCode(t *testing.T) {
 			return token
 		}},
 		{"a code of zeros in the record", bySMS, func(w *world.World, token, _ string) string {
-			tamper(w, "ada", func(u *record.User) { u.Challenges[0].Code.Tag.Sum = [16]byte{} })
+			w.Tamper("ada", func(u *record.User) { u.Challenges[0].Code.Tag.Sum = [16]byte{} })
 			return token
 		}},
 		{"a code of no key in the record", bySMS, func(w *world.World, token, _ string) string {
-			tamper(w, "ada", func(u *record.User) { u.Challenges[0].Code = &record.Code{Expires: w.Clock.Now().Add(time.Minute)} })
+			w.Tamper("ada", func(u *record.User) { u.Challenges[0].Code = &record.Code{Expires: w.Clock.Now().Add(time.Minute)} })
 			return token
 		}},
 		{"no backup codes left", withCodes, func(w *world.World, token, code string) string {
@@ -82,11 +82,11 @@ func TestF01NothingIsNoCode(t *testing.T) {
 			return w.Begin("ada").Token
 		}},
 		{"no set of backup codes", withCodes, func(w *world.World, _, _ string) string {
-			tamper(w, "ada", func(u *record.User) { u.BackupCodes = nil })
+			w.Tamper("ada", func(u *record.User) { u.BackupCodes = nil })
 			return w.Begin("ada").Token
 		}},
 		{"a backup code of zeros in the record", withCodes, func(w *world.World, token, _ string) string {
-			tamper(w, "ada", func(u *record.User) { u.BackupCodes.Hashes[0] = record.BackupHash{} })
+			w.Tamper("ada", func(u *record.User) { u.BackupCodes.Hashes[0] = record.BackupHash{} })
 			return token
 		}},
 	} {
@@ -126,7 +126,7 @@ func TestF01NothingIsNoCode(t *testing.T) {
 
 	t.Run("tokens", func(t *testing.T) {
 		w := world.New(t)
-		ada := given(w, "ada", world.Phone)
+		ada := w.Given("ada", world.Phone)
 		w.Login("ada", ada.Shows())
 		for _, nothing := range append(nothings, "mfa_tmp_", "mfa_enr_", "mfa_prf_", "mfa_dev_") {
 			_, err := w.VerifyLogin(w.Ctx, nothing, "")
@@ -161,20 +161,20 @@ func TestF01NothingIsNoCode(t *testing.T) {
 				t.Errorf("%s: BeginLogin gives %v", name, err)
 			}
 		}
-		whole := opened(w, "ada")
+		whole := w.Opened("ada")
 		for n := range whole {
-			plant(w, "ada", whole[:n])
+			w.Plant("ada", whole[:n])
 			refused(fmt.Sprintf("cut after %d bytes", n))
 		}
-		plant(w, "ada", append(slices.Clone(whole), 0))
+		w.Plant("ada", append(slices.Clone(whole), 0))
 		refused("longer")
-		plant(w, "ada", whole)
+		w.Plant("ada", whole)
 		for _, secret := range [][]byte{nil, {}, make([]byte, totp.MinSecret-1)} {
-			plant(w, "ada", whole)
-			tamper(w, "ada", func(u *record.User) { u.TOTP.Key.Secret = secret })
+			w.Plant("ada", whole)
+			w.Tamper("ada", func(u *record.User) { u.TOTP.Key.Secret = secret })
 			refused(fmt.Sprintf("a secret of %d bytes", len(secret)))
 		}
-		plant(w, "ada", whole)
+		w.Plant("ada", whole)
 		_, err := w.VerifyLogin(w.Ctx, token, w.Scan(importedURI).Shows())
 		world.OK(t, err)
 	})
@@ -283,7 +283,7 @@ func TestF03ForeignDigits(t *testing.T) {
 	}
 
 	// Nor are letters that fold to those of a backup code, or to digits.
-	plantCodes(w, "ada", "7f3k-2m9p")
+	w.PlantCodes("ada", "7f3k-2m9p")
 	for _, code := range []string{"7f3\u212a-2m9p", "７ｆ３ｋ-２ｍ９ｐ", "7ꜰ3k-2m9p", "7f3k-2m9ᵖ", "7ƒ3k-2m9p", "\u0667f3k-2m9p", "7f3k-2m9р"} {
 		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, code)
 		world.WantErr(t, err, mfa.ErrInvalidCode)
@@ -312,7 +312,7 @@ func TestF04OneSpelling(t *testing.T) {
 	for _, filler := range fillers {
 		w := world.New(t)
 		world.OK(t, w.ImportTOTP(w.Ctx, "ada", importedURI))
-		plantCodes(w, "ada", "7f3k2m9p")
+		w.PlantCodes("ada", "7f3k2m9p")
 		app := w.Scan(importedURI)
 		for _, code := range []string{app.Shows(), "7f3k2m9p"} {
 			// A spelling is the code: it is accepted once, and with it the code
@@ -425,7 +425,7 @@ func TestF05LeadingZeros(t *testing.T) {
 	}
 	w := world.New(t)
 	world.OK(t, w.ImportTOTP(w.Ctx, "ada", importedURI))
-	plantCodes(w, "ada", "0000-000a", "0a00-0000")
+	w.PlantCodes("ada", "0000-000a", "0a00-0000")
 	for _, code := range []string{"a", "000a", "0000000a0", "00000000a", "a000-0000", "0a00-000", "a00-0000"} {
 		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, code)
 		world.WantErr(t, err, mfa.ErrInvalidCode)
@@ -459,7 +459,7 @@ func allocations(do func()) float64 {
 // F06 (CVE-2018-1000809): a long input, or a backup code, buys work.
 func TestF06BoundedWork(t *testing.T) {
 	w := world.New(t)
-	ada := given(w, "ada", world.Phone)
+	ada := w.Given("ada", world.Phone)
 	_, err := w.EnrollTOTP(w.Ctx, "bob", "bob")
 	world.OK(t, err)
 	token := w.Begin("ada").Token
@@ -510,7 +510,7 @@ func TestF06BoundedWork(t *testing.T) {
 	hashes := func(do func()) uint64 { return allocated(do) / perHash }
 	owasp := record.Argon2{Time: 2, Memory: 19 << 10, Threads: 1}
 	for _, left := range []int{0, 1, 10} {
-		tamper(w, "ada", func(u *record.User) {
+		w.Tamper("ada", func(u *record.User) {
 			u.SetBackupCodes([16]byte{}, owasp, make([]record.BackupHash, left), w.Clock.Now())
 		})
 		if n := hashes(func() { w.VerifyLogin(w.Ctx, w.Begin("ada").Token, "7f3k-2m9p") }); n > 1 {
@@ -519,7 +519,7 @@ func TestF06BoundedWork(t *testing.T) {
 	}
 	w = world.New(t)
 	ada = w.Full("ada", world.Phone)
-	code := ada.Codes[0]
+	code := w.GiveBackupCodes("ada", ada.Proof)[0] // at the real cost
 	if n := hashes(func() { w.VerifyLogin(w.Ctx, w.Begin("ada").Token, "7f3k-2m9p") }); n != 1 {
 		t.Errorf("%d hashes for a wrong code", n)
 	}
@@ -547,14 +547,14 @@ func TestF06BoundedWork(t *testing.T) {
 		"another action":     func() { w.VerifyStepUp(w.Ctx, w.Begin("ada").Token, "transfer", "7f3k-2m9p") },
 		"enrollment":         func() { w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, "7f3k-2m9p") },
 		"delayed": func() {
-			tamper(w, "ada", func(u *record.User) {
+			w.Tamper("ada", func(u *record.User) {
 				u.BackupCodes.Lane.Consecutive, u.BackupCodes.Lane.LastFailure = 10, w.Clock.Now()
 			})
 			_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, "7f3k-2m9p")
 			wantThrottled(t, err)
 		},
 		"disabled": func() {
-			tamper(w, "ada", func(u *record.User) { u.BackupCodes.Lane.Disabled = true })
+			w.Tamper("ada", func(u *record.User) { u.BackupCodes.Lane.Disabled = true })
 			_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, "7f3k-2m9p")
 			world.WantErr(t, err, mfa.ErrFactorDisabled)
 		},
@@ -644,7 +644,7 @@ func TestF07NumbersAtTheirEnds(t *testing.T) {
 		world.OK(t, w.ImportTOTP(w.Ctx, "ada", rfcURI))
 		token := w.Begin("ada").Token
 		w.VerifyLogin(w.Ctx, token, "0") // so that it is remembered
-		tamper(w, "ada", test.change)
+		w.Tamper("ada", test.change)
 		login, err := w.VerifyLogin(w.Ctx, token, w.Scan(rfcURI).Shows())
 		switch {
 		case name == "no change":
@@ -708,7 +708,7 @@ func TestF08NoMagicCode(t *testing.T) {
 	}
 
 	// Words and other lengths.
-	plantCodes(w, "ada", "7f3k-2m9p")
+	w.PlantCodes("ada", "7f3k-2m9p")
 	for _, magic := range []string{"test", "TEST", "debug", "demo", "admin", "bypass", "master", "override", "support", "letmein", "mfa", "password",
 		"0", "1", "0000", "1111", "1234", "12345", "1234567", "123456", "654321", "012345", "123123", "000001", "00000000", "12345678", "42424242", "ffff-ffff", "0000-000a", "aaaa-aaaa", "test-test", "abcd-efgh"} {
 		if _, err := engine.VerifyLogin(w.Ctx, token, magic); !errors.Is(err, mfa.ErrInvalidCode) {
@@ -759,7 +759,7 @@ func TestF09CodesAreThoseOfTheStandard(t *testing.T) {
 	// symbol off.
 	w := world.New(t)
 	world.OK(t, w.ImportTOTP(w.Ctx, "ada", rfcURI+"&digits=8"))
-	plantCodes(w, "ada", "7f3k-2m9p")
+	w.PlantCodes("ada", "7f3k-2m9p")
 	token := w.Begin("ada").Token
 	engine := w.Another(func(c *mfa.Config) { c.Store = world.FrozenStore{Store: w.Store} })
 	accepts := func(code string) bool { _, err := engine.VerifyLogin(w.Ctx, token, code); return err == nil }

@@ -72,7 +72,7 @@ func newScene(t *testing.T, spoil func(s *scene, a world.App)) *scene {
 	s.Clock.Advance(time.Minute)
 	s.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
 	s.backup = "7f3k-2m9p"
-	plantCodes(s.World, "ada", s.backup)
+	s.PlantCodes("ada", s.backup)
 	world.OK(t, s.ImportTOTP(s.Ctx, "bob", importedKeyURI))
 	world.OK(t, s.ImportSMS(s.Ctx, "bob", world.Phone2))
 	plant("import", importedKeyURI, importedSecret, "planted-label")

@@ -61,7 +61,7 @@ func TestE01EnrolledFactorIsAsked(t *testing.T) {
 	w := world.New(t)
 	w.GiveSMS("ada", world.Phone)
 	world.WantErr(t, w.Another(func(c *mfa.Config) { c.SMS = nil }).BeginLogin(w.Ctx, "ada"), mfa.ErrMethodUnavailable)
-	tamper(w, "ada", func(u *record.User) { u.SMS.Lane.Disabled = true })
+	w.Tamper("ada", func(u *record.User) { u.SMS.Lane.Disabled = true })
 	world.WantErr(t, w.BeginLogin(w.Ctx, "ada"), mfa.ErrFactorDisabled)
 }
 
@@ -309,7 +309,7 @@ func TestE05OneValueCompletesALogin(t *testing.T) {
 	// A door that gives no code gets no Login, one for something else says so,
 	// and whose it is comes from the token.
 	w := world.New(t)
-	ada, bob := given(w, "ada", world.Phone), given(w, "bob", world.Phone2)
+	ada, bob := w.Given("ada", world.Phone), w.Given("bob", world.Phone2)
 	for _, door := range doors {
 		w.Clock.Advance(time.Minute)
 		login, err := door.enter(w.Ctx, w.Engine, door.open(w, "bob"), bob.Shows())
@@ -349,7 +349,7 @@ func TestE05OneValueCompletesALogin(t *testing.T) {
 func TestE06PasswordResetLeavesMFA(t *testing.T) {
 	for _, required := range []bool{false, true} {
 		w := world.New(t, world.RequiredWhen(&required))
-		ada := given(w, "ada", world.Phone)
+		ada := w.Given("ada", world.Phone)
 		device, err := w.TrustDevice(w.Ctx, "ada", ada.Proof)
 		world.OK(t, err)
 		world.OK(t, w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device.Token)))
@@ -386,7 +386,7 @@ func TestE06PasswordResetLeavesMFA(t *testing.T) {
 // Settings of a Config are B13's, and TestNewRefusesNonsense's.
 func TestE07UnknownNamesAreRefused(t *testing.T) {
 	w := world.New(t)
-	ada := given(w, "ada", world.Phone)
+	ada := w.Given("ada", world.Phone)
 	for _, method := range []mfa.Method{"", "-1", "99", "TOTP", "totp ", "fax", mfa.MethodBackupCode} {
 		_, err := w.VerifyEnrollment(w.Ctx, "ada", method, ada.Shows())
 		world.WantErr(t, err, mfa.ErrMethodUnavailable)
@@ -412,7 +412,7 @@ func TestE07UnknownNamesAreRefused(t *testing.T) {
 	} {
 		w := world.New(t)
 		w.GiveTOTP("ada")
-		tamper(w, "ada", change)
+		w.Tamper("ada", change)
 		err := w.BeginLogin(w.Ctx, "ada")
 		if name == "no change" {
 			world.Challenged(t, err)
@@ -423,9 +423,9 @@ func TestE07UnknownNamesAreRefused(t *testing.T) {
 	for at, odd := range map[int]byte{0: 99, 17: 0xff} { // the version, and what the record holds
 		w := world.New(t)
 		w.GiveTOTP("ada")
-		plain := opened(w, "ada")
+		plain := w.Opened("ada")
 		plain[at] = odd
-		plant(w, "ada", plain)
+		w.Plant("ada", plain)
 		if err := w.BeginLogin(w.Ctx, "ada"); mfa.ErrorCode(err) != "internal" {
 			t.Errorf("byte %d is %d: %v", at, odd, err)
 		}

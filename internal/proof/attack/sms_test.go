@@ -72,7 +72,7 @@ func TestI01MessagesAreLimited(t *testing.T) {
 		sender := &timedSender{now: w.Clock.Now}
 		w.Config.SMS = sender
 		w.Engine = w.Another()
-		ada := given(w, "ada", world.Phone)
+		ada := w.Given("ada", world.Phone)
 		proof := func() mfa.ChangeOption {
 			w.Clock.Advance(30 * time.Second)
 			return mfa.WithProof(w.Login("ada", ada.Shows()).Proof)
@@ -171,7 +171,7 @@ func TestI01MessagesAreLimited(t *testing.T) {
 
 	t.Run("one challenge", func(t *testing.T) {
 		w := world.New(t)
-		given(w, "ada", world.Phone)
+		w.Given("ada", world.Phone)
 		challenge := w.Begin("ada")
 		for range 20 {
 			w.SendCode(w.Ctx, challenge.Token)
@@ -238,7 +238,7 @@ func TestI02OneSpellingOfANumber(t *testing.T) {
 		}
 		_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, w.Outbox.Code(same[0]))
 		world.OK(t, err)
-		if got := decoded(w, "ada").SMS.Phone; got != same[0] {
+		if got := w.Decoded("ada").SMS.Phone; got != same[0] {
 			t.Errorf("%q is stored as %q", spelling, got)
 		}
 		// The limit of the number is one, in whatever spelling.
@@ -283,7 +283,7 @@ func TestI03NumbersAreProven(t *testing.T) {
 		"the password changed": func(w *world.World) { world.OK(t, w.PasswordChanged(w.Ctx, "ada")) },
 	} {
 		w := world.New(t)
-		ada := given(w, "ada", world.Phone)
+		ada := w.Given("ada", world.Phone)
 		begun, err := w.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(ada.Proof))
 		world.OK(t, err)
 		if m := last(w); m.To != world.Phone2 || m.Action != mfa.ActionEnroll || begun.Phone != "+14*****671" {
@@ -306,7 +306,7 @@ func TestI03NumbersAreProven(t *testing.T) {
 	// To confirm takes the code that went to the new number, and what began it
 	// took proof of a factor.
 	w := world.New(t)
-	ada := given(w, "ada", world.Phone)
+	ada := w.Given("ada", world.Phone)
 	scriptCodes(t, 111_111, 222_222, 333_333)
 	_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone2)
 	world.Challenged(t, err)
@@ -362,7 +362,7 @@ func TestI04OneLiveCode(t *testing.T) {
 	// The draw decides which codes they are: three for a challenge, five for an
 	// enrollment in an hour.
 	w := world.New(t)
-	given(w, "ada", world.Phone)
+	w.Given("ada", world.Phone)
 	scriptCodes(t, 111_111, 222_222, 333_333)
 	challenge := w.Begin("ada")
 	var sent []string
@@ -407,7 +407,7 @@ func TestI04OneLiveCode(t *testing.T) {
 	world.WantErr(t, err, mfa.ErrInvalidCode)
 	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, "222222")
 	world.OK(t, err)
-	if got := decoded(w, "ada").SMS.Phone; got != world.Phone2 {
+	if got := w.Decoded("ada").SMS.Phone; got != world.Phone2 {
 		t.Errorf("%s is confirmed", got)
 	}
 }
@@ -443,14 +443,14 @@ func TestI05RefusedMessagesChangeNothing(t *testing.T) {
 				send = func(string) error { _, err := w.EnrollSMS(w.Ctx, "ada", world.Phone); return err }
 				verify = func(code string) error { _, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, code); return err }
 			} else {
-				given(w, "ada", world.Phone)
+				w.Given("ada", world.Phone)
 				token = w.Begin("ada").Token
 				send = func(string) error { _, err := w.SendCode(w.Ctx, token); return err }
 				verify = func(code string) error { _, err := w.VerifyLogin(w.Ctx, token, code); return err }
 			}
 			scriptCodes(t, 111_111, 222_222, 333_333)
 			world.OK(t, send(""))
-			sentBefore, counted := len(w.Outbox.Messages()), len(decoded(w, "ada").Sent.Times)
+			sentBefore, counted := len(w.Outbox.Messages()), len(w.Decoded("ada").Sent.Times)
 			test.refused(w)
 			err := send("")
 			if test.want == nil {
@@ -468,7 +468,7 @@ func TestI05RefusedMessagesChangeNothing(t *testing.T) {
 			if !test.lives {
 				failed = 1
 			}
-			if n := len(decoded(w, "ada").Sent.Times) - counted; n != failed {
+			if n := len(w.Decoded("ada").Sent.Times) - counted; n != failed {
 				t.Errorf("%s: %d more are counted, want %d", name, n, failed)
 			}
 			// The code that never went out is worth nothing; the one before lives
@@ -512,7 +512,7 @@ func TestI06FailedMessagesAreToldOf(t *testing.T) {
 		var codes []string
 		leave := func() {} // of the caller
 		w := world.New(t)
-		given(w, "ada", world.Phone)
+		w.Given("ada", world.Phone)
 		broken := w.Another(func(c *mfa.Config) {
 			c.SMS = world.SenderFunc(func(ctx context.Context, m mfa.SMS) error {
 				codes = append(codes, m.Code)
@@ -572,7 +572,7 @@ func TestI06FailedMessagesAreToldOf(t *testing.T) {
 		},
 	} {
 		w := world.New(t)
-		given(w, "ada", world.Phone)
+		w.Given("ada", world.Phone)
 		token := w.Begin("ada").Token
 		func() {
 			defer func() {
@@ -592,7 +592,7 @@ func TestI06FailedMessagesAreToldOf(t *testing.T) {
 	// where there are too many.
 	store := world.NewFaultStore()
 	w := world.New(t, func(c *mfa.Config) { c.Store = store })
-	given(w, "ada", world.Phone)
+	w.Given("ada", world.Phone)
 	token := w.Begin("ada").Token
 	before := store.Snapshot()
 	for call, do := range map[string]func() error{
@@ -626,7 +626,7 @@ func TestI07NoMessageUnasked(t *testing.T) {
 	silent := func(name string, do func(w *world.World, ada person, token string)) {
 		t.Helper()
 		w := world.New(t, world.RequiredWhen(&required))
-		ada := given(w, "ada", world.Phone)
+		ada := w.Given("ada", world.Phone)
 		token := w.Begin("ada").Token
 		w.SentCode(token) // which works
 		w.Clock.Advance(time.Minute)
@@ -678,12 +678,12 @@ func TestI07NoMessageUnasked(t *testing.T) {
 		refused(w, w.Begin("ada").Token, mfa.ErrMethodUnavailable)
 	})
 	silent("a phone that is delayed", func(w *world.World, _ person, token string) {
-		tamper(w, "ada", func(u *record.User) { u.SMS.Lane.Consecutive, u.SMS.Lane.LastFailure = 10, w.Clock.Now() })
+		w.Tamper("ada", func(u *record.User) { u.SMS.Lane.Consecutive, u.SMS.Lane.LastFailure = 10, w.Clock.Now() })
 		_, err := w.SendCode(w.Ctx, token)
 		world.WantThrottled(t, err, 32*time.Second)
 	})
 	silent("a phone that is disabled", func(w *world.World, _ person, token string) {
-		tamper(w, "ada", func(u *record.User) { u.SMS.Lane.Disabled = true })
+		w.Tamper("ada", func(u *record.User) { u.SMS.Lane.Disabled = true })
 		refused(w, token, mfa.ErrFactorDisabled)
 		refused(w, w.Begin("ada").Token, mfa.ErrFactorDisabled)
 	})

@@ -267,10 +267,10 @@ func TestG03ChanceIsNotShared(t *testing.T) {
 		for _, code := range w.GiveBackupCodes(user, login.Proof) {
 			fresh("a backup code", code)
 		}
-		fresh("a salt", string(decoded(w, user).BackupCodes.Salt[:]))
+		fresh("a salt", string(w.Decoded(user).BackupCodes.Salt[:]))
 		for range 2_000 {
 			token := w.Begin(user).Token
-			claims, ok := tokens.Open(ring(t), tokens.Challenge, token)
+			claims, ok := tokens.Open(w.Ring(), tokens.Challenge, token)
 			if !ok {
 				t.Fatal("a token does not open")
 			}
@@ -385,7 +385,7 @@ func TestG05BackupCodesAreHashedSlowly(t *testing.T) {
 	w := world.New(t, world.BackupCodes(15))
 	_, login := w.GiveTOTP("ada")
 	codes := w.GiveBackupCodes("ada", login.Proof)
-	ada := decoded(w, "ada").BackupCodes
+	ada := w.Decoded("ada").BackupCodes
 	// What OWASP asks of Argon2id at least.
 	if ada.Cost != (record.Argon2{Time: 2, Memory: 19 << 10, Threads: 1}) || len(ada.Hashes) != 15 {
 		t.Errorf("%d hashes of cost %+v", len(ada.Hashes), ada.Cost)
@@ -402,7 +402,7 @@ func TestG05BackupCodesAreHashedSlowly(t *testing.T) {
 	if len(symbols) < 24 { // of 32: 120 random ones miss nine with less than one chance in a million
 		t.Errorf("%d symbols in use", len(symbols))
 	}
-	plain := opened(w, "ada")
+	plain := w.Opened("ada")
 	code := strings.ReplaceAll(codes[0], "-", "")
 	sum := argon2.IDKey([]byte(code), ada.Salt[:], ada.Cost.Time, ada.Cost.Memory, ada.Cost.Threads, 16)
 	if !bytes.Contains(plain, sum) {
@@ -426,7 +426,7 @@ func TestG05BackupCodesAreHashedSlowly(t *testing.T) {
 		if same == "" {
 			same = codes[0]
 		}
-		hash := decoded(w, user).BackupCodes.Hashes[0]
+		hash := w.Decoded(user).BackupCodes.Hashes[0]
 		if codes[0] != same || seen[hash] {
 			t.Errorf("%s has %s like %s before, stored as the same bytes: %v", user, codes[0], same, seen[hash])
 		}
@@ -441,7 +441,7 @@ func TestG06BackupCodesAreNotReadable(t *testing.T) {
 	w := world.New(t, world.BackupCodes(2), func(c *mfa.Config) { c.Store = spy })
 	ada := w.Full("ada", world.Phone)
 	w.Login("ada", ada.Codes[1])
-	plain := opened(w, "ada")
+	plain := w.Opened("ada")
 	if spelled(plain, world.Phone) == nil { // the number, which is under the seal alone
 		t.Error("the search finds nothing")
 	}
@@ -465,7 +465,7 @@ func TestG07SecretsAreSealed(t *testing.T) {
 	world.OK(t, err)
 	wantSealed := func(what, secret string) {
 		t.Helper()
-		if spelled(opened(w, "ada"), secret) == nil {
+		if spelled(w.Opened("ada"), secret) == nil {
 			t.Errorf("%s: the search finds nothing", what)
 		}
 		if form := spelled(spy.Written.Bytes(), secret); form != nil {
@@ -598,7 +598,7 @@ func TestG09SentCodesAreKeyed(t *testing.T) {
 	world.OK(t, err)
 	check := func(what, code string, tag seal.Tag, known ...string) {
 		t.Helper()
-		plain := opened(w, "ada")
+		plain := w.Opened("ada")
 		if !bytes.Contains(plain, tag.Sum[:]) {
 			t.Errorf("%s: the search does not find the keyed hash", what)
 		}
@@ -613,25 +613,25 @@ func TestG09SentCodesAreKeyed(t *testing.T) {
 		}
 	}
 	code := w.Outbox.Code(world.Phone)
-	check("an enrollment's code", code, ring(t).MAC("sms enrollment", "ada", world.Phone, code))
+	check("an enrollment's code", code, w.Ring().MAC("sms enrollment", "ada", world.Phone, code))
 	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, code)
 	world.OK(t, err)
 	w.Clock.Advance(time.Minute)
 	token := w.Begin("ada").Token
 	code = w.SentCode(token)
-	claims, _ := tokens.Open(ring(t), tokens.Challenge, token)
+	claims, _ := tokens.Open(w.Ring(), tokens.Challenge, token)
 	id := string(claims.ID[:])
-	check("a login's code", code, ring(t).MAC("sms challenge", "ada", id, code), token, id, hex.EncodeToString(claims.ID[:]))
+	check("a login's code", code, w.Ring().MAC("sms challenge", "ada", id, code), token, id, hex.EncodeToString(claims.ID[:]))
 
 	// With another key, or for another challenge or user, the hash is another.
 	other, err := seal.New([][]byte{world.Key(100)})
 	world.OK(t, err)
-	tag := ring(t).MAC("sms challenge", "ada", id, code)
+	tag := w.Ring().MAC("sms challenge", "ada", id, code)
 	for name, different := range map[string]seal.Tag{
 		"key":       other.MAC("sms challenge", "ada", id, code),
-		"challenge": ring(t).MAC("sms challenge", "ada", "01234567", code),
-		"user":      ring(t).MAC("sms challenge", "bob", id, code),
-		"purpose":   ring(t).MAC("sms enrollment", "ada", id, code),
+		"challenge": w.Ring().MAC("sms challenge", "ada", "01234567", code),
+		"user":      w.Ring().MAC("sms challenge", "bob", id, code),
+		"purpose":   w.Ring().MAC("sms enrollment", "ada", id, code),
 	} {
 		if different.Sum == tag.Sum {
 			t.Errorf("with another %s it is the same", name)
@@ -887,12 +887,12 @@ func TestG15AbandonedLoginsCostNothing(t *testing.T) {
 	// What must be remembered of challenges is bounded. The oldest go, and the
 	// counts stay.
 	w = world.New(t)
-	ada := given(w, "ada", world.Phone)
+	ada := w.Given("ada", world.Phone)
 	for range 3 {
 		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, ada.Wrong())
 		world.WantErr(t, err, mfa.ErrInvalidCode)
 	}
-	tamper(w, "ada", func(u *record.User) { u.BackupCodes = nil }) // letters are charged to the challenge alone
+	w.Tamper("ada", func(u *record.User) { u.BackupCodes = nil }) // letters are charged to the challenge alone
 	_, err := w.EnrollTOTP(w.Ctx, "ada", "ada", mfa.WithProof(ada.Proof))
 	world.OK(t, err)
 	oldest := w.Begin("ada").Token
@@ -906,7 +906,7 @@ func TestG15AbandonedLoginsCostNothing(t *testing.T) {
 		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, "zz")
 		world.WantTries(t, err, 4)
 		largest = max(largest, len(w.Stored("ada").Data))
-		if n := len(decoded(w, "ada").Challenges); n > record.MaxChallenges {
+		if n := len(w.Decoded("ada").Challenges); n > record.MaxChallenges {
 			t.Fatalf("%d challenges are remembered", n)
 		}
 	}
