@@ -3,6 +3,7 @@ package mfa_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -210,5 +211,24 @@ func TestAnOldChallengeSurvivesManyNewerOnes(t *testing.T) {
 
 	w, old, codes := setUp()
 	_, err = w.VerifyLogin(w.Ctx, old.Token, codes[0])
+	world.OK(t, err)
+}
+
+func TestAMalformedCodeCostsNothing(t *testing.T) {
+	w := world.New(t)
+	a, _ := w.GiveTOTP("ada")
+	w.CheapBackupCodes("ada")
+	challenge := w.Begin("ada")
+	w.Told()
+	for _, code := range []string{"", " ", "-", "\x00", "+123456", "12.3456", "１２３４５６", "٠١٢٣٤٥", "\u200b123456", "?", strings.Repeat("1", 65), strings.Repeat("a", 1<<20), "\xff\xff"} {
+		_, err := w.VerifyLogin(w.Ctx, challenge.Token, code)
+		world.WantErr(t, err, mfa.ErrInvalidCode)
+	}
+	w.WantTold()
+	_, err := w.VerifyLogin(w.Ctx, challenge.Token, "12345") // a wrong length is a try
+	world.WantTries(t, err, 4)
+	_, err = w.VerifyLogin(w.Ctx, challenge.Token, "")
+	world.WantTries(t, err, 4)
+	_, err = w.VerifyLogin(w.Ctx, challenge.Token, a.Shows())
 	world.OK(t, err)
 }

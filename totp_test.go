@@ -313,3 +313,19 @@ func TestImportTOTPRefusesWhatIsNoKey(t *testing.T) {
 		t.Errorf("enrolled %v", got)
 	}
 }
+
+func TestAMalformedCodeCostsAnEnrollmentNothing(t *testing.T) {
+	w := world.New(t)
+	enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "a")
+	world.OK(t, err)
+	for _, code := range []string{"", " ", "abc123", "１２３４５６", "+12345", strings.Repeat("1", 65)} {
+		_, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, code)
+		world.WantErr(t, err, mfa.ErrInvalidCode)
+	}
+	for left := 4; left >= 3; left-- { // digits of a wrong length are a try
+		_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, "12345")
+		world.WantTries(t, err, left)
+	}
+	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, w.Scan(enrollment.URI).Shows())
+	world.OK(t, err)
+}

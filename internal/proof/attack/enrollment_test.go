@@ -453,7 +453,7 @@ func TestD09SecondWayToRemove(t *testing.T) {
 		required = true
 		for _, opts := range [][]mfa.ChangeOption{nil, {mfa.WithProof(ada.Proof)}} {
 			world.WantErr(t, w.Unenroll(w.Ctx, "ada", method, opts...), mfa.ErrEnforced)
-			err := w.Another(func(c *mfa.Config) { c.SkipProof = true }).Unenroll(w.Ctx, "ada", method, opts...)
+			err := w.Another(func(c *mfa.Config) { c.InsecureSkipProof = true }).Unenroll(w.Ctx, "ada", method, opts...)
 			world.WantErr(t, err, mfa.ErrEnforced)
 		}
 		if after := w.Stored("ada"); after.Version != before.Version {
@@ -663,7 +663,7 @@ func TestD12ShownAgain(t *testing.T) {
 // change. Random histories of changes are the model's.
 func TestD13StaleFlag(t *testing.T) {
 	required := false
-	w := world.New(t, world.RequiredWhen(&required), func(c *mfa.Config) { c.SkipProof = true })
+	w := world.New(t, world.RequiredWhen(&required), func(c *mfa.Config) { c.InsecureSkipProof = true })
 	var app world.App
 	begin := func() error { app = enrollTOTP(w, "ada"); return nil }
 	text := func() error { w.Clock.Advance(step); _, err := w.EnrollSMS(w.Ctx, "ada", world.Phone); return err }

@@ -21,7 +21,7 @@ var mutationsEToI = []injected{
 	{
 		flaw.Mutation{
 			Name: "whoever must enroll is asked for a proof",
-			File: "mfa.go", Old: "	if !u.Enrolled() || e.config.SkipProof ||", New: "	if !u.Enrolled() && e.config.Required == nil || e.config.SkipProof ||",
+			File: "mfa.go", Old: "	if !u.Enrolled() || e.config.InsecureSkipProof ||", New: "	if !u.Enrolled() && e.config.Required == nil || e.config.InsecureSkipProof ||",
 		},
 		"TestE02RequiredMeansEnrollment|TestE03RequiredHasAWayIn",
 	},

@@ -1,4 +1,4 @@
-package mfa_test
+package house_test
 
 import (
 	"fmt"
@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// licences are known by a phrase of their text, the more particular ones first.
+// licences are recognized by a phrase of their text, the more specific ones
+// first.
 var licences = []struct{ name, phrase string }{
 	{"Apache-2.0", "Apache License"},
 	{"MPL-2.0", "Mozilla Public License"},
@@ -23,14 +24,17 @@ var licences = []struct{ name, phrase string }{
 	{"BSD-2-Clause", "Redistributions in binary form"},
 }
 
-// TestDependenciesAreListed: each module that anything here is built or tested
-// with, under a licence that is known and permits it.
+// TestDependenciesAreListed: every module that anything here is built or tested
+// with is listed, under a known and permissive licence. After a change that is
+// intended, run
+//
+//	go test -run TestDependenciesAreListed ./internal/proof/house -update
 func TestDependenciesAreListed(t *testing.T) {
 	if testing.Short() || runtime.GOOS != "linux" {
 		t.Skip("skipped: runs the go command, and lists what Linux needs")
 	}
 	const format = `{{with .Module}}{{if not .Main}}{{.Path}}|{{.Dir}}{{end}}{{end}}`
-	used := make(map[string]map[string]bool) // which of our modules use it
+	used := make(map[string]map[string]bool) // by dependency: our modules that use it
 	directories := make(map[string]string)
 	for _, ours := range workspace(t) {
 		command := exec.Command("go", "list", "-deps", "-test", "-f", format, "./...")
@@ -48,14 +52,14 @@ func TestDependenciesAreListed(t *testing.T) {
 		}
 	}
 	if len(used) < 5 {
-		t.Fatalf("found %v only", used)
+		t.Fatalf("found only %v", used)
 	}
 	var list strings.Builder
-	list.WriteString("# Dependencies\n\nWhat each module here is built and tested with. Only what the root names comes\nwith the engine.\n\n| module | licence | for |\n| --- | --- | --- |\n")
+	list.WriteString("# Dependencies\n\nThe modules that each module of this repository is built and tested with. Hosts that\nimport the engine get those of the root alone.\n\n| module | license | used by |\n| --- | --- | --- |\n")
 	for _, path := range slices.Sorted(maps.Keys(used)) {
 		fmt.Fprintf(&list, "| %s | %s | %s |\n", path, licence(t, path, directories[path]), strings.Join(slices.Sorted(maps.Keys(used[path])), ", "))
 	}
-	golden := filepath.Join("docs", "dependencies.md")
+	golden := filepath.Join(root, "docs", "dependencies.md")
 	if *update {
 		if err := os.WriteFile(golden, []byte(list.String()), 0o644); err != nil {
 			t.Fatal(err)
@@ -66,20 +70,22 @@ func TestDependenciesAreListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if list.String() != string(want) {
-		t.Errorf("the dependencies are not those of %s; if that is meant, run go test -run %s -update .\n%s", golden, t.Name(), list.String())
+		t.Errorf("the dependencies are not those of docs/dependencies.md:\n%s", list.String())
 	}
 }
 
 // A workModule is a module of go.work.
 type workModule struct{ path, directory string }
 
+// name returns the module's path below the root's, or "the root".
 func (m workModule) name() string {
-	if name := strings.TrimPrefix(m.path, "github.com/protekt/mfa/"); name != m.path {
+	if name := strings.TrimPrefix(m.path, module+"/"); name != m.path {
 		return name
 	}
 	return "the root"
 }
 
+// workspace returns the modules of go.work.
 func workspace(t *testing.T) (modules []workModule) {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Path}}|{{.Dir}}").Output()
@@ -93,6 +99,7 @@ func workspace(t *testing.T) (modules []workModule) {
 	return modules
 }
 
+// licence returns the name of the licence in a module's directory.
 func licence(t *testing.T, path, directory string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(directory, "LICEN[CS]E*"))
@@ -110,6 +117,6 @@ func licence(t *testing.T, path, directory string) string {
 			return known.name
 		}
 	}
-	t.Errorf("%s has a licence that is not known here", path)
+	t.Errorf("%s has an unknown licence", path)
 	return "unknown"
 }
