@@ -1064,24 +1064,6 @@ func TestC16ResultNotLookedAt(t *testing.T) {
 		_, err = w.VerifyLogin(w.Ctx, token, app.Shows())
 		world.OK(t, err)
 	})
-	t.Run("sender and its policy", func(t *testing.T) {
-		for _, refuse := range []func(*mfa.Config){
-			func(c *mfa.Config) { c.SMSCodes.Allow = func(context.Context, string, string) error { return down } },
-			func(c *mfa.Config) { c.SMS = world.SenderFunc(func(context.Context, mfa.SMS) error { return down }) },
-		} {
-			w := world.New(t)
-			w.GiveSMS("ada", world.Phone)
-			token := w.Begin("ada").Token
-			delivery, err := w.Another(refuse).SendCode(w.Ctx, token)
-			if delivery != nil || !errors.Is(err, down) {
-				t.Errorf("got %v, %v", delivery, err)
-			}
-			_, err = w.SendCode(w.Ctx, token) // and nothing was left half done
-			world.OK(t, err)
-			_, err = w.VerifyLogin(w.Ctx, token, w.Outbox.Code(world.Phone))
-			world.OK(t, err)
-		}
-	})
 }
 
 // An answeringStore answers every Load alike.

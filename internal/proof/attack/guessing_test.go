@@ -741,22 +741,6 @@ func TestB13LimitsAreOff(t *testing.T) {
 			t.Errorf("%s = %d changes nothing", field.name, setting.value)
 		}
 	}
-
-	t.Run("no limit depends on a setting", func(t *testing.T) {
-		key := world.Key(1)
-		engine, err := mfa.New(mfa.Config{Issuer: "ACME", Store: mfa.NewMemoryStore(), Keys: [][]byte{key}})
-		world.OK(t, err)
-		const uri = "otpauth://totp/x?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
-		world.OK(t, engine.ImportTOTP(t.Context(), "ada", uri))
-		for range free + 1 {
-			challenge := world.Challenged(t, engine.BeginLogin(t.Context(), "ada"))
-			_, err := engine.VerifyLogin(t.Context(), challenge.Token, "12345")
-			world.WantTries(t, err, 4)
-		}
-		challenge := world.Challenged(t, engine.BeginLogin(t.Context(), "ada"))
-		_, err = engine.VerifyLogin(t.Context(), challenge.Token, "12345")
-		wantThrottled(t, err)
-	})
 }
 
 // A numericField is a number in a Config.

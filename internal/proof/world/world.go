@@ -1,5 +1,6 @@
-// Package world sets an engine up with all that a host gives it, and shows what
-// the host sees. It is for this module's own tests.
+// Package world sets up an engine with everything that a host supplies, and
+// records what the host sees. It holds what two or more of this repository's
+// suites use: stores that fail in chosen ways, users with factors, checks.
 package world
 
 import (
