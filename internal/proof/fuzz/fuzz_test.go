@@ -1,4 +1,4 @@
-package mfa_test
+package fuzz_test
 
 import (
 	"bytes"
@@ -184,8 +184,10 @@ var onRecords = map[string]func(w *world.World, have tokens) error{
 		_, err := w.GenerateBackupCodes(w.Ctx, "ada")
 		return err
 	},
-	"ImportSMS":       func(w *world.World, _ tokens) error { return w.ImportSMS(w.Ctx, "ada", world.Phone2) },
-	"ImportTOTP":      func(w *world.World, _ tokens) error { return w.ImportTOTP(w.Ctx, "ada", importedURI) },
+	"ImportSMS": func(w *world.World, _ tokens) error { return w.ImportSMS(w.Ctx, "ada", world.Phone2) },
+	"ImportTOTP": func(w *world.World, _ tokens) error {
+		return w.ImportTOTP(w.Ctx, "ada", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP")
+	},
 	"PasswordChanged": func(w *world.World, _ tokens) error { return w.PasswordChanged(w.Ctx, "ada") },
 	"Reset":           func(w *world.World, _ tokens) error { return w.Reset(w.Ctx, "ada") },
 	"Reseal":          func(w *world.World, _ tokens) error { return w.Reseal(w.Ctx, "ada") },
@@ -219,8 +221,6 @@ var onRecords = map[string]func(w *world.World, have tokens) error{
 	},
 }
 
-const importedURI = "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP"
-
 // FuzzStoredRecord: a store gives any bytes under any version, at any time.
 // What is no record of the user's is an error of every operation, and never
 // "no MFA". What is one, however odd, as only the holder of a key could seal
@@ -247,7 +247,7 @@ func FuzzStoredRecord(f *testing.F) {
 		w := world.New(t, func(c *mfa.Config) { c.Store = store; c.OnEvent = nil })
 		w.Clock.Set(now)
 		if version%2 == 0 {
-			w.Outbox.FailWith(errHost)
+			w.Outbox.FailWith(world.ErrStore)
 		}
 		have := newTokens(ring, u.Epoch, now)
 		for name, do := range onRecords {
@@ -278,18 +278,21 @@ func TestEveryCallThatLooksAtARecordIsFuzzed(t *testing.T) {
 	}
 }
 
+// moduleRoot is the directory of the whole repository.
+const moduleRoot = "../../.."
+
 // TestEveryFuzzTargetHasACorpus, and every corpus a target: seeds that nothing
 // reads are no test.
 func TestEveryFuzzTargetHasACorpus(t *testing.T) {
 	const enough = 3
 	targets, corpora := make(map[string]bool), make(map[string]bool)
-	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(moduleRoot, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && (entry.Name() == "node_modules" || strings.HasPrefix(entry.Name(), ".") && path != "."):
+		case entry.IsDir() && (entry.Name() == "node_modules" || strings.HasPrefix(entry.Name(), ".") && path != moduleRoot):
 			return filepath.SkipDir
-		case entry.IsDir() && filepath.Base(filepath.Dir(path)) == "fuzz":
+		case entry.IsDir() && strings.HasSuffix(filepath.Dir(path), filepath.Join("testdata", "fuzz")):
 			corpora[path] = true
 		case strings.HasSuffix(path, "_test.go"):
 			for _, name := range fuzzTargets(t, path) {

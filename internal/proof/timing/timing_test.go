@@ -1,4 +1,4 @@
-package mfa_test
+package timing_test
 
 import (
 	"context"
@@ -158,7 +158,7 @@ func newTimed(t *testing.T, cost record.Argon2) *timed {
 		m.users = append(m.users, user)
 		m.one = u
 	}
-	w.Engine = w.Another(func(c *mfa.Config) { c.Store = frozenStore{w.Store} })
+	w.Engine = w.Another(func(c *mfa.Config) { c.Store = world.FrozenStore{Store: w.Store} })
 	return m
 }
 

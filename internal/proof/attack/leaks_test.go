@@ -1,16 +1,11 @@
-package mfa_test
+package attack_test
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"go/ast"
-	"go/doc"
-	"go/parser"
-	gotoken "go/token"
 	"maps"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -76,7 +71,8 @@ func newScene(t *testing.T, spoil func(s *scene, a world.App)) *scene {
 	plant("proof of an enrollment", login.Proof)
 	s.Clock.Advance(time.Minute)
 	s.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
-	codes := s.GiveBackupCodes("ada", login.Proof)
+	s.backup = "7f3k-2m9p"
+	s.PlantCodes("ada", s.backup)
 	world.OK(t, s.ImportTOTP(s.Ctx, "bob", importedKeyURI))
 	world.OK(t, s.ImportSMS(s.Ctx, "bob", world.Phone2))
 	plant("import", importedKeyURI, importedSecret, "planted-label")
@@ -87,9 +83,12 @@ func newScene(t *testing.T, spoil func(s *scene, a world.App)) *scene {
 	if spoil != nil {
 		spoil(s, a)
 	}
-	s.proof = manage(s.World, "ada") // by SMS
+	token := stepUp(mfa.ActionManage).open(s.World, "ada")
+	login, err = s.VerifyStepUp(s.Ctx, token, mfa.ActionManage, s.SentCode(token))
+	world.OK(t, err)
+	s.proof = login.Proof
 	s.Clock.Advance(30 * time.Second)
-	s.backup, s.right, s.wrong = codes[0], a.Shows(), other(a.Shows())
+	s.right, s.wrong = a.Shows(), other(a.Shows())
 	device, err := s.TrustDevice(s.Ctx, "ada", s.proof)
 	world.OK(t, err)
 	s.device = device.Token
@@ -121,8 +120,8 @@ func other(code string) string {
 	return strings.Map(func(digit rune) rune { return '0' + (digit-'0'+5)%10 }, code)
 }
 
-// A call is one operation, well or badly used. It gives what the host gets.
-type call struct {
+// An attempt is one operation, well or badly used. It gives what the host gets.
+type attempt struct {
 	method, how string
 	want        string // the error's code, where nothing else goes wrong
 	do          func(s *scene, e *mfa.Engine) (any, error)
@@ -140,7 +139,7 @@ func (s *scene) codesOf(codes []string, err error) (any, error) {
 	return nil, err
 }
 
-var calls = []call{
+var attempts = []attempt{
 	{"BeginLogin", "with factors", "mfa_required", func(s *scene, e *mfa.Engine) (any, error) { return none(e.BeginLogin(s.Ctx, "ada")) }},
 	{"BeginLogin", "on a trusted device", "", func(s *scene, e *mfa.Engine) (any, error) {
 		return none(e.BeginLogin(s.Ctx, "ada", mfa.WithTrustedDevice(s.device)))
@@ -272,7 +271,7 @@ var misfortunes = func() []misfortune {
 		}},
 		{name: "a store that panics", adjust: func(s *scene, c *mfa.Config) { c.Store = panickingStore{s} }},
 		{name: "numbers that cannot be counted", adjust: func(s *scene, c *mfa.Config) {
-			c.SMSCodes.Numbers, s.acted = failingStore{errHost}, true
+			c.SMSCodes.Numbers, s.acted = world.FailingStore{Err: errHost}, true
 		}},
 		{name: "a policy that fails", adjust: func(s *scene, c *mfa.Config) {
 			c.Required = func(context.Context, string) (bool, error) { s.acted = true; return false, errHost }
@@ -316,11 +315,30 @@ var misfortunes = func() []misfortune {
 }()
 
 // sends is a sender that does what it is told, and remembers the code.
-func (s *scene) sends(send senderFunc) mfa.SMSSender {
-	return senderFunc(func(ctx context.Context, message mfa.SMS) error {
+func (s *scene) sends(send world.SenderFunc) mfa.SMSSender {
+	return world.SenderFunc(func(ctx context.Context, message mfa.SMS) error {
 		s.fresh["code of a message"], s.acted = message.Code, true
 		return send(ctx, message)
 	})
+}
+
+// A quotingSender fails with an error that quotes the whole message.
+type quotingSender struct{ err error }
+
+type quotingError struct {
+	Message mfa.SMS
+	Body    string
+	cause   error
+}
+
+func (e quotingError) Error() string {
+	return fmt.Sprintf("to %s (msisdn=%s): cannot send %q: %v", e.Message.To, e.Message.To[1:], e.Body, e.cause)
+}
+
+func (e quotingError) Unwrap() error { return e.cause }
+
+func (s quotingSender) SendSMS(_ context.Context, message mfa.SMS) error {
+	return quotingError{message, message.Body, s.err}
 }
 
 // A panickingStore logs what it should save, and panics.
@@ -341,22 +359,22 @@ func (p panickingStore) Delete(_ context.Context, userID string) error {
 	panic(userID)
 }
 
-// TestNothingLeaks: every operation, well and badly used, in every misfortune;
+// H02: codes, secrets and tokens in logs. Every operation, well and badly used, in every misfortune;
 // and all that the host can print, log or store as JSON is searched for every
 // secret in every spelling. What is for somebody by its nature is left out by
 // name: the JSON of what clients get (clientJSON), the messages that the
 // sender is given, backup codes, and what Unwrap gives of a host's own error.
-func TestNothingLeaks(t *testing.T) {
+func TestH02NothingSecretIsLogged(t *testing.T) {
 	s := newScene(t, nil)
 	s.checkSearch()
-	s.suffer(misfortune{name: "nothing", before: func(s *scene) { s.acted = true }}, func(c call, err error) {
+	s.suffer(misfortune{name: "nothing", before: func(s *scene) { s.acted = true }}, func(c attempt, err error) {
 		if got := mfa.ErrorCode(err); got != c.want {
 			t.Errorf("%s %s: %v, want %q", c.method, c.how, err, c.want)
 		}
 	})
 	for _, m := range misfortunes {
 		failures := 0
-		s.suffer(m, func(c call, err error) {
+		s.suffer(m, func(c attempt, err error) {
 			if mfa.ErrorCode(err) != c.want {
 				failures++
 			}
@@ -370,9 +388,9 @@ func TestNothingLeaks(t *testing.T) {
 	}
 }
 
-// TestNothingLeaksOfALockedUser: delayed and disabled factors refuse in words of
+// TestNothingOfALockedUserIsLogged: delayed and disabled factors refuse in words of
 // their own.
-func TestNothingLeaksOfALockedUser(t *testing.T) {
+func TestNothingOfALockedUserIsLogged(t *testing.T) {
 	fail := func(s *scene, a world.App, n int) {
 		for range n {
 			_, err := s.VerifyLogin(s.Ctx, s.Begin("ada").Token, a.Wrong())
@@ -389,7 +407,7 @@ func TestNothingLeaksOfALockedUser(t *testing.T) {
 	} {
 		s := newScene(t, spoil)
 		met := false
-		s.suffer(misfortune{name: want, before: func(s *scene) { s.acted = true }}, func(_ call, err error) {
+		s.suffer(misfortune{name: want, before: func(s *scene) { s.acted = true }}, func(_ attempt, err error) {
 			met = met || mfa.ErrorCode(err) == want
 		})
 		if !met {
@@ -399,7 +417,7 @@ func TestNothingLeaksOfALockedUser(t *testing.T) {
 }
 
 // suffer makes every call in a misfortune and searches what comes out.
-func (s *scene) suffer(m misfortune, check func(c call, err error)) {
+func (s *scene) suffer(m misfortune, check func(c attempt, err error)) {
 	s.T.Helper()
 	s.acted = false
 	healthy := s.Ctx
@@ -415,7 +433,7 @@ func (s *scene) suffer(m misfortune, check func(c call, err error)) {
 	s.out = nil
 	s.show(e)
 	s.search("the engine, with " + m.name)
-	for _, c := range calls {
+	for _, c := range attempts {
 		s.acted = false
 		clear(s.fresh)
 		s.out = nil
@@ -432,7 +450,7 @@ func (s *scene) suffer(m misfortune, check func(c call, err error)) {
 		s.show(value)
 		if err != nil {
 			s.show(err)
-			s.out = append(s.out, shownError(err)...)
+			s.out = append(s.out, printedError(err)...)
 		}
 		s.search(fmt.Sprintf("%s %s, with %s", c.method, c.how, m.name))
 		check(c, err)
@@ -445,7 +463,7 @@ func (s *scene) suffer(m misfortune, check func(c call, err error)) {
 
 // make makes a call. A panic of the host's comes through as it was, for a
 // handler of the host's to print.
-func (s *scene) make(c call, e *mfa.Engine) (value any, err error) {
+func (s *scene) make(c attempt, e *mfa.Engine) (value any, err error) {
 	defer func() {
 		if thrown := recover(); thrown != nil {
 			switch thrown.(type) {
@@ -501,9 +519,9 @@ var clientJSON = []reflect.Type{
 	reflect.TypeFor[mfa.ChallengeError](), reflect.TypeFor[mfa.EnrollmentError](),
 }
 
-// shown is all that fmt, slog and encoding/json make of a value, alone and
+// printed is all that fmt, slog and encoding/json make of a value, alone and
 // inside others; JSON where it is not for the client.
-func shown(value any) string {
+func printed(value any) string {
 	text := world.Printed(value, world.Verbs) + world.Printed([]any{value}, world.VerbsInside) +
 		world.Printed(struct{ Value any }{value}, world.VerbsInside) + world.Printed(map[string]any{"key": value}, world.VerbsInside) +
 		world.Logged("key", value)
@@ -520,12 +538,12 @@ func shown(value any) string {
 
 func (s *scene) show(value any) {
 	if v := reflect.ValueOf(value); v.IsValid() && (v.Kind() != reflect.Pointer || !v.IsNil()) {
-		s.out = append(s.out, shown(value))
+		s.out = append(s.out, printed(value))
 	}
 }
 
-// shownError is how an error is shown, too, as hosts wrap errors.
-func shownError(err error) (texts []string) {
+// printedError is how an error is shown, too, as hosts wrap errors.
+func printedError(err error) (texts []string) {
 	texts = []string{err.Error(), mfa.ErrorCode(err)}
 	for _, wrapped := range []error{fmt.Errorf("wrapped: %w", err), errors.Join(errHost, err), fmt.Errorf("%w, %w", err, errHost)} {
 		texts = append(texts, world.Printed(wrapped, world.VerbsInside), world.Logged("error", wrapped))
@@ -556,7 +574,7 @@ func (s *scene) report(where, out string, secrets map[string]string) {
 
 // leak is the spelling in which a secret is in a text; "" if it is not.
 func leak(text, secret string) string {
-	for _, spelled := range spellings(secret) {
+	for _, spelled := range knownSpellings(secret) {
 		at := strings.Index(text, string(spelled))
 		if code := len(spelled) <= 8 && strings.Trim(string(spelled), "0123456789") == ""; code && at >= 0 && !holdsCode(text, string(spelled)) {
 			continue
@@ -568,8 +586,8 @@ func leak(text, secret string) string {
 	return ""
 }
 
-// spellings remembers, since the same secrets are looked for in many texts.
-var spellings = func() func(secret string) [][]byte {
+// knownSpellings remembers, since the same secrets are looked for in many texts.
+var knownSpellings = func() func(secret string) [][]byte {
 	known := make(map[string][][]byte)
 	return func(secret string) [][]byte {
 		if known[secret] == nil {
@@ -600,7 +618,7 @@ func (s *scene) checkSearch() {
 			"as it is": fmt.Sprintf("text %s text", secret), "quoted": fmt.Sprintf("%q", secret), "in hex": fmt.Sprintf("%x", secret), "in HEX": fmt.Sprintf("%X", secret),
 			"in spaced hex": fmt.Sprintf("% x", secret), "in 0x": fmt.Sprintf("%#x", secret), "as bytes": fmt.Sprintf("%v", raw), "as Go bytes": fmt.Sprintf("%#v", raw),
 			"as JSON bytes": world.JSON(s.T, map[string][]byte{"text": raw}), "in a URL": "https://x/?a=" + strings.ReplaceAll(fmt.Sprintf("%q", secret), `"`, ""),
-			"in a log": world.Logged("key", "text "+secret), "in an error": shown(fmt.Errorf("text %s", secret)),
+			"in a log": world.Logged("key", "text "+secret), "in an error": printed(fmt.Errorf("text %s", secret)),
 		} {
 			if leak(text, secret) == "" {
 				s.T.Errorf("the %s is not found %s: %.80q", what, name, text)
@@ -618,125 +636,8 @@ func TestEveryOperationIsSearched(t *testing.T) {
 	engine := reflect.TypeFor[*mfa.Engine]()
 	for i := range engine.NumMethod() {
 		name := engine.Method(i).Name
-		if name != "Format" && !slices.ContainsFunc(calls, func(c call) bool { return c.method == name }) {
+		if name != "Format" && !slices.ContainsFunc(attempts, func(c attempt) bool { return c.method == name }) {
 			t.Errorf("no call of %s is searched for secrets", name)
 		}
 	}
-}
-
-// shownFields are the strings that may be printed. Any other field of an
-// exported type is a secret until it is listed here.
-var shownFields = []string{
-	"Challenge.Action", "Config.Issuer", "Event.Action", "Event.UserID", "Factor.Phone", "Login.AMR", "Login.Action", "Login.UserID",
-	"Record.UserID", "SMS.Action", "SMS.UserID", "SMSConfig.Domain", "SMSDelivery.Phone",
-}
-
-// TestSecretsAreRedacted: every exported type with a secret in each field that
-// could hold one, whatever the verb, by value and by pointer, alone, in others
-// and wrapped, in slog, and as JSON where that is not for the client.
-func TestSecretsAreRedacted(t *testing.T) {
-	const secret = "SECRETSECRETSECRETSECRETSECRETSE"
-	key := secret[:31] + "\x00" // a key must not be text
-	store := mfa.NewMemoryStore()
-	engine, err := mfa.New(mfa.Config{Issuer: "x", Store: store, Keys: [][]byte{[]byte(key)}})
-	world.OK(t, err)
-	world.OK(t, engine.ImportTOTP(t.Context(), "ada", importedKeyURI))
-	record, err := store.Load(t.Context(), "ada")
-	world.OK(t, err)
-
-	values := map[string]any{ // which no filling of fields makes
-		"Engine": engine, "MemoryStore": store, "Record": &record,
-		"ChangeOption": mfa.WithProof(secret), "LoginOption": mfa.WithTrustedDevice(secret),
-		"Method": mfa.MethodTOTP, "Algorithm": mfa.SHA1, "EventType": mfa.EventReset,
-	}
-	for _, zero := range []any{
-		mfa.BackupCodeConfig{}, mfa.Challenge{}, mfa.ChallengeError{}, mfa.CodeError{}, mfa.Config{}, mfa.EnrollmentError{}, mfa.Event{}, mfa.Factor{}, mfa.Login{},
-		mfa.SMS{}, mfa.SMSConfig{}, mfa.SMSDelivery{}, mfa.Status{}, mfa.TOTPConfig{}, mfa.TOTPEnrollment{}, mfa.ThrottledError{}, mfa.TrustedDevice{},
-	} {
-		value := reflect.New(reflect.TypeOf(zero))
-		fillSecrets(value.Elem(), secret)
-		values[value.Elem().Type().Name()] = value.Interface()
-	}
-	values["Event"].(*mfa.Event).Err = values["ChallengeError"].(error)
-
-	for name, value := range values {
-		texts := []string{shown(value)}
-		if v := reflect.ValueOf(value); v.Kind() == reflect.Pointer && name != "MemoryStore" { // which holds locks
-			texts = append(texts, shown(v.Elem().Interface()))
-		}
-		if err, isError := value.(error); isError {
-			texts = append(texts, shownError(err)...)
-		}
-		for _, text := range texts {
-			for _, s := range []string{secret, key[:31], importedSecret, importedKeyURI} {
-				if found := leak(text, s); found != "" {
-					t.Errorf("%s is shown with %q", name, found)
-				}
-			}
-		}
-		client := slices.ContainsFunc(clientJSON, func(kind reflect.Type) bool { return kind.Name() == name })
-		if client && leak(world.JSON(t, value), secret) == "" {
-			t.Errorf("%s: the client gets %s", name, world.JSON(t, value))
-		}
-	}
-	for _, name := range exportedTypes(t) {
-		if values[name] == nil {
-			t.Errorf("nobody has looked at how a %s is shown", name)
-		}
-	}
-}
-
-// fillSecrets puts a secret into every field that may not be shown.
-func fillSecrets(v reflect.Value, secret string) {
-	for i := range v.NumField() {
-		field, name := v.Field(i), v.Type().Name()+"."+v.Type().Field(i).Name
-		switch {
-		case slices.Contains(shownFields, name):
-		case field.Type() == reflect.TypeFor[string]():
-			field.SetString(secret)
-		case field.Type() == reflect.TypeFor[[]string]():
-			field.Set(reflect.ValueOf([]string{secret}))
-		case field.Type() == reflect.TypeFor[[]byte]():
-			field.SetBytes([]byte(secret))
-		case field.Type() == reflect.TypeFor[[][]byte]():
-			field.Set(reflect.ValueOf([][]byte{[]byte(secret)}))
-		case field.Kind() == reflect.Struct && field.Type().PkgPath() == v.Type().PkgPath():
-			fillSecrets(field, secret)
-		}
-	}
-}
-
-// exportedTypes are those of package mfa, but for interfaces, which hold
-// nothing of their own.
-func exportedTypes(t *testing.T) (names []string) {
-	t.Helper()
-	paths, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	fset := gotoken.NewFileSet()
-	var files []*ast.File
-	for _, path := range paths {
-		if strings.HasSuffix(path, "_test.go") {
-			continue
-		}
-		file, err := parser.ParseFile(fset, path, nil, parser.ParseComments)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, file)
-	}
-	docs, err := doc.NewFromFiles(fset, files, "github.com/protekt/mfa")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, kind := range docs.Types {
-		if _, isInterface := kind.Decl.Specs[0].(*ast.TypeSpec).Type.(*ast.InterfaceType); !isInterface {
-			names = append(names, kind.Name)
-		}
-	}
-	if len(names) < 20 {
-		t.Fatalf("found %v only", names)
-	}
-	return names
 }
