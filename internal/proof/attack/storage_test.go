@@ -41,6 +41,7 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/proof/flaw"
 	"github.com/protekt/mfa/internal/proof/world"
 	"github.com/protekt/mfa/internal/record"
 	"github.com/protekt/mfa/internal/seal"
@@ -642,28 +643,35 @@ func TestG09SentCodesAreKeyed(t *testing.T) {
 
 // public are comparisons that name what may be a secret, and why they may end
 // at the first difference.
-var public = map[string]string{
-	"internal/seal/seal.go: bytes.Equal(k, make([]byte, KeySize))":              "the host's own keys, when an engine is made",
-	"internal/seal/seal.go: bytes.Equal(k, keys[j])":                            "the host's own keys, when an engine is made",
-	"internal/seal/seal.go: ring.keys[i].id == ring.keys[j].id":                 "names of keys, which every sealed byte string shows",
-	"internal/seal/seal.go: bytes.Equal(r.keys[i].id[:], id)":                   "names of keys",
-	"internal/seal/seal.go: bytes.Equal(sealed[1:1 + idSize], r.keys[0].id[:])": "names of keys",
-	"internal/seal/seal.go: r.keys[i].id == tag.Key":                            "names of keys",
-	"internal/record/sms.go: u.PendingSMS.Code == code":                         "keyed hashes that the engine made both of; nobody else sees or chooses one",
-	"internal/record/sms.go: c.Code.Tag == code":                                "keyed hashes that the engine made both of",
-	"internal/record/totp.go: had.Key.Period == key.Period":                     "seconds",
-	"internal/record/user.go: f.Method == MethodBackupCode":                     "names of methods",
-	"challenge.go: f.Method == record.MethodBackupCode":                         "names of methods",
-	"backupcodes.go: slices.Contains(codes, code)":                              "a set that is being drawn",
-	"mfa.go: bytes.Equal(seal.Plaintext(buffer), u.encoded)":                    "the record before and after, which no guess is part of",
-	"totp.go: base32NoPadding.EncodeToString(secret) != text":                   "what the caller gave, twice",
-	"totp.go: code.At(x, y) == color.Black":                                     "a picture",
+var public = []struct{ in, compares, why string }{
+	{"seal: New", "bytes.Equal(k, make([]byte, KeySize))", "the host's own keys, when an engine is made"},
+	{"seal: New", "bytes.Equal(k, keys[j])", "the host's own keys, when an engine is made"},
+	{"seal: New", "ring.keys[i].id == ring.keys[j].id", "names of keys, which every sealed byte string shows"},
+	{"seal: (*Ring).OpenInPlace", "bytes.Equal(r.keys[i].id[:], id)", "names of keys"},
+	{"seal: (*Ring).Current", "bytes.Equal(sealed[1:1+idSize], r.keys[0].id[:])", "names of keys"},
+	{"seal: (*Ring).Verify", "r.keys[i].id == tag.Key", "names of keys"},
+	{"record: (*User).PendingUndelivered", "u.PendingSMS.Code == code", "keyed hashes that the engine made both of; nobody else sees or chooses one"},
+	{"record: (*User).Undelivered", "c.Code.Tag == code", "keyed hashes that the engine made both of"},
+	{"record: (*User).ImportTOTP", "had.Key.Period == key.Period", "seconds"},
+	{"record: (*Factor).RetryAt", "f.Method == MethodBackupCode", "names of methods"},
+	{"mfa: (*Engine).answers", "f.Method == record.MethodBackupCode", "names of methods"},
+	{"mfa: newBackupCodes", "slices.Contains(codes, code)", "a set that is being drawn"},
+	{"mfa: (*Engine).save", "bytes.Equal(seal.Plaintext(buffer), u.encoded)", "the record before and after, which no guess is part of"},
+	{"mfa: parseSecret", "base32NoPadding.EncodeToString(secret) != text", "what the caller gave, twice"},
+	{"mfa: qrCode", "code.At(x, y) == color.Black", "a picture"},
 }
 
 // G10: comparisons that end at the first difference, or loops that end at the
 // first match.
 func TestG10ComparisonsTakeConstantTime(t *testing.T) {
-	files := engineSource(t)
+	source, err := flaw.Load(moduleRoot)
+	world.OK(t, err)
+	allowed := make(map[token.Position]bool)
+	for _, p := range public {
+		match, err := source.Find(p.in, p.compares)
+		world.OK(t, err)
+		allowed[match.Position()] = true
+	}
 	secret := regexp.MustCompile(`(?i)(secret|tag|sum|mac|hash|hashes|symbols|letters|digits|given|guess|code|codes|token|proof|device|key|keys|^k|plaintext|encoded)$`)
 	named := func(e ast.Expr) (found bool) {
 		ast.Inspect(e, func(n ast.Node) bool {
@@ -685,9 +693,8 @@ func TestG10ComparisonsTakeConstantTime(t *testing.T) {
 	}
 	early := []string{"bytes.Equal", "bytes.Compare", "bytes.HasPrefix", "slices.Equal", "slices.Compare", "slices.Contains", "slices.Index", "slices.ContainsFunc",
 		"strings.EqualFold", "strings.Compare", "strings.HasPrefix", "strings.HasSuffix", "reflect.DeepEqual"}
-	found := make(map[string]bool)
-	for _, file := range files {
-		ast.Inspect(file.File, func(n ast.Node) bool {
+	for _, file := range source.Files() {
+		ast.Inspect(file, func(n ast.Node) bool {
 			suspect := false
 			switch n := n.(type) {
 			case *ast.BinaryExpr:
@@ -696,34 +703,32 @@ func TestG10ComparisonsTakeConstantTime(t *testing.T) {
 				suspect = slices.Contains(early, types.ExprString(n.Fun)) && slices.ContainsFunc(n.Args, named)
 			}
 			if suspect {
-				name := file.name + ": " + types.ExprString(n.(ast.Expr))
-				found[name] = true
-				if public[name] == "" {
-					t.Errorf("%s compares %s", file.at(n), types.ExprString(n.(ast.Expr)))
+				at := source.Position(n)
+				if !allowed[at] {
+					t.Errorf("%s compares %s", at, types.ExprString(n.(ast.Expr)))
 				}
+				delete(allowed, at)
 			}
 			return true
 		})
 	}
-	for name := range public {
-		if !found[name] {
-			t.Errorf("nothing compares as in %s", name)
-		}
+	for at := range allowed {
+		t.Errorf("%s names nothing that may be a secret", at)
 	}
 
 	// What a guess meets is compared in constant time, with every candidate.
-	for _, meets := range []struct{ file, function, compares string }{
-		{"internal/totp/totp.go", "Match", "subtle.ConstantTimeCompare"},
-		{"internal/record/backupcodes.go", "spend", "subtle.ConstantTimeCompare"},
-		{"internal/seal/seal.go", "Verify", "hmac.Equal"},
+	for _, meets := range []struct{ in, compares string }{
+		{"totp: Key.Match", "subtle.ConstantTimeCompare(h.value(s, k.Digits), given)"},
+		{"record: (*BackupCodes).spend", "subtle.ConstantTimeCompare(b.Hashes[i][:], hash[:])"},
+		{"seal: (*Ring).Verify", "hmac.Equal(made.Sum[:], tag.Sum[:])"},
 	} {
-		body := function(t, files, meets.file, meets.function)
-		if !slices.Contains(calls(body), meets.compares) {
-			t.Errorf("%s does not use %s", meets.function, meets.compares)
-		}
-		if meets.function == "Verify" {
+		_, err := source.Find(meets.in, meets.compares)
+		world.OK(t, err)
+		if meets.in == "seal: (*Ring).Verify" {
 			continue // one tag names one key
 		}
+		body, err := source.Declaration(meets.in)
+		world.OK(t, err)
 		ast.Inspect(body, func(n ast.Node) bool {
 			var loop *ast.BlockStmt
 			switch n := n.(type) {
@@ -737,7 +742,7 @@ func TestG10ComparisonsTakeConstantTime(t *testing.T) {
 			ast.Inspect(loop, func(n ast.Node) bool {
 				switch n.(type) {
 				case *ast.BranchStmt, *ast.ReturnStmt, *ast.IfStmt, *ast.SwitchStmt:
-					t.Errorf("the loop in %s may end early, or do less for some", meets.function)
+					t.Errorf("the loop in %s may end early, or do less for some", meets.in)
 				}
 				return true
 			})
