@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"slices"
-	"strings"
 
 	"golang.org/x/crypto/argon2"
 
@@ -18,15 +17,15 @@ const backupAlphabet = "0123456789abcdefghjkmnpqrstvwxyz"
 
 const backupGroup = 4 // symbols
 
-// backupCost is what OWASP asks of Argon2id at least (RFC 9106). Codes of fewer
-// than 112 bits want a password hash (NIST SP 800-63B-4 §3.1.2.2): it is what
-// stands when key and database have both leaked.
+// backupCost is the least that OWASP asks of Argon2id (RFC 9106). Codes of fewer
+// than 112 bits need a password hash (NIST SP 800-63B-4 §3.1.2.2): it still
+// protects them when key and database have both leaked.
 var backupCost = record.Argon2{Time: 2, Memory: 19 << 10, Threads: 1}
 
-// GenerateBackupCodes gives a user with a confirmed factor a new set of
-// single-use codes like "7f3k-2m9p", in place of one before. They are shown
-// once: no call gives them again. Without a fresh proof it returns a
-// *ChallengeError (ActionManage).
+// GenerateBackupCodes returns a new set of single-use codes like "7f3k-2m9p" for
+// a user with a confirmed factor, in place of an earlier set. Show them once: no
+// call returns them again. Without a fresh proof it returns a *ChallengeError
+// (ActionManage).
 func (e *Engine) GenerateBackupCodes(ctx context.Context, userID string, opts ...ChangeOption) ([]string, error) {
 	mayGenerate := func(u *user) error {
 		if !u.Enrolled() {
@@ -63,7 +62,7 @@ func (e *Engine) GenerateBackupCodes(ctx context.Context, userID string, opts ..
 	return codes, nil
 }
 
-// newBackupCodes makes a set in which no two are the same.
+// newBackupCodes generates a set of distinct codes.
 func newBackupCodes(c BackupCodeConfig) []string {
 	codes := make([]string, 0, c.Count)
 	for len(codes) < c.Count {
@@ -74,8 +73,8 @@ func newBackupCodes(c BackupCodeConfig) []string {
 	return codes
 }
 
-// newBackupCode makes a code with at least one letter, so that none can be
-// taken for a one-time code.
+// newBackupCode generates a code with at least one letter, so that none can be
+// mistaken for a one-time code.
 func newBackupCode(groups int) string {
 	symbols := make([]byte, groups*backupGroup)
 	for isDigits(string(symbols)) || symbols[0] == 0 {
@@ -87,35 +86,10 @@ func newBackupCode(groups int) string {
 	return string(bytes.Join(slices.Collect(slices.Chunk(symbols, backupGroup)), []byte("-")))
 }
 
-// parseBackupCode brings what somebody typed into the form that is hashed: the
-// symbols alone, in lower case, o read as 0, i and l as 1. Not ok means that it
-// cannot be a backup code.
-func parseBackupCode(letters string) (symbols string, ok bool) {
-	symbols = strings.Map(func(r rune) rune {
-		switch {
-		case isFiller(r):
-			return -1
-		case 'A' <= r && r <= 'Z': // unicode.ToLower would let other letters in
-			r += 'a' - 'A'
-		}
-		switch r {
-		case 'o':
-			return '0'
-		case 'i', 'l':
-			return '1'
-		}
-		return r
-	}, letters)
-	groups := len(symbols) / backupGroup
-	ok = len(symbols)%backupGroup == 0 && groups >= 2 && groups <= 8 &&
-		strings.Trim(symbols, backupAlphabet) == "" && !isDigits(symbols)
-	return symbols, ok
-}
-
-// hashing lets one engine compute one password hash at a time; the others wait.
-// Each takes 19 MiB and leaves as much for the collector, several times over, so
-// that a flood would fill the memory of a machine with many processors. It also
-// leaves processors to those who log in otherwise.
+// hashing lets an engine compute one password hash at a time; the others wait.
+// Each takes 19 MiB and leaves as much to the garbage collector, so a flood would
+// fill the memory of a machine with many processors, and take all of them from
+// those who log in by other means.
 type hashing chan struct{}
 
 func newHashing() hashing { return make(hashing, 1) }

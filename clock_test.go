@@ -158,7 +158,7 @@ func TestAFailedDeliveryLiftsItsOwnCooldown(t *testing.T) {
 			<-slow
 			return errors.New("timeout")
 		})
-		c.SkipProof = true
+		c.InsecureSkipProof = true
 	})
 	world.OK(t, w.ImportSMS(w.Ctx, "ada", world.Phone))
 	failed := make(chan error)

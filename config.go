@@ -3,82 +3,127 @@ package mfa
 import (
 	"context"
 	"fmt"
-	"io"
-	"log/slog"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
-	"github.com/protekt/mfa/internal/seal"
+	"github.com/protekt/mfa/internal/otpauth"
 )
 
-// Config says how an engine works. Issuer, Store and Keys are required; every
-// other field may be left zero for the default that is noted beside it.
-type Config struct {
-	Issuer string   // shown in authenticator apps and messages; no ':', at most 100 bytes once percent-encoded
-	Store  Store    // where the users' records are kept
-	Keys   [][]byte `json:"-"` // 32 random bytes each, not all zero. The first seals, all open; the package documentation says how to rotate them
+// maxIssuer bounds an issuer's name, in bytes once percent-encoded.
+const maxIssuer = 100
 
-	SMS      SMSSender                                              // nil: no SMS
-	Required func(ctx context.Context, userID string) (bool, error) // nil: MFA is optional. Asked anew each time it matters, so that a project can switch at run time. An error refuses
-	OnEvent  func(ctx context.Context, event Event)                 // nil: nobody. Called after the save, before the operation returns
-	Now      func() time.Time                                       // nil: time.Now. The only clock
+// Config configures an engine. Issuer, Store and Keys are required; every other
+// field may be left zero for its default.
+type Config struct {
+	// Issuer is the name shown in authenticator apps and messages: printable, no
+	// ':', at most 100 bytes once percent-encoded. Required.
+	Issuer string
+
+	// Store keeps the users' records. Required.
+	Store Store
+
+	// Keys are 32 random bytes each, not all zero. The first seals, all open; to
+	// rotate them see Keys in the package documentation. Required.
+	Keys [][]byte `json:"-"`
+
+	// SMS sends messages. If nil, there is no MethodSMS.
+	SMS SMSSender
+
+	// Required reports whether a user must have MFA. If nil, MFA is optional. It
+	// is asked anew each time it matters, so that a project can switch at run
+	// time. An error refuses the operation.
+	Required func(ctx context.Context, userID string) (bool, error)
+
+	// OnEvent, if non-nil, receives every event after the save, before the
+	// operation returns.
+	OnEvent func(ctx context.Context, event Event)
+
+	// Now is the engine's only clock. If nil, it is time.Now.
+	Now func() time.Time
 
 	TOTP        TOTPConfig
 	SMSCodes    SMSConfig
 	BackupCodes BackupCodeConfig
 
-	ChallengeTTL     time.Duration // of login and step-up challenges: 5 min, at most 10
-	EnrollmentTTL    time.Duration // of pending factors and enrollment tokens: 15 min, at most a day
-	ProofTTL         time.Duration // 15 min, at most a day
-	TrustedDeviceTTL time.Duration // 30 days, at most 400
-	SkipProof        bool          // the host re-authenticates users itself before they change factors
+	// ChallengeTTL is how long a login or step-up challenge may be answered: 5
+	// minutes by default, at most 10.
+	ChallengeTTL time.Duration
+
+	// EnrollmentTTL is how long pending factors and enrollment tokens are valid:
+	// 15 minutes by default, at most a day.
+	EnrollmentTTL time.Duration
+
+	// ProofTTL is how long the Proof of a Login is valid: 15 minutes by default,
+	// at most a day.
+	ProofTTL time.Duration
+
+	// TrustedDeviceTTL is how long a device is trusted: 30 days by default, at
+	// most 400.
+	TrustedDeviceTTL time.Duration
+
+	// InsecureSkipProof lets users change their factors without proving one. The
+	// host must re-authenticate them itself.
+	InsecureSkipProof bool
 }
 
-// TOTPConfig is for new enrollments of authenticator apps: an enrolled factor
-// keeps what it was enrolled with. Many apps ignore any but the default
-// settings and show wrong codes then; the user finds out when confirming.
+// TOTPConfig configures new enrollments of authenticator apps; an enrolled app
+// keeps what it was enrolled with. Many apps ignore all but the default settings
+// and then show wrong codes, which the user notices when confirming.
 type TOTPConfig struct {
-	Algorithm Algorithm     // SHA1, which every app does; SHA256, SHA512
-	Digits    int           // 6; 8
-	Period    time.Duration // 30 s; whole seconds, at most 120
-	Strict    bool          // accept the current time step only; else one step either way (RFC 6238 §5.2)
+	// Algorithm is SHA1 by default, which every app supports, or SHA256 or SHA512.
+	Algorithm Algorithm
+
+	// Digits is the length of a code: 6 by default, or 8.
+	Digits int
+
+	// Period is the length of a time step: 30 seconds by default, whole seconds,
+	// at most 120.
+	Period time.Duration
+
+	// Strict accepts the current time step alone. Otherwise one step either way
+	// is accepted too (RFC 6238 §5.2).
+	Strict bool
 }
 
-// SMSConfig is for one-time codes by SMS.
+// SMSConfig configures one-time codes by SMS.
 type SMSConfig struct {
-	Domain   string                                                // adds the last line "@example.com #123456", by which browsers offer the code to that site alone (origin-bound one-time codes, WICG)
-	Text     func(ctx context.Context, message SMS) string         // nil: a line in English. The language of the text is the host's
-	Allow    func(ctx context.Context, userID, phone string) error // country rules, budgets, SIM-swap risk: an error refuses the message. nil: all go
-	Numbers  Store                                                 // a table of its own that counts enrollment messages per phone number, across users; nil: per user only
-	TTL      time.Duration                                         // of a code: 5 min, at most 10
-	Cooldown time.Duration                                         // between two messages to one user: 30 s, at most an hour
+	// Domain, if not empty, appends the line "@example.com #123456", by which
+	// browsers offer the code to that site alone (origin-bound one-time codes,
+	// WICG).
+	Domain string
+
+	// Text, if non-nil, returns the text of a message, in a language of the
+	// host's choice. If nil, it is a line in English.
+	Text func(ctx context.Context, message SMS) string
+
+	// Allow, if non-nil, is asked before a message is sent, for country rules,
+	// budgets or SIM-swap risk. An error refuses the message.
+	Allow func(ctx context.Context, userID, phone string) error
+
+	// Numbers, if non-nil, counts enrollment messages per phone number across
+	// users. It needs a table of its own.
+	Numbers Store
+
+	// TTL is how long a code is valid: 5 minutes by default, at most 10.
+	TTL time.Duration
+
+	// Cooldown is the wait between two messages to one user: 30 seconds by
+	// default, at most an hour.
+	Cooldown time.Duration
 }
 
-// BackupCodeConfig is for new sets of backup codes.
+// BackupCodeConfig configures new sets of backup codes.
 type BackupCodeConfig struct {
-	Count  int // 10; 1 to 15
-	Groups int // 2 groups of four, "7f3k-2m9p", of 20 bits each; 2 to 8. NIST SP 800-63B-4 asks 64 bits of a saved recovery code, which 4 groups exceed
+	// Count is the number of codes in a set: 10 by default, 1 to 15.
+	Count int
+
+	// Groups is the length of a code in groups of four symbols, of 20 bits each:
+	// 2 by default ("7f3k-2m9p"), 2 to 8. NIST SP 800-63B-4 asks for 64 bits in a
+	// saved recovery code, which 4 groups exceed.
+	Groups int
 }
 
-// New checks config, fills its zeros with defaults and returns an engine. It
-// keeps neither the caller's Config nor the keys in it. Its errors name the
-// field and the cure.
-func New(config Config) (*Engine, error) {
-	ring, err := seal.New(config.Keys)
-	if err != nil {
-		return nil, fmt.Errorf("%w: Config.Keys: %w", ErrInvalidInput, err)
-	}
-	config.Keys = nil
-	config = config.withDefaults()
-	if err := config.check(); err != nil {
-		return nil, err
-	}
-	return &Engine{config: config, ring: ring, hashing: newHashing()}, nil
-}
-
-// withDefaults fills the zeros of a copy.
+// withDefaults returns a copy with its zeros filled.
 func (c Config) withDefaults() Config {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -104,7 +149,7 @@ func orDefault[T comparable](field *T, value T) {
 	}
 }
 
-// check names the first bad field and its cure.
+// check returns an error that names the first bad field and the cure.
 func (c Config) check() error {
 	const day = 24 * time.Hour
 	for _, rule := range []struct {
@@ -113,7 +158,7 @@ func (c Config) check() error {
 	}{
 		{c.Issuer == "", "Issuer is empty: set the name that users see in their authenticator app"},
 		{!printable(c.Issuer) || strings.Contains(c.Issuer, ":"), "Issuer may hold printable characters only, and no ':'"},
-		{len(escape(c.Issuer)) > maxIssuer, "Issuer is too long: at most 100 bytes once percent-encoded"},
+		{len(otpauth.Escape(c.Issuer)) > maxIssuer, "Issuer is too long: at most 100 bytes once percent-encoded"},
 		{c.Store == nil, "Store is nil: NewMemoryStore() will do to begin with"},
 		{c.TOTP.Algorithm.number() == 0, "TOTP.Algorithm must be SHA1, SHA256 or SHA512"},
 		{c.TOTP.Digits != 6 && c.TOTP.Digits != 8, "TOTP.Digits must be 6 or 8"},
@@ -137,31 +182,3 @@ func (c Config) check() error {
 }
 
 func outside(d, limit time.Duration) bool { return d <= 0 || d > limit }
-
-// isHost tells whether s is a host name without scheme, port, path or space.
-func isHost(s string) bool {
-	odd := func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-')
-	}
-	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > 63 || strings.ContainsFunc(label, odd) {
-			return false
-		}
-	}
-	return len(s) <= 253
-}
-
-// printable tells whether s can be shown as it is.
-func printable(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
-}
-
-// Format shows no key, whatever the verb.
-func (c Config) Format(f fmt.State, _ rune) { io.WriteString(f, c.redacted()) }
-
-// LogValue shows no key.
-func (c Config) LogValue() slog.Value { return slog.StringValue(c.redacted()) }
-
-func (c Config) redacted() string {
-	return fmt.Sprintf("mfa.Config{Issuer:%q Keys:%d (redacted)}", c.Issuer, len(c.Keys))
-}

@@ -111,7 +111,7 @@ func TestNewTakesAllThatMakesSense(t *testing.T) {
 func TestEverySettingWorks(t *testing.T) {
 	shown := map[string]string{ // where another test shows it
 		"Issuer": "TestKeyURI", "Store": "TestCountsLiveInTheStore", "Keys": "TestKeyRotation", "SMS": "TestEnrollSMS",
-		"Required": "TestRequiredMFA", "OnEvent": "TestEnrollTOTP", "Now": "TestEnrollmentExpires", "SkipProof": "TestProofs",
+		"Required": "TestRequiredMFA", "OnEvent": "TestEnrollTOTP", "Now": "TestEnrollmentExpires", "InsecureSkipProof": "TestProofs",
 		"TOTP.Algorithm": "TestKeyURI", "TOTP.Digits": "TestKeyURI", "TOTP.Period": "TestKeyURI", "TOTP.Strict": "TestWindow",
 		"SMSCodes.Domain": "TestMessageText", "SMSCodes.Text": "TestMessageText", "SMSCodes.Allow": "TestTheHostRefusesMessages",
 		"SMSCodes.Numbers": "TestMessagesPerNumber", "SMSCodes.TTL": "TestASentCodeExpires", "ChallengeTTL": "TestChallengeExpires",

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// An EventType says what happened to a user.
+// An EventType names what happened to a user.
 type EventType string
 
 const (
@@ -33,18 +33,21 @@ const (
 	EventDevicesForgotten     EventType = "devices_forgotten"
 )
 
-// An Event tells what happened, once it is saved: for audit logs, metrics and
+// An Event reports what happened, once it is saved: for audit logs, metrics and
 // mail to the user. It holds no code, token, secret or full phone number.
 type Event struct {
 	Type   EventType
 	UserID string
-	Method Method // "" where it is not one factor alone
-	Action string // of the challenge, or ActionEnroll
+	// Method is empty if the event concerns no factor, or several.
+	Method Method
+	// Action is that of the challenge, or ActionEnroll.
+	Action string
 	Time   time.Time
-	Err    error // what the caller got, where that is an error
+	// Err is the error that the caller gets, if any.
+	Err error
 }
 
-// Format writes the event's fields, without the empty ones, for every verb.
+// Format writes the event's fields, without empty ones, for every verb.
 func (e Event) Format(f fmt.State, _ rune) {
 	io.WriteString(f, "mfa.Event{")
 	for i, attr := range e.attrs() {
@@ -60,10 +63,10 @@ func (e Event) Format(f fmt.State, _ rune) {
 	io.WriteString(f, "}")
 }
 
-// LogValue gives the event's fields to slog, without the empty ones.
+// LogValue returns the event's fields, without empty ones.
 func (e Event) LogValue() slog.Value { return slog.GroupValue(e.attrs()...) }
 
-// MarshalJSON writes the event's fields in snake_case, without the empty ones.
+// MarshalJSON encodes the event's fields in snake_case, without empty ones.
 func (e Event) MarshalJSON() ([]byte, error) {
 	fields := make(map[string]any)
 	for _, attr := range e.attrs() {
@@ -90,6 +93,7 @@ func (e Event) attrs() []slog.Attr {
 	return attrs
 }
 
+// emit passes events to the host.
 func (e *Engine) emit(ctx context.Context, events ...Event) {
 	if e.config.OnEvent == nil {
 		return

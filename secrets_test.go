@@ -26,8 +26,8 @@ func TestJSONOfWhatTheHostKeeps(t *testing.T) {
 		{mfa.TrustedDevice{Token: "x", ExpiresAt: at}, `{"expires_at":"2030-01-01T00:00:00Z"}`},
 		{mfa.TOTPEnrollment{URI: "u", Secret: "s", QRCode: "q", ExpiresAt: at}, `{"totp_uri":"u","secret":"s","qr_code":"q","expires_at":"2030-01-01T00:00:00Z"}`},
 		{mfa.SMSDelivery{Phone: "p", ExpiresAt: at, ResendAfter: at}, `{"phone":"p","expires_at":"2030-01-01T00:00:00Z","resend_after":"2030-01-01T00:00:00Z"}`},
-		{mfa.Challenge{Token: "t"}, `{"mfa_required":true,"mfa_token":"t","available_methods":[]}`},
-		{mfa.EnrollmentError{Token: "t"}, `{"mfa_enrollment_required":true,"mfa_token":"t","available_methods":[]}`},
+		{mfa.Challenge{Token: "t", Methods: []mfa.Method{mfa.MethodTOTP}}, `{"mfa_required":true,"mfa_token":"t","available_methods":["totp"]}`},
+		{mfa.EnrollmentError{Token: "t", Methods: []mfa.Method{mfa.MethodTOTP}}, `{"mfa_enrollment_required":true,"mfa_token":"t","available_methods":["totp"]}`},
 	} {
 		if got := world.JSON(t, test.value); got != test.want {
 			t.Errorf("%T\ngot  %s\nwant %s", test.value, got, test.want)

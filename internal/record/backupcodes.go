@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// BackupCodes are a set of single-use codes. A spent code's hash is deleted.
+// BackupCodes is a set of single-use codes. The hash of a spent code is deleted.
 type BackupCodes struct {
 	Factor
 	Salt   [16]byte
@@ -17,29 +17,29 @@ type BackupCodes struct {
 // A BackupHash is the Argon2id hash of one code under the set's salt.
 type BackupHash [16]byte
 
-// Argon2 says how the codes of a set are hashed (RFC 9106 §3.1).
+// Argon2 holds the cost at which the codes of a set are hashed (RFC 9106 §3.1).
 type Argon2 struct {
 	Time    uint32 // passes
 	Memory  uint32 // KiB
 	Threads uint8
 }
 
-// Bounds on what is read back, so that no record can make a check run for
-// minutes, or fail to run.
+// Bounds on what is read back, so that no record can make a check run for minutes
+// or panic.
 const (
 	maxArgon2Time    = 16
 	maxArgon2Memory  = 256 << 10
 	maxArgon2Threads = 16
 )
 
-// Valid tells whether a hash may be computed at this cost.
+// Valid reports whether a hash may be computed at this cost.
 func (a Argon2) Valid() bool {
 	return a.Time >= 1 && a.Time <= maxArgon2Time &&
 		a.Threads >= 1 && a.Threads <= maxArgon2Threads &&
 		a.Memory >= 8*uint32(a.Threads) && a.Memory <= maxArgon2Memory
 }
 
-// SetBackupCodes gives the user a new set, which has seen no failures.
+// SetBackupCodes sets a new set of codes, with no failures counted.
 func (u *User) SetBackupCodes(salt [16]byte, cost Argon2, hashes []BackupHash, now time.Time) {
 	u.BackupCodes = &BackupCodes{
 		Factor: newFactor(MethodBackupCode, now),
@@ -49,7 +49,7 @@ func (u *User) SetBackupCodes(salt [16]byte, cost Argon2, hashes []BackupHash, n
 	}
 }
 
-// spend deletes a hash. It looks at every one, in constant time.
+// spend deletes a hash, if it is there. It compares every one in constant time.
 func (b *BackupCodes) spend(hash BackupHash) bool {
 	found := -1
 	for i := range b.Hashes {

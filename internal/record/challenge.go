@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A Ticket is what the token of a challenge says about it.
+// A Ticket holds what the token of a challenge says about it.
 type Ticket struct {
 	ID      [8]byte
 	Epoch   Epoch
@@ -13,8 +13,8 @@ type Ticket struct {
 	Expires time.Time
 }
 
-// A Challenge is what must be remembered of one: its failures, the code that
-// was sent for it, that it was used.
+// A Challenge holds what must be remembered of one: its failures, the code that
+// was sent for it, whether it was used.
 type Challenge struct {
 	ID       [8]byte
 	Issued   time.Time
@@ -22,16 +22,16 @@ type Challenge struct {
 	Failures int
 	Sends    int
 	Used     bool
-	Code     *Code // the live one; nil before the first and after the last
+	Code     *Code // the one that still counts, if any
 }
 
-// MaxChallenges bounds what is remembered at one time.
+// MaxChallenges is how many challenges are remembered at a time.
 const MaxChallenges = 32
 
 func (c *Challenge) triesLeft() int { return MaxTries - c.Failures }
 
-// IssueAt is the time of issue of a challenge that begins now: later than
-// that of every challenge that is forgotten, even where the clock went back.
+// IssueAt returns the time of issue of a challenge that begins now: later than
+// that of every forgotten challenge, even where the clock went back.
 func (u *User) IssueAt(now time.Time) time.Time {
 	if now.After(u.Forgotten) {
 		return now
@@ -39,9 +39,9 @@ func (u *User) IssueAt(now time.Time) time.Time {
 	return u.Forgotten.Add(1)
 }
 
-// Find gives the challenge of a ticket unless it is over: expired, used,
-// forgotten, or of another epoch. One that took its last wrong code is found,
-// since the right one may have been paid for before; see Open.
+// Find returns the challenge of a ticket unless it has expired, was used, is
+// forgotten or is of another epoch. It finds a challenge that took its last
+// wrong code, since the right one may have been charged before; see Answerable.
 func (u *User) Find(t Ticket, now time.Time) (Challenge, bool) {
 	if !now.Before(t.Expires) || t.Epoch != u.Epoch || !u.Enrolled() {
 		return Challenge{}, false
@@ -54,15 +54,15 @@ func (u *User) Find(t Ticket, now time.Time) (Challenge, bool) {
 	return Challenge{ID: t.ID, Issued: t.Issued, Expires: t.Expires}, t.Issued.After(u.Forgotten)
 }
 
-// Open gives the challenge of a ticket if it still takes codes.
-func (u *User) Open(t Ticket, now time.Time) (Challenge, bool) {
+// Answerable returns the challenge of a ticket if it still takes codes.
+func (u *User) Answerable(t Ticket, now time.Time) (Challenge, bool) {
 	c, ok := u.Find(t, now)
 	return c, ok && c.triesLeft() > 0
 }
 
-// remember keeps a challenge. What has expired is forgotten, and where there
-// are too many the oldest of the others: with it die those issued before it
-// that nothing is remembered of.
+// remember stores a challenge. It forgets those that have expired and, where
+// there are too many, the oldest of the others, which invalidates the challenges
+// issued before it that are not remembered.
 func (u *User) remember(c Challenge, now time.Time) {
 	u.dropExpired(now)
 	kept := slices.DeleteFunc(u.Challenges, func(other Challenge) bool {
@@ -88,18 +88,18 @@ func (u *User) remember(c Challenge, now time.Time) {
 	u.Challenges = kept
 }
 
-// Answer judges a one-time code: as the one that this challenge sent, if it
-// sent one, then as one of the authenticator app. A wrong code is charged to
-// every factor it was compared with.
+// Answer judges a one-time code: first as the code that this challenge sent, if
+// any, then as one of the authenticator app. A wrong code is charged to every
+// factor that it was compared with.
 func (u *User) Answer(t Ticket, guess Guess, now time.Time) Verdict {
-	c, ok := u.Open(t, now)
+	c, ok := u.Answerable(t, now)
 	if !ok {
-		return Verdict{Result: Dead}
+		return Verdict{Result: Ended}
 	}
 	if guess.Digits == "" {
 		return Verdict{Result: Unjudged, TriesLeft: c.triesLeft()}
 	}
-	open, blocked := u.open(u.oneTime(c, now), now)
+	open, blocked := ready(u.oneTime(c, now), now)
 	if blocked != nil {
 		return *blocked
 	}
@@ -123,31 +123,31 @@ func (u *User) Answer(t Ticket, guess Guess, now time.Time) Verdict {
 	return u.refuse(c, open, now)
 }
 
-// Misspelled judges letters that cannot be a backup code: a wrong one that
-// needs no hash to tell.
+// Misspelled judges letters that cannot be a backup code: a wrong code that
+// takes no hash to recognize.
 func (u *User) Misspelled(t Ticket, now time.Time) Verdict {
-	c, ok := u.Open(t, now)
+	c, ok := u.Answerable(t, now)
 	if !ok {
-		return Verdict{Result: Dead}
+		return Verdict{Result: Ended}
 	}
-	open, blocked := u.open(u.backup(), now)
+	open, blocked := ready(u.backup(), now)
 	if blocked != nil {
 		return *blocked
 	}
 	return u.refuse(c, open, now)
 }
 
-// Charge takes the price of a backup code before its hash is computed, and
+// Charge charges a backup code as a wrong one before its hash is computed, and
 // admits it to Redeem. Without a set there is nothing to compute.
 func (u *User) Charge(t Ticket, now time.Time) Verdict {
-	c, ok := u.Open(t, now)
+	c, ok := u.Answerable(t, now)
 	if !ok {
-		return Verdict{Result: Dead}
+		return Verdict{Result: Ended}
 	}
 	if u.BackupCodes == nil {
 		return u.refuse(c, nil, now)
 	}
-	open, blocked := u.open(u.backup(), now)
+	open, blocked := ready(u.backup(), now)
 	if blocked != nil {
 		return *blocked
 	}
@@ -155,12 +155,12 @@ func (u *User) Charge(t Ticket, now time.Time) Verdict {
 	return Verdict{Result: Admitted}
 }
 
-// Redeem judges a backup code that was charged: a right one is spent and its
-// price given back.
+// Redeem judges a backup code that was charged. A right one is spent and its
+// charge refunded.
 func (u *User) Redeem(t Ticket, hash BackupHash, now time.Time) Verdict {
 	c, ok := u.Find(t, now)
 	if !ok || u.BackupCodes == nil {
-		return Verdict{Result: Dead}
+		return Verdict{Result: Ended}
 	}
 	if !u.BackupCodes.spend(hash) {
 		return u.settle(c, []*Factor{&u.BackupCodes.Factor}, now)
@@ -170,7 +170,7 @@ func (u *User) Redeem(t Ticket, hash BackupHash, now time.Time) Verdict {
 	return u.accept(c, &u.BackupCodes.Factor, now)
 }
 
-// oneTime are the factors that digits can answer.
+// oneTime returns the factors that digits can answer.
 func (u *User) oneTime(c Challenge, now time.Time) []*Factor {
 	factors := make([]*Factor, 0, 2)
 	if u.SMS != nil && c.Code != nil && now.Before(c.Code.Expires) {
@@ -182,7 +182,7 @@ func (u *User) oneTime(c Challenge, now time.Time) []*Factor {
 	return factors
 }
 
-// backup is the factor that letters can answer.
+// backup returns the factor that letters can answer.
 func (u *User) backup() []*Factor {
 	if u.BackupCodes == nil {
 		return nil
@@ -190,9 +190,10 @@ func (u *User) backup() []*Factor {
 	return []*Factor{&u.BackupCodes.Factor}
 }
 
-// open leaves out the factors that are delayed or disabled. Where that leaves
-// none, blocked says why: the shortest of the delays, if there is one.
-func (u *User) open(asked []*Factor, now time.Time) (open []*Factor, blocked *Verdict) {
+// ready returns the factors that are neither delayed nor disabled. If there are
+// none although some were asked, blocked holds the shortest delay or, without
+// one, that all are disabled.
+func ready(asked []*Factor, now time.Time) (open []*Factor, blocked *Verdict) {
 	open = asked[:0]
 	for _, f := range asked {
 		retryAt := f.RetryAt()
@@ -225,7 +226,7 @@ func (u *User) accept(c Challenge, f *Factor, now time.Time) Verdict {
 }
 
 // refuse charges a wrong code to the challenge and to the factors that it was
-// compared with.
+// compared with, for good.
 func (u *User) refuse(c Challenge, compared []*Factor, now time.Time) Verdict {
 	return u.settle(u.charge(c, compared, now), compared, now)
 }
@@ -239,7 +240,7 @@ func (u *User) charge(c Challenge, factors []*Factor, now time.Time) Challenge {
 	return c
 }
 
-// settle makes charges final.
+// settle makes charges final: they may disable a factor.
 func (u *User) settle(c Challenge, compared []*Factor, now time.Time) Verdict {
 	verdict := Verdict{Result: Wrong, TriesLeft: c.triesLeft()}
 	if len(compared) == 1 {

@@ -10,8 +10,8 @@ import (
 	"github.com/protekt/mfa/internal/wire"
 )
 
-// version is the first byte of an encoded user. What was written under an
-// earlier one must stay readable: testdata has a golden file for each.
+// version is the first byte of an encoded user. Records of earlier versions stay
+// readable: testdata has a golden file for each.
 const version = 1
 
 // Bounds on what is read.
@@ -30,7 +30,7 @@ const (
 	presence = 1<<iota - 1
 )
 
-// Append writes a user. Equal users give equal bytes.
+// Append appends the encoding of a user. Equal users have equal encodings.
 func (u *User) Append(b []byte) []byte {
 	b = append(b, version)
 	b = append(b, u.Epoch[:]...)
@@ -63,8 +63,8 @@ func (u *User) Append(b []byte) []byte {
 	return wire.AppendOptionalTime(b, u.Forgotten)
 }
 
-// Decode reads a user in place of what u is, or returns wire.ErrFormat. It keeps
-// a reference to data.
+// Decode replaces u by the user encoded in data, or returns wire.ErrFormat. It
+// keeps a reference to data.
 func (u *User) Decode(data []byte) error {
 	*u = User{}
 	r := wire.NewReader(data)
@@ -239,7 +239,7 @@ func readSent(r *wire.Reader) (s Sent) {
 }
 
 // The counters of a challenge share a byte: three bits for failures, two for
-// messages, one for whether it was used, one for whether a code follows.
+// messages, one for a used challenge, one for a code that follows.
 const (
 	failuresMask = 1<<3 - 1
 	sendsShift   = 3
@@ -279,7 +279,7 @@ func readChallenges(r *wire.Reader) []Challenge {
 	if n == 0 {
 		return nil
 	}
-	challenges := make([]Challenge, n, n+1) // one more is what often comes next
+	challenges := make([]Challenge, n, n+1) // one more often follows
 	base := time.Unix(0, 0)
 	for i := range challenges {
 		c := &challenges[i]
@@ -301,7 +301,7 @@ func readChallenges(r *wire.Reader) []Challenge {
 	return challenges
 }
 
-// appendAscending writes the first number and the distances between them.
+// appendAscending appends the first number and the differences between them.
 func appendAscending(b []byte, numbers []int64) []byte {
 	b = binary.AppendUvarint(b, uint64(len(numbers)))
 	for i, n := range numbers {
@@ -319,7 +319,7 @@ func readAscending(r *wire.Reader, limit uint64) []int64 {
 	if n == 0 {
 		return nil
 	}
-	numbers := make([]int64, n, n+1) // one more is what often comes next
+	numbers := make([]int64, n, n+1) // one more often follows
 	for i := range numbers {
 		if i == 0 {
 			numbers[i] = r.Varint()

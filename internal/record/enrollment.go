@@ -2,16 +2,16 @@ package record
 
 import "time"
 
-// Pending is what all factors have that were begun and not yet confirmed.
+// Pending holds what all factors that are not confirmed yet have in common.
 type Pending struct {
 	Expires  time.Time
 	Failures int
-	Proven   bool // begun by somebody who had to prove a factor first
+	Proven   bool // begun when there was a factor to prove first
 }
 
 func (p *Pending) triesLeft() int { return MaxTries - p.Failures }
 
-// pending is what was begun of that method, or nil.
+// pending returns the pending factor of a method, or nil.
 func (u *User) pending(m Method) *Pending {
 	switch {
 	case m == MethodTOTP && u.PendingTOTP != nil:
@@ -22,14 +22,14 @@ func (u *User) pending(m Method) *Pending {
 	return nil
 }
 
-// Confirm judges a code as one of a pending factor. A right one makes that a
-// factor; the last of five wrong ones voids it. What expires after latest was
-// begun by a clock that ran ahead, and is dead.
+// Confirm judges a code of a pending factor. A right one confirms the factor; the
+// last of five wrong ones voids it. A pending factor that expires after latest
+// was begun by a clock that ran ahead, and is refused.
 func (u *User) Confirm(m Method, guess Guess, now, latest time.Time) Verdict {
 	u.dropExpired(now)
 	p := u.pending(m)
 	if p == nil || p.Expires.After(latest) {
-		return Verdict{Result: Dead}
+		return Verdict{Result: Ended}
 	}
 	if guess.Digits == "" {
 		return Verdict{Result: Unjudged, TriesLeft: p.triesLeft()}
@@ -53,8 +53,8 @@ func (u *User) drop(m Method) {
 	}
 }
 
-// dropExpired forgets what was not confirmed in time, for good: it does not come
-// back when the clock steps back.
+// dropExpired forgets what was not confirmed in time, for good: a clock that
+// steps back does not revive it.
 func (u *User) dropExpired(now time.Time) {
 	for _, m := range []Method{MethodTOTP, MethodSMS} {
 		if p := u.pending(m); p != nil && !now.Before(p.Expires) {
@@ -63,17 +63,17 @@ func (u *User) dropExpired(now time.Time) {
 	}
 }
 
-// DropPending forgets what was begun and not confirmed.
+// DropPending forgets every pending factor.
 func (u *User) DropPending() { u.PendingTOTP, u.PendingSMS = nil, nil }
 
-// confirmed follows every confirmation of totp or sms: had is whether the user
-// had a factor before, replaced whether it was of this method.
+// confirmed follows every confirmation of totp or sms. had reports whether the
+// user had a factor before, replaced whether it was of this method.
 func (u *User) confirmed(had, replaced bool) {
 	if !had || replaced {
 		u.Renew()
 	}
 	u.ForgetDevices()
-	// What was begun before there was anything to prove may be a stranger's.
+	// Whatever was begun before there was anything to prove may be a stranger's.
 	for _, m := range []Method{MethodTOTP, MethodSMS} {
 		if p := u.pending(m); p != nil && !p.Proven {
 			u.drop(m)

@@ -2,20 +2,20 @@ package record
 
 import "time"
 
-// Sent counts the messages to one user, or to one number.
+// Sent counts the messages to one user or to one number.
 type Sent struct {
 	Times    []time.Time // of the last messages, ascending, at most PerDay
-	Cooldown time.Time   // no message before
+	Cooldown time.Time   // the end of the wait that the last message set
 }
 
-// How many messages may be sent in an hour and in a day, and for one challenge.
+// The limits of messages an hour, a day and for one challenge.
 const (
 	PerHour      = 5
 	PerDay       = 10
 	PerChallenge = 3
 )
 
-// NextAt is the earliest time for another message; zero for at once.
+// NextAt returns the earliest time for another message, zero for at once.
 func (s *Sent) NextAt() time.Time {
 	next := s.Cooldown
 	for _, limit := range []struct {
@@ -29,7 +29,7 @@ func (s *Sent) NextAt() time.Time {
 	return next
 }
 
-// Add counts a message to a user, who gets no other during the cooldown.
+// Add counts a message to a user, which starts the cooldown.
 func (s *Sent) Add(now time.Time, cooldown time.Duration) {
 	s.Cooldown = now.Add(cooldown)
 	s.Count(now)
@@ -44,20 +44,20 @@ func (s *Sent) Count(now time.Time) {
 	s.Times = s.Times[max(0, len(s.Times)-PerDay):]
 }
 
-// LiftCooldown lets the next message go at once, since the one that set this
-// cooldown did not arrive. That of a later message stays.
+// LiftCooldown ends a cooldown whose message was not delivered. That of a later
+// message stays.
 func (s *Sent) LiftCooldown(set time.Time) {
 	if s.Cooldown.Equal(set) {
 		s.Cooldown = time.Time{}
 	}
 }
 
-// TakeBack uncounts the last message: it was not sent after all.
+// TakeBack uncounts the last message, which was not sent after all.
 func (s *Sent) TakeBack() {
 	s.Times = s.Times[:max(0, len(s.Times)-1)]
 }
 
-// forgetAfter drops what lies ahead of now: a clock ran ahead.
+// forgetAfter drops what a clock that ran ahead has counted after now.
 func (s *Sent) forgetAfter(now time.Time) {
 	n := len(s.Times)
 	for n > 0 && s.Times[n-1].After(now) {

@@ -12,7 +12,7 @@ type SMS struct {
 	Phone string // E.164
 }
 
-// PendingSMS is a number that nobody has shown to receive messages yet.
+// PendingSMS is a phone number that is not confirmed yet.
 type PendingSMS struct {
 	Pending
 	Phone string
@@ -25,8 +25,8 @@ type Code struct {
 	Expires time.Time
 }
 
-// BeginSMS makes a number pending, in place of one that was, and counts the
-// message that goes to it.
+// BeginSMS makes a number pending, in place of an earlier one, and counts the
+// message to it.
 func (u *User) BeginSMS(phone string, code seal.Tag, expires, now time.Time, cooldown time.Duration) {
 	u.PendingSMS = &PendingSMS{
 		Pending: Pending{Expires: expires, Proven: u.Enrolled()},
@@ -36,7 +36,7 @@ func (u *User) BeginSMS(phone string, code seal.Tag, expires, now time.Time, coo
 	u.Sent.Add(now, cooldown)
 }
 
-// PendingUndelivered voids a pending number whose code did not arrive, and
+// PendingUndelivered voids a pending number whose code was not delivered, and
 // lifts the cooldown that its message set.
 func (u *User) PendingUndelivered(code seal.Tag, cooldown time.Time) {
 	if u.PendingSMS != nil && u.PendingSMS.Code == code {
@@ -45,7 +45,7 @@ func (u *User) PendingUndelivered(code seal.Tag, cooldown time.Time) {
 	u.Sent.LiftCooldown(cooldown)
 }
 
-// confirmSMS makes the pending number a factor if the code is the one that was
+// confirmSMS makes the pending number a factor if the guess is the code that was
 // sent to it.
 func (u *User) confirmSMS(guess Guess, now time.Time) bool {
 	pending := u.PendingSMS
@@ -68,10 +68,10 @@ func (u *User) setSMS(factor *SMS) {
 	u.confirmed(had, replaced)
 }
 
-// SendFor is when a message may be sent for a challenge: zero for at once. Not
-// before wrong codes no longer delay the factor; and not before the challenge
-// ends, once it has had its share.
-func (u *User) SendFor(c Challenge) time.Time {
+// NextSend returns when the next message may be sent for a challenge, zero for at
+// once: not while wrong codes delay the factor, and not before the challenge
+// ends once it has had its share.
+func (u *User) NextSend(c Challenge) time.Time {
 	next := latest(u.Sent.NextAt(), u.SMS.RetryAt())
 	if c.Sends >= PerChallenge {
 		next = latest(next, c.Expires)
@@ -79,17 +79,18 @@ func (u *User) SendFor(c Challenge) time.Time {
 	return next
 }
 
-// Send gives a challenge a code, in place of one that was, and counts the
-// message. It says when the next one may follow.
-func (u *User) Send(c Challenge, code Code, now time.Time, cooldown time.Duration) (next time.Time) {
+// Send sets the code of a challenge, in place of an earlier one, and counts the
+// message. It returns when the next one may follow.
+func (u *User) Send(t Ticket, code Code, now time.Time, cooldown time.Duration) (next time.Time) {
+	c, _ := u.Find(t, now)
 	c.Sends++
 	c.Code = &code
 	u.Sent.Add(now, cooldown)
 	u.remember(c, now)
-	return u.SendFor(c)
+	return u.NextSend(c)
 }
 
-// Undelivered voids a challenge's code that did not arrive, and lifts the
+// Undelivered voids a challenge's code that was not delivered, and lifts the
 // cooldown that its message set.
 func (u *User) Undelivered(t Ticket, code seal.Tag, cooldown, now time.Time) {
 	if c, ok := u.Find(t, now); ok && c.Code != nil && c.Code.Tag == code {

@@ -1,6 +1,6 @@
-// Package record is what the engine remembers of one user: a plain value, the
-// rules by which it changes, and its bytes in the store. There is no I/O in
-// it, and no clock: whoever changes a user says what time it is.
+// Package record holds what the engine remembers of one user: a plain value,
+// the rules by which it changes, and its encoding in the store. It does no I/O
+// and has no clock: the caller of a rule passes the time.
 package record
 
 import (
@@ -10,17 +10,17 @@ import (
 	"github.com/protekt/mfa/internal/throttle"
 )
 
-// A Method is a kind of factor. Its numbers are part of no stored bytes.
-type Method uint8
+// A Method names a kind of factor.
+type Method string
 
 const (
-	NoMethod Method = iota
-	MethodTOTP
-	MethodSMS
-	MethodBackupCode
+	MethodTOTP       Method = "totp"
+	MethodSMS        Method = "sms"
+	MethodBackupCode Method = "backup_code"
 )
 
-// An Epoch is a random value. What was issued under another one is dead.
+// An Epoch is a random value. Whatever was issued under another one is no
+// longer valid.
 type Epoch [8]byte
 
 func newEpoch() (e Epoch) {
@@ -28,11 +28,14 @@ func newEpoch() (e Epoch) {
 	return e
 }
 
-// User is the state of one user. The zero value has nothing and has never had
-// anything.
+// A User is the state of one user. The zero value is a user of whom nothing is
+// known.
 type User struct {
-	Epoch   Epoch // of challenges, enrollment tokens and proofs; zero until a first factor is confirmed
-	Devices Epoch // of trusted devices
+	// Epoch is that of challenges, enrollment tokens and proofs. It is zero until
+	// a first factor is confirmed.
+	Epoch Epoch
+	// Devices is the epoch of trusted devices.
+	Devices Epoch
 
 	TOTP        *TOTP
 	SMS         *SMS
@@ -43,15 +46,19 @@ type User struct {
 
 	Sent Sent
 
-	Challenges []Challenge // those that must be remembered, by time of issue, at most MaxChallenges
-	Forgotten  time.Time   // challenges issued until then and not among them are dead
+	// Challenges are those that must be remembered, ordered by time of issue, at
+	// most MaxChallenges.
+	Challenges []Challenge
+	// Forgotten invalidates every challenge issued until then that is not among
+	// Challenges.
+	Forgotten time.Time
 }
 
-// A Factor is what all confirmed factors have.
+// A Factor holds what all confirmed factors have in common.
 type Factor struct {
 	Method     Method
 	EnrolledAt time.Time
-	LastUsedAt time.Time // zero if never
+	LastUsedAt time.Time // zero if never used
 	Lane       throttle.Lane
 }
 
@@ -59,7 +66,7 @@ func newFactor(m Method, now time.Time) Factor {
 	return Factor{Method: m, EnrolledAt: now}
 }
 
-// RetryAt is when the factor's delay ends; zero when there is none.
+// RetryAt returns the end of the factor's delay, or zero without one.
 func (f *Factor) RetryAt() time.Time {
 	if f.Method == MethodBackupCode {
 		return f.Lane.RetryAt(throttle.BackupCodes)
@@ -67,11 +74,11 @@ func (f *Factor) RetryAt() time.Time {
 	return f.Lane.RetryAt(throttle.OneTimeCodes)
 }
 
-// Enrolled tells whether the user has a confirmed factor, which is what makes
-// MFA: backup codes alone do not.
+// Enrolled reports whether the user has a confirmed factor. Backup codes alone
+// are none.
 func (u *User) Enrolled() bool { return u.TOTP != nil || u.SMS != nil }
 
-// Factors are the confirmed factors, and the backup codes while there is a
+// Factors returns the confirmed factors, and the backup codes while there is a
 // set, in the order in which they are offered.
 func (u *User) Factors() []*Factor {
 	factors := make([]*Factor, 0, 3)
@@ -87,7 +94,7 @@ func (u *User) Factors() []*Factor {
 	return factors
 }
 
-// Factor is the one of that method, or nil.
+// Factor returns the factor of a method, or nil.
 func (u *User) Factor(m Method) *Factor {
 	for _, f := range u.Factors() {
 		if f.Method == m {
@@ -97,7 +104,7 @@ func (u *User) Factor(m Method) *Factor {
 	return nil
 }
 
-// BackupCodesLeft counts the unused ones.
+// BackupCodesLeft returns the number of unused backup codes.
 func (u *User) BackupCodesLeft() int {
 	if u.BackupCodes == nil {
 		return 0
@@ -105,30 +112,30 @@ func (u *User) BackupCodesLeft() int {
 	return len(u.BackupCodes.Hashes)
 }
 
-// Renew ends every challenge, enrollment token, proof and trusted device.
+// Renew invalidates every challenge, enrollment token, proof and trusted device.
 func (u *User) Renew() {
 	u.Epoch = newEpoch()
-	u.Challenges, u.Forgotten = nil, time.Time{} // all of another epoch now
+	u.Challenges, u.Forgotten = nil, time.Time{} // they were of the epoch before
 	u.ForgetDevices()
 }
 
-// ForgetDevices ends every trusted device.
+// ForgetDevices invalidates every trusted device.
 func (u *User) ForgetDevices() { u.Devices = newEpoch() }
 
-// Reset takes every factor away. What was sent stays counted, so that a reset
-// is no way around the limits.
+// Reset removes every factor. Messages stay counted, so that a reset is no way
+// around the limits.
 func (u *User) Reset() {
 	*u = User{Sent: u.Sent}
 	u.Renew()
 }
 
-// Remove takes a factor away, and with the last of totp and sms all that
+// Remove removes a factor, and with the last of totp and sms everything that
 // depends on having one.
 func (u *User) Remove(m Method) {
 	switch m {
 	case MethodBackupCode:
 		u.BackupCodes = nil
-		return // ends no challenge, proof or device
+		return // invalidates no challenge, proof or device
 	case MethodTOTP:
 		u.TOTP = nil
 	case MethodSMS:
@@ -137,13 +144,13 @@ func (u *User) Remove(m Method) {
 	if !u.Enrolled() {
 		u.BackupCodes = nil
 	}
-	u.DropPending() // begun under a proof that ends here
+	u.DropPending() // begun under a proof that is invalid from here on
 	u.Renew()
 }
 
-// Unlock forgets failures and enables what they disabled. It also forgets what
-// a clock that ran ahead has left: spent time steps that no code can have yet,
-// messages that are still to come, and challenges that are.
+// Unlock forgets failures and enables the factors that they disabled. It also
+// forgets what a clock that ran ahead has left: time steps, messages and
+// challenges of the future.
 func (u *User) Unlock(now time.Time) {
 	u.Sent.forgetAfter(now)
 	if u.Forgotten.After(now) {

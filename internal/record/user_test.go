@@ -37,7 +37,7 @@ func fresh(u *User, now time.Time) *User {
 }
 
 func alive(u *User, t Ticket) bool {
-	_, ok := u.Open(t, start)
+	_, ok := u.Answerable(t, start)
 	return ok
 }
 
@@ -49,7 +49,7 @@ func TestAChallengeEndsAfterFiveWrongCodes(t *testing.T) {
 			t.Fatalf("with %d left: %+v", left, v)
 		}
 	}
-	if v := fresh(u, start).Answer(tk, wrong, start); v.Result != Dead {
+	if v := fresh(u, start).Answer(tk, wrong, start); v.Result != Ended {
 		t.Errorf("the sixth: %+v", v)
 	}
 }

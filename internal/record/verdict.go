@@ -9,40 +9,40 @@ import (
 // MaxTries is how many wrong codes a challenge or a pending factor takes.
 const MaxTries = 5
 
-// A Guess is a one-time code that somebody typed.
+// A Guess is a one-time code as somebody typed it.
 type Guess struct {
-	Digits string              // "" for what cannot be one
-	Reach  int64               // how many time steps either way
-	Sent   func(seal.Tag) bool // whether it is the code behind the tag
+	Digits string              // "" for input that cannot be a code
+	Reach  int64               // the number of time steps accepted either way
+	Sent   func(seal.Tag) bool // reports whether it is the code behind the tag
 }
 
-// Result is what became of a code.
+// A Result is the outcome of judging a code.
 type Result uint8
 
 const (
-	// Dead: there was nothing that it could have answered.
-	Dead Result = iota
-	// Wrong: it was compared, and counted.
+	// Ended: the challenge or pending factor has ended, or never existed.
+	Ended Result = iota
+	// Wrong: the code was compared and charged.
 	Wrong
-	// Unjudged: it cannot be a code at all, and was not counted.
+	// Unjudged: the input cannot be a code, and was not charged.
 	Unjudged
-	// Replayed: it was right once, and is not counted again.
+	// Replayed: the code was accepted before, and was not charged.
 	Replayed
-	// Throttled: it was not looked at, and is not counted.
+	// Throttled: the code was neither compared nor charged.
 	Throttled
-	// Disabled: nothing that it could have answered is enabled.
+	// Disabled: every factor that the code could have answered is disabled.
 	Disabled
-	// Admitted: it is paid for, and may be compared.
+	// Admitted: the code is charged, and may be compared.
 	Admitted
-	// Accepted: it was right, and is spent.
+	// Accepted: the code was right, and is spent.
 	Accepted
 )
 
-// A Verdict is a result with what there is to say about it.
+// A Verdict is a result and what belongs to it.
 type Verdict struct {
 	Result
-	Method    Method    // the factor concerned, where it is one
+	Method    Method    // the factor concerned, if it is one alone
 	TriesLeft int       // Wrong, Unjudged, Replayed
 	RetryAt   time.Time // Throttled
-	Disabled  []Method  // Wrong: the factors that this disabled
+	Disabled  []Method  // Wrong: the factors that it disabled
 }

@@ -44,19 +44,19 @@ const (
 	idSize    = 4
 	nonceSize = chacha20poly1305.NonceSizeX
 	header    = 1 + idSize + nonceSize
-	// Overhead is how much longer sealed bytes are.
+	// Overhead is the difference in length between sealed and plain bytes.
 	Overhead = header + chacha20poly1305.Overhead
 )
 
-// ErrOpen says that bytes were not sealed for this purpose and these
-// associated data under any key of the ring.
+// ErrOpen is returned for bytes that were not sealed for this purpose and these
+// associated data under a key of the ring.
 var ErrOpen = errors.New("cannot be opened: damaged, meant for something else, or sealed under a key that is not in Config.Keys")
 
 // A Ring seals under its first key and opens under any.
 type Ring struct{ keys []key }
 
 type key struct {
-	id    [idSize]byte // tells which key sealed something; not secret
+	id    [idSize]byte // names the key in what it sealed; not secret
 	aeads [purposes]cipher.AEAD
 	hash  []byte
 }
@@ -69,10 +69,10 @@ func New(keys [][]byte) (*Ring, error) {
 	ring := &Ring{keys: make([]key, len(keys))}
 	for i, k := range keys {
 		if len(k) != KeySize {
-			return nil, fmt.Errorf("key %d has %d bytes; a key is %d random bytes, as crypto/rand gives them", i, len(k), KeySize)
+			return nil, fmt.Errorf("key %d has %d bytes; a key is %d random bytes, as crypto/rand generates them", i, len(k), KeySize)
 		}
 		if bytes.Equal(k, make([]byte, KeySize)) {
-			return nil, fmt.Errorf("key %d is all zero; a key is %d random bytes, as crypto/rand gives them", i, KeySize)
+			return nil, fmt.Errorf("key %d is all zero; a key is %d random bytes, as crypto/rand generates them", i, KeySize)
 		}
 		for j := range i {
 			if bytes.Equal(k, keys[j]) {
@@ -118,7 +118,7 @@ func expand(secret []byte, label string, size int) ([]byte, error) {
 // sealed in place.
 func NewBuffer(n int) []byte { return make([]byte, header, Overhead+n) }
 
-// Plaintext is what was appended to a buffer.
+// Plaintext returns what was appended to a buffer.
 func Plaintext(buffer []byte) []byte { return buffer[header:] }
 
 // Seal encrypts, under the first key, what was appended to a buffer, and may
@@ -132,12 +132,12 @@ func (r *Ring) Seal(p Purpose, buffer, associated []byte) []byte {
 	return k.aeads[p].Seal(buffer[:header], nonce, buffer[header:], associated)
 }
 
-// Open gives back what was sealed, or ErrOpen. It leaves sealed as it is.
+// Open returns what was sealed, or ErrOpen. It does not change sealed.
 func (r *Ring) Open(p Purpose, sealed, associated []byte) ([]byte, error) {
 	return r.OpenInPlace(p, bytes.Clone(sealed), associated)
 }
 
-// OpenInPlace is Open over the bytes of sealed itself.
+// OpenInPlace is like Open but overwrites sealed.
 func (r *Ring) OpenInPlace(p Purpose, sealed, associated []byte) ([]byte, error) {
 	if len(sealed) < Overhead || sealed[0] != format {
 		return nil, ErrOpen
@@ -155,7 +155,7 @@ func (r *Ring) OpenInPlace(p Purpose, sealed, associated []byte) ([]byte, error)
 	return nil, ErrOpen
 }
 
-// Current tells whether sealed bytes name the first key.
+// Current reports whether sealed bytes name the first key.
 func (r *Ring) Current(sealed []byte) bool {
 	return len(sealed) >= Overhead && bytes.Equal(sealed[1:1+idSize], r.keys[0].id[:])
 }
@@ -171,7 +171,7 @@ func (r *Ring) MAC(label string, parts ...string) Tag {
 	return r.keys[0].tag(label, parts)
 }
 
-// Verify tells in constant time whether tag was made of these parts.
+// Verify reports in constant time whether tag is that of these parts.
 func (r *Ring) Verify(tag Tag, label string, parts ...string) bool {
 	for i := range r.keys {
 		if r.keys[i].id == tag.Key {

@@ -1,34 +1,34 @@
-// Package throttle counts wrong codes and says what they cost: delays that
-// grow, and in the end a factor that is disabled (NIST SP 800-63B §3.2.2;
-// RFC 4226 §7.3).
+// Package throttle counts wrong codes and decides what they cost: delays that
+// grow, and in the end a disabled factor (NIST SP 800-63B §3.2.2; RFC 4226
+// §7.3).
 package throttle
 
 import "time"
 
 const (
-	// Limit is how many failures disable a factor: in a row, whatever the time
-	// between them, or within Window, whatever successes lie between.
+	// Limit is the number of failures that disable a factor: in a row, however
+	// long apart, or within Window, whatever successes lie between.
 	Limit = 100
 	// Window is how long a failure counts toward the second of these.
 	Window = 30 * 24 * time.Hour
 )
 
-// A Schedule gives the delay after the k-th failure in a row: none below Free,
-// then First, doubling up to Max.
+// A Schedule is the delay after each failure in a row: none for the first
+// Free-1, then First, doubling up to Max.
 type Schedule struct {
 	Free       int
 	First, Max time.Duration
 }
 
 var (
-	// OneTimeCodes is for codes of six to eight digits.
+	// OneTimeCodes is the schedule of codes of six to eight digits.
 	OneTimeCodes = Schedule{Free: 5, First: time.Second, Max: 15 * time.Minute}
-	// BackupCodes is for codes of forty bits and more, each of which costs a
-	// password hash to check.
+	// BackupCodes is the schedule of codes of forty bits and more, each of which
+	// takes a password hash to check.
 	BackupCodes = Schedule{Free: 10, First: 30 * time.Second, Max: 15 * time.Minute}
 )
 
-// Delay is how long nothing is evaluated after that many failures in a row.
+// Delay returns how long nothing is evaluated after that many failures in a row.
 func (s Schedule) Delay(failures int) time.Duration {
 	if failures < s.Free {
 		return 0
@@ -40,8 +40,7 @@ func (s Schedule) Delay(failures int) time.Duration {
 	return min(delay, s.Max)
 }
 
-// A Lane is the count of one factor of one user. Its zero value has no
-// failures.
+// A Lane counts the failures of one factor of one user. Its zero value has none.
 type Lane struct {
 	Consecutive int       // failures since the last success, at most Limit
 	LastFailure time.Time // of those; zero without any
@@ -49,7 +48,7 @@ type Lane struct {
 	Disabled    bool
 }
 
-// RetryAt is when the delay ends; zero when there is none.
+// RetryAt returns the end of the delay, or zero without one.
 func (l *Lane) RetryAt(s Schedule) time.Time {
 	delay := s.Delay(l.Consecutive)
 	if delay == 0 {
@@ -58,8 +57,8 @@ func (l *Lane) RetryAt(s Schedule) time.Time {
 	return l.LastFailure.Add(delay)
 }
 
-// Closed tells whether the factor is disabled. A lane at its limit is closed
-// even where nobody came to write that down.
+// Closed reports whether the factor is disabled. A lane at its limit is closed
+// even if that has not been recorded.
 func (l *Lane) Closed(now time.Time) bool {
 	return l.Disabled || l.Consecutive >= Limit || len(l.Recent) >= Limit && len(l.Recent)-l.expired(now) >= Limit
 }
@@ -87,7 +86,7 @@ func (l *Lane) Refuse(now time.Time) (disabled bool) {
 	return true
 }
 
-// Refund takes the last charge back, since the code turned out right.
+// Refund takes back the last charge, since the code turned out to be right.
 func (l *Lane) Refund() {
 	if n := len(l.Recent); n > 0 {
 		l.Recent = l.Recent[:n-1]

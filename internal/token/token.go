@@ -1,6 +1,5 @@
-// Package token makes and reads the engine's tokens. A token is sealed, not
-// stored: what it says is inside it, and its kind is bound to the key that
-// sealed it.
+// Package token seals and opens the engine's tokens. A token is not stored: it
+// carries its claims, and its kind is bound to the key that sealed it.
 package token
 
 import (
@@ -15,7 +14,7 @@ import (
 // MaxLength bounds what is read, in bytes.
 const MaxLength = 1 << 10
 
-// A Kind is what a token is good for.
+// A Kind is one use of tokens.
 type Kind struct {
 	prefix  string
 	purpose seal.Purpose
@@ -28,11 +27,11 @@ var (
 	Device     = Kind{"mfa_dev_", seal.Device}
 )
 
-// Claims are what a token says.
+// Claims is the content of a token.
 type Claims struct {
 	UserID  string
 	Action  string  // challenges only
-	ID      [8]byte // challenges only: random, tells them apart
+	ID      [8]byte // challenges only: random, identifies the challenge
 	Issued  time.Time
 	Expires time.Time
 	Epoch   [8]byte // of the user, when it was issued
@@ -48,7 +47,7 @@ const (
 // line breaks that it would skip.
 var encoding = base64.RawURLEncoding.Strict()
 
-// Seal makes a token.
+// Seal returns a token of a kind with these claims.
 func Seal(ring *seal.Ring, kind Kind, c Claims) string {
 	buffer := seal.NewBuffer(64 + len(c.UserID) + len(c.Action))
 	sealed := ring.Seal(kind.purpose, c.append(buffer), nil)
@@ -57,8 +56,8 @@ func Seal(ring *seal.Ring, kind Kind, c Claims) string {
 	return string(encoding.AppendEncode(text, sealed))
 }
 
-// Open reads a token of that kind. Whatever is wrong with it, ok is false: no
-// caller learns more. It does not look at the clock.
+// Open returns the claims of a token of a kind. It does not look at the clock.
+// Whatever is wrong, ok is false: no caller learns more.
 func Open(ring *seal.Ring, kind Kind, token string) (c Claims, ok bool) {
 	body, found := strings.CutPrefix(token, kind.prefix)
 	if len(token) > MaxLength || !found || strings.Contains(body, "\n") || strings.Contains(body, "\r") {

@@ -21,8 +21,8 @@ const (
 	SHA512
 )
 
-// Size is the length of the algorithm's output in bytes, which is what
-// RFC 6238 §5.1 asks of a key; 0 for an unknown algorithm.
+// Size returns the length of the algorithm's output in bytes, which is the length
+// that RFC 6238 §5.1 asks of a key, or 0 for an unknown algorithm.
 func (a Algorithm) Size() int {
 	switch a {
 	case SHA1:
@@ -62,7 +62,7 @@ const (
 	MaxPeriod            = 120 // seconds; NIST SP 800-63B §3.1.4.1
 )
 
-// A Key is what an authenticator app and the engine share.
+// A Key is shared by an authenticator app and the engine.
 type Key struct {
 	Secret    []byte
 	Algorithm Algorithm
@@ -70,8 +70,8 @@ type Key struct {
 	Period    int64 // seconds
 }
 
-// Valid tells whether every part lies within its bounds. The other methods
-// are for valid keys.
+// Valid reports whether every field is within its bounds. The other methods
+// require a valid key.
 func (k Key) Valid() bool {
 	return len(k.Secret) >= MinSecret && len(k.Secret) <= MaxSecret &&
 		k.Algorithm.Size() > 0 &&
@@ -79,8 +79,8 @@ func (k Key) Valid() bool {
 		k.Period >= 1 && k.Period <= MaxPeriod
 }
 
-// Step is the number of the time step that t lies in (RFC 6238 §4.2, with
-// T0 = 0). It is negative before 1970.
+// Step returns the number of the time step at t (RFC 6238 §4.2, with T0 = 0). It
+// is negative before 1970.
 func (k Key) Step(t time.Time) int64 {
 	seconds := t.Unix()
 	step := seconds / k.Period
@@ -132,7 +132,8 @@ func (h *hotp) init(k Key) {
 	}
 }
 
-// value is that of one step, zeros in front. The next call overwrites it.
+// value returns the code of a step, padded with zeros. The next call overwrites
+// it.
 func (h *hotp) value(step int64, digits int) []byte {
 	binary.BigEndian.PutUint64(h.inner[h.block:], uint64(step))
 	outer := h.algorithm.append(h.outer[:h.block], h.inner[:h.block+8])

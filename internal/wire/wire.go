@@ -1,6 +1,6 @@
-// Package wire writes and reads the few kinds of values that records and
-// tokens are made of. There is one encoding of each value: what is read
-// without an error comes out as the same bytes when it is written again.
+// Package wire encodes and decodes the few kinds of values that records and
+// tokens consist of. Each value has one encoding: bytes that are read without an
+// error are written again as the same bytes.
 package wire
 
 import (
@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// ErrFormat says that bytes are not what was expected.
+// ErrFormat is returned for bytes that are no encoding of what is read.
 var ErrFormat = errors.New("malformed encoding")
 
-// AppendTime writes seconds and nanoseconds of Unix time, without a zone.
+// AppendTime appends seconds and nanoseconds of Unix time, without a zone.
 func AppendTime(b []byte, t time.Time) []byte {
 	b = binary.AppendVarint(b, t.Unix())
 	return binary.AppendUvarint(b, uint64(t.Nanosecond()))
 }
 
-// AppendTimeAfter writes how long after base t is: few bytes where that is
-// little, or whole seconds.
+// AppendTimeAfter appends the time from base to t, in few bytes if it is short or
+// whole seconds.
 func AppendTimeAfter(b []byte, base, t time.Time) []byte {
 	seconds, nanoseconds := t.Unix()-base.Unix(), t.Nanosecond()-base.Nanosecond()
 	if nanoseconds < 0 {
@@ -29,7 +29,7 @@ func AppendTimeAfter(b []byte, base, t time.Time) []byte {
 	return binary.AppendUvarint(b, uint64(nanoseconds))
 }
 
-// AppendOptionalTime writes a time that may be zero.
+// AppendOptionalTime appends a time that may be zero.
 func AppendOptionalTime(b []byte, t time.Time) []byte {
 	if t.IsZero() {
 		return AppendBool(b, false)
@@ -37,13 +37,13 @@ func AppendOptionalTime(b []byte, t time.Time) []byte {
 	return AppendTime(AppendBool(b, true), t)
 }
 
-// AppendString writes the length and the bytes.
+// AppendString appends the length and the bytes.
 func AppendString[S string | []byte](b []byte, s S) []byte {
 	b = binary.AppendUvarint(b, uint64(len(s)))
 	return append(b, s...)
 }
 
-// AppendBool writes one byte, 0 or 1.
+// AppendBool appends one byte, 0 or 1.
 func AppendBool(b []byte, v bool) []byte {
 	if v {
 		return append(b, 1)
@@ -51,19 +51,19 @@ func AppendBool(b []byte, v bool) []byte {
 	return append(b, 0)
 }
 
-// maxSeconds bounds the times that are read, either side of 1970: to the years
-// -6740 and 10680.
+// maxSeconds bounds the times that are read, either side of 1970: they lie
+// between the years -6740 and 10680.
 const maxSeconds = 1 << 38
 
-// Holds tells whether t, and every time within a few years of it, can be read
+// Holds reports whether t, and every time within a few years of it, can be read
 // back.
 func Holds(t time.Time) bool {
 	const few = 1 << 28
 	return t.Unix() > -maxSeconds+few && t.Unix() < maxSeconds-few
 }
 
-// A Reader takes values off the front of its bytes. After the first mistake it
-// gives zeros; Close tells.
+// A Reader takes values off the front of its bytes. After the first fault it
+// returns zeros, and Close returns an error.
 type Reader struct {
 	data   []byte
 	failed bool
@@ -80,7 +80,7 @@ func (r *Reader) Close() error {
 	return nil
 }
 
-// Fail makes Close report ErrFormat; for callers with rules of their own.
+// Fail makes Close return ErrFormat, for callers with rules of their own.
 func (r *Reader) Fail() {
 	r.failed, r.data = true, nil
 }
@@ -133,7 +133,7 @@ func (r *Reader) Bool() bool {
 	return b == 1
 }
 
-// Bytes reads n bytes; nil after a mistake. They share memory with the input.
+// Bytes reads n bytes; nil after a fault. They share memory with the input.
 func (r *Reader) Bytes(n int) []byte {
 	if n > len(r.data) {
 		r.Fail()

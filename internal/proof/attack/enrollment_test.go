@@ -455,7 +455,7 @@ func TestD09SecondWayToRemove(t *testing.T) {
 		required = true
 		for _, opts := range [][]mfa.ChangeOption{nil, {mfa.WithProof(ada.proof)}} {
 			world.WantErr(t, w.Unenroll(w.Ctx, "ada", method, opts...), mfa.ErrEnforced)
-			err := w.Another(func(c *mfa.Config) { c.SkipProof = true }).Unenroll(w.Ctx, "ada", method, opts...)
+			err := w.Another(func(c *mfa.Config) { c.InsecureSkipProof = true }).Unenroll(w.Ctx, "ada", method, opts...)
 			world.WantErr(t, err, mfa.ErrEnforced)
 		}
 		if after := stored(w, "ada"); after.Version != before.Version {
@@ -692,7 +692,7 @@ func TestD13StaleFlag(t *testing.T) {
 	for seed := range uint64(histories) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		required := false
-		w := world.New(t, requiredWhen(&required), func(c *mfa.Config) { c.SkipProof = true; c.SMSCodes.Cooldown = time.Second })
+		w := world.New(t, requiredWhen(&required), func(c *mfa.Config) { c.InsecureSkipProof = true; c.SMSCodes.Cooldown = time.Second })
 		has := make(map[mfa.Method]bool)                       // the model: what is confirmed
 		pending := make(map[mfa.Method]func() (string, error)) // what may be confirmed, with its code
 		var history []string

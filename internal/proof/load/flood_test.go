@@ -109,7 +109,7 @@ func (f flood) run(out *os.File) error {
 func (f flood) victim(i int) string { return fmt.Sprintf("victim-%05d", i%f.Users) }
 
 func (f flood) giveBackupCodes(ctx context.Context, config mfa.Config) error {
-	config.SkipProof = true
+	config.InsecureSkipProof = true
 	engine, err := mfa.New(config)
 	if err != nil {
 		return err

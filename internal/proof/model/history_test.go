@@ -130,7 +130,7 @@ var names = []string{"ada", "bob", "eve"}
 func newHistory(t *rapid.T, s setting) *history {
 	h := &history{
 		t:        t,
-		rules:    Rules{Strict: s.strict, SkipProof: s.skipProof, Codes: 1},
+		rules:    Rules{Strict: s.strict, InsecureSkipProof: s.skipProof, Codes: 1},
 		store:    world.NewFaultStore(),
 		now:      time.Date(2030, 1, 1, 0, 0, 10, 0, time.UTC),
 		tokens:   make(map[int]string),
@@ -143,17 +143,17 @@ func newHistory(t *rapid.T, s setting) *history {
 	}
 	for i, keys := range [][][]byte{{world.Key(1), world.Key(2)}, {world.Key(2), world.Key(1)}, {world.Key(1), world.Key(2)}} {
 		config := mfa.Config{
-			Issuer:      "ACME",
-			Store:       h.store,
-			Keys:        keys,
-			SMS:         h,
-			Required:    func(context.Context, string) (bool, error) { return h.policy() },
-			OnEvent:     h.tell,
-			Now:         func() time.Time { return h.now },
-			TOTP:        mfa.TOTPConfig{Strict: s.strict, Digits: s.digits, Period: s.period, Algorithm: s.algorithm},
-			SMSCodes:    mfa.SMSConfig{Allow: h.allow},
-			BackupCodes: mfa.BackupCodeConfig{Count: h.rules.Codes},
-			SkipProof:   s.skipProof,
+			Issuer:            "ACME",
+			Store:             h.store,
+			Keys:              keys,
+			SMS:               h,
+			Required:          func(context.Context, string) (bool, error) { return h.policy() },
+			OnEvent:           h.tell,
+			Now:               func() time.Time { return h.now },
+			TOTP:              mfa.TOTPConfig{Strict: s.strict, Digits: s.digits, Period: s.period, Algorithm: s.algorithm},
+			SMSCodes:          mfa.SMSConfig{Allow: h.allow},
+			BackupCodes:       mfa.BackupCodeConfig{Count: h.rules.Codes},
+			InsecureSkipProof: s.skipProof,
 		}
 		if i == 2 && s.noSender {
 			config.SMS = nil

@@ -30,9 +30,9 @@ import (
 
 // Rules are the settings that all engines of a store have in common.
 type Rules struct {
-	Strict    bool // the current time step only
-	SkipProof bool
-	Codes     int // backup codes in a set
+	Strict            bool // the current time step only
+	InsecureSkipProof bool
+	Codes             int // backup codes in a set
 }
 
 const (

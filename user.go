@@ -1,0 +1,180 @@
+package mfa
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/protekt/mfa/internal/record"
+	"github.com/protekt/mfa/internal/seal"
+	"github.com/protekt/mfa/internal/wire"
+)
+
+// user is the state of one user between Load and Save.
+type user struct {
+	record.User
+	id      string
+	now     time.Time
+	version int64  // as stored; 0 without a record
+	encoded []byte // as loaded
+	current bool   // sealed under the first key
+
+	mustSave bool    // even if nothing changed
+	silent   bool    // nobody listens to events
+	events   []Event // emitted after the save
+}
+
+func (u *user) exists() bool { return u.version > 0 }
+
+func (u *user) event(t EventType, method Method, action string, err error) {
+	if u.silent {
+		return
+	}
+	u.events = append(u.events, Event{Type: t, UserID: u.id, Method: method, Action: action, Time: u.now, Err: err})
+}
+
+// throttled returns an error if it is too early for what may be done at next.
+func (u *user) throttled(next time.Time, method Method, action string) error {
+	if !u.now.Before(next) {
+		return nil
+	}
+	err := &ThrottledError{RetryAfter: next.Sub(u.now)}
+	u.event(EventThrottled, method, action, err)
+	return err
+}
+
+// retries is how often an operation starts again because somebody else saved
+// first. Each time, somebody did make progress.
+const retries = 100
+
+// update is how every operation changes a user: load, open, change, seal,
+// save, and again from the start if somebody else has saved meanwhile. So
+// change may run several times: besides the user it may only set its own
+// result, anew each time. What it changes is saved even if it returns an error,
+// as wrong codes are; the caller and OnEvent learn the outcome only after that.
+func (e *Engine) update(ctx context.Context, userID string, change func(u *user) error) error {
+	return e.updateIn(ctx, e.config.Store, userID, change)
+}
+
+// updateIn is update for any store.
+func (e *Engine) updateIn(ctx context.Context, store Store, userID string, change func(u *user) error) error {
+	var err error
+	for range retries {
+		var u *user
+		if u, err = e.loadFrom(ctx, store, userID); err != nil {
+			return err
+		}
+		verdict := change(u)
+		if err = e.save(ctx, store, u); err == nil {
+			e.emit(ctx, u.events...)
+			return verdict
+		}
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+	return err
+}
+
+// load returns a user to operations that change nothing.
+func (e *Engine) load(ctx context.Context, userID string) (*user, error) {
+	return e.loadFrom(ctx, e.config.Store, userID)
+}
+
+func (e *Engine) loadFrom(ctx context.Context, store Store, userID string) (*user, error) {
+	if err := checkCall(ctx, userID); err != nil {
+		return nil, err
+	}
+	u := &user{id: userID, now: e.now(), silent: e.config.OnEvent == nil}
+	if !wire.Holds(u.now) {
+		return nil, fmt.Errorf("mfa: Config.Now is out of range, in the year %d", u.now.Year())
+	}
+	stored, err := store.Load(ctx, userID)
+	if errors.Is(err, ErrNoRecord) {
+		u.encoded = u.Append(nil)
+		return u, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("mfa: loading the user's record: %w", err)
+	}
+	if err := e.open(u, stored); err != nil {
+		return nil, fmt.Errorf("mfa: the user's record %w", err)
+	}
+	return u, nil
+}
+
+// maxRecord bounds what is read from a store. Records stay under 2 KiB.
+const maxRecord = 8 << 10
+
+// open decrypts and decodes a stored record into u.
+func (e *Engine) open(u *user, stored Record) error {
+	if stored.Version < 1 || len(stored.Data) > maxRecord {
+		return fmt.Errorf("is damaged: version %d, %d bytes", stored.Version, len(stored.Data))
+	}
+	encoded, err := e.ring.Open(seal.Record, stored.Data, associated(u.id, stored.Version))
+	if err != nil {
+		return err
+	}
+	if err := u.Decode(encoded); err != nil {
+		return fmt.Errorf("cannot be read: %w", err)
+	}
+	u.version, u.encoded, u.current = stored.Version, encoded, e.ring.Current(stored.Data)
+	return nil
+}
+
+// growth is by how many bytes most operations lengthen a record.
+const growth = 64
+
+// save seals and saves a user if anything has changed.
+func (e *Engine) save(ctx context.Context, store Store, u *user) error {
+	buffer := u.Append(seal.NewBuffer(len(u.encoded) + growth))
+	if bytes.Equal(seal.Plaintext(buffer), u.encoded) && !u.mustSave {
+		return nil
+	}
+	err := store.Save(ctx, Record{
+		UserID:  u.id,
+		Version: u.version,
+		Methods: u.confirmedMethods(),
+		Data:    e.ring.Seal(seal.Record, buffer, associated(u.id, u.version+1)),
+	})
+	if err != nil {
+		return fmt.Errorf("mfa: saving the user's record: %w", err)
+	}
+	return nil
+}
+
+func (u *user) confirmedMethods() []Method {
+	confirmed := make([]Method, 0, 2)
+	if u.TOTP != nil {
+		confirmed = append(confirmed, MethodTOTP)
+	}
+	if u.SMS != nil {
+		confirmed = append(confirmed, MethodSMS)
+	}
+	return confirmed
+}
+
+// associated returns the data that bind a sealed record to its user and to the
+// version under which it is stored.
+func associated(userID string, version int64) []byte {
+	b := make([]byte, 0, 8+len(userID))
+	b = binary.BigEndian.AppendUint64(b, uint64(version))
+	return append(b, userID...)
+}
+
+// checkCall refuses what no operation accepts.
+func checkCall(ctx context.Context, userID string) error {
+	if len(userID) < 1 || len(userID) > 255 || !utf8.ValidString(userID) || strings.ContainsFunc(userID, unicode.IsControl) {
+		return ErrInvalidUser
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("mfa: %w", err)
+	}
+	return nil
+}
