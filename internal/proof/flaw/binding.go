@@ -24,7 +24,7 @@ var binding = []Flaw{
 	},
 	{
 		Name:   "the action of a challenge is not compared",
-		In:     "mfa: (*Engine).answer",
+		In:     "mfa: (*Engine).verify",
 		Old:    "claims.Action != action",
 		New:    `claims.Action == ""`,
 		Caught: "C03 C08 TestRandomHistories/profiles/everything",
@@ -87,7 +87,7 @@ c.UserID, c.Action = joined[:1], joined[1:]`,
 	},
 	{
 		Name: "the first byte of a code is looked at, whether there is one or not",
-		In:   "mfa: (*Engine).answer",
+		In:   "mfa: (*Engine).verify",
 		Old:  "digits, letters := parseCode(code)",
 		New: `digits, letters := parseCode(code)
 if code[0] == '#' {
@@ -103,7 +103,7 @@ if code[0] == '#' {
 	},
 	{
 		Name:   "a disabled factor is judged all the same",
-		In:     "record: (*User).open",
+		In:     "record: ready",
 		Old:    "f.Lane.Closed(now)",
 		New:    "false",
 		Caught: "B11 C11",

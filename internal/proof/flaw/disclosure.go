@@ -4,10 +4,9 @@ package flaw
 var disclosure = []Flaw{
 	{
 		Name:   "a delivery tells the code",
-		In:     "mfa: (*Engine).SendCode",
-		Old:    "maskPhone(phone)",
-		Where:  []string{"message.To = phone"},
-		New:    "maskPhone(phone) + message.Code",
+		In:     "mfa: (*Engine).send",
+		Old:    "maskPhone(message.To)",
+		New:    "maskPhone(message.To) + message.Code",
 		Caught: "H01 H06",
 	},
 	{
@@ -19,7 +18,7 @@ var disclosure = []Flaw{
 	},
 	{
 		Name:  "a wrong code is told",
-		In:    "mfa: (*Engine).answer",
+		In:    "mfa: (*Engine).verify",
 		Old:   "digits, letters := parseCode(code)",
 		Where: []string{"e.chargeAndHash(ctx, claims, symbols)"},
 		New: `digits, letters := parseCode(code)
@@ -52,9 +51,9 @@ fmt.Fprintf(f, "%+v", plain(t))`,
 		Name: "a used code is told from a wrong one",
 		In:   "mfa: (*user).report",
 		Old: `err := &CodeError{TriesLeft: v.TriesLeft}
-u.event(EventReplayed, method, action, err)`,
+u.event(EventReplayed, v.Method, action, err)`,
 		New: `err := fmt.Errorf("used before: %w", &CodeError{TriesLeft: v.TriesLeft})
-u.event(EventReplayed, method, action, err)`,
+u.event(EventReplayed, v.Method, action, err)`,
 		Caught: "H05",
 	},
 	{
@@ -77,7 +76,7 @@ for _, other := range u.Challenges {
 	},
 	{
 		Name:   "a picture is drawn elsewhere",
-		In:     "mfa: qrCode",
+		In:     "otpauth: QRCode",
 		Old:    `"data:image/png;base64,"`,
 		Where:  []string{"qr.Encode(text, qr.M, qr.Auto)"},
 		New:    `"https://chart.example/qr?data=" + text + "#"`,
@@ -85,14 +84,14 @@ for _, other := range u.Challenges {
 	},
 	{
 		Name:   "names are written into the URI as they are",
-		In:     "mfa: escape",
+		In:     "otpauth: Escape",
 		Old:    `"-._~@"`,
 		New:    `"-._~@&="`,
 		Caught: "H08",
 	},
 	{
 		Name:  "a space is a plus",
-		In:    "mfa: escape",
+		In:    "otpauth: Escape",
 		Old:   "b.WriteByte('%')",
 		Where: []string{"c := s[i]"},
 		New: `if c == ' ' {

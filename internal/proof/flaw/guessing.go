@@ -17,7 +17,7 @@ var guessing = []Flaw{
 	},
 	{
 		Name:   "a challenge takes any number of wrong codes",
-		In:     "record: (*User).Open",
+		In:     "record: (*User).Answerable",
 		Old:    "ok && c.triesLeft() > 0",
 		New:    "ok",
 		Caught: "TestRandomHistories/profiles/guessing",
@@ -52,7 +52,7 @@ u.Unlock(u.now)`,
 	},
 	{
 		Name:   "a delayed factor is judged all the same",
-		In:     "record: (*User).open",
+		In:     "record: ready",
 		Old:    "now.Before(retryAt)",
 		New:    "false",
 		Caught: "B01 B06 B12",
@@ -152,7 +152,7 @@ if err != nil && !errors.Is(err, ErrNoRecord) {
 	},
 	{
 		Name: "an answer to another action is a wrong code",
-		In:   "mfa: (*Engine).answer",
+		In:   "mfa: (*Engine).verify",
 		Old: `if claims.Action != action {
 	return nil, ErrInvalidToken
 }`,

@@ -68,7 +68,7 @@ if isFiller(r) {
 	},
 	{
 		Name:   "what cannot be a backup code is hashed",
-		In:     "mfa: (*Engine).answer",
+		In:     "mfa: (*Engine).verify",
 		Old:    "!ok",
 		New:    "false && !ok",
 		Caught: "F06",

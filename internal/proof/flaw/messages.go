@@ -10,7 +10,7 @@ var messages = []Flaw{
 	},
 	{
 		Name:   "messages for a challenge are not limited by time",
-		In:     "record: (*User).SendFor",
+		In:     "record: (*User).NextSend",
 		Old:    "latest(u.Sent.NextAt(), u.SMS.RetryAt())",
 		New:    "u.SMS.RetryAt()",
 		Caught: "TestRandomHistories/profiles/messages",
@@ -32,22 +32,15 @@ var messages = []Flaw{
 		Name:   "messages to a number are counted user by user",
 		In:     "mfa: (*Engine).countNumber",
 		Old:    "e.numberID(phone)",
-		Where:  []string{"UserID: userID"},
-		New:    "e.numberID(userID + phone)",
+		Where:  []string{"UserID: d.userID"},
+		New:    "e.numberID(d.userID + phone)",
 		Caught: "TestRandomHistories/profiles/messages",
 	},
 	{
-		Name: "messages to a confirmed number count against it",
-		In:   "mfa: (*Engine).SendCode",
-		Old: `if err := e.allow(ctx, claims.UserID, phone); err != nil {
-	return nil, err
-}`,
-		New: `if err := e.allow(ctx, claims.UserID, phone); err != nil {
-	return nil, err
-}
-if err := e.countNumber(ctx, claims.UserID, phone); err != nil {
-	return nil, err
-}`,
+		Name:   "messages to a confirmed number count against it",
+		In:     "mfa: (*Engine).countNumber",
+		Old:    "d.action != ActionEnroll",
+		New:    "false",
 		Caught: "TestRandomHistories/profiles/messages",
 	},
 	{
@@ -59,11 +52,11 @@ if err := e.countNumber(ctx, claims.UserID, phone); err != nil {
 	},
 	{
 		Name: "a message goes though its number could not be counted",
-		In:   "mfa: (*Engine).EnrollSMS",
-		Old: `if err := e.countNumber(ctx, userID, phone); err != nil {
+		In:   "mfa: (*Engine).send",
+		Old: `if err := e.countNumber(ctx, d, phone); err != nil {
 	return nil, err
 }`,
-		New: `if err := e.countNumber(ctx, userID, phone); errors.As(err, new(*ThrottledError)) {
+		New: `if err := e.countNumber(ctx, d, phone); errors.As(err, new(*ThrottledError)) {
 	return nil, err
 }`,
 		Caught: "TestRandomHistories/profiles/faults",
@@ -87,18 +80,19 @@ u.Sent.LiftCooldown(cooldown)`,
 		Name:   "a number is kept as it was typed",
 		In:     "mfa: parsePhone",
 		Old:    "return phone, nil",
-		Where:  []string{"len(text) > maxPhoneInput"},
+		Where:  []string{"len(text) > maxPhone"},
 		New:    "return text, nil",
 		Caught: "I01 I02",
 	},
 	{
 		Name: "a code goes to the number that is pending",
 		In:   "mfa: (*Engine).SendCode",
-		Old:  "phone = u.SMS.Phone",
-		New: `phone = u.SMS.Phone
+		Old:  "return u.SMS.Phone, u.throttled(u.NextSend(c), MethodSMS, claims.Action)",
+		New: `phone := u.SMS.Phone
 if u.PendingSMS != nil {
 	phone = u.PendingSMS.Phone
-}`,
+}
+return phone, u.throttled(u.NextSend(c), MethodSMS, claims.Action)`,
 		Caught: "I03",
 	},
 	{
