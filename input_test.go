@@ -224,7 +224,7 @@ func onlyDigits(s string) string {
 func TestNames(t *testing.T) {
 	for name, ok := range map[string]bool{
 		"ACME": true, "": true, "Сбербанк Онлайн Россия": true, "ธนาคารกรุงเทพ": true, "भारतीय स्टेट बैंक": true, "日本銀行": true,
-		"بانک ملی": true, "گوشی‌ها": true, "ශ්‍රී ලංකා බැංකුව": true, "র‍্যাব": true, // with joiners
+		"بانک ملی": true, "گوشی\u200cها": true, "ශ්\u200dරී ලංකා බැංකුව": true, "র\u200d্যাব": true, // with joiners
 		"\u200da": false, "a\u200d": false, "a\u200d\u200db": false, "a \u200cb": false, "a\u200d1": false, "👩\u200d💻": false, // joiners elsewhere
 		"a\u200bb": false, "a\u202eb": false, "a\ufeffb": false, "a\u00adb": false, "a\nb": false, "a\u2028b": false, "a\x00": false, "a\xff": false, "\xe2\x80": false,
 	} {
