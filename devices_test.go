@@ -13,7 +13,7 @@ func TestATrustedDeviceSkipsThePromptUntilItExpires(t *testing.T) {
 	w := world.New(t)
 	a, login := w.GiveTOTP("ada")
 	w.Told()
-	device, err := w.TrustDevice(w.Ctx, "ada", login.Proof)
+	device, err := w.TrustDevice(w.Ctx, "ada", login.Proof, "")
 	world.OK(t, err)
 	if !strings.HasPrefix(device.Token, "mfa_dev_") || !device.ExpiresAt.Equal(w.Clock.Now().Add(30*24*time.Hour)) {
 		t.Errorf("%+v", *device)

@@ -262,9 +262,9 @@ func Example_stepUp() {
 	engine, clock, app, _ := enrolled(mfa.Config{})
 
 	challenge := must(engine.BeginStepUp(ctx, "ada", "transfer:1000"))
-	_, err := engine.VerifyStepUp(ctx, challenge.Token, "transfer:9999", app.Code(clock.Now()))
+	_, err := engine.VerifyStepUp(ctx, "ada", challenge.Token, "transfer:9999", app.Code(clock.Now()))
 	fmt.Println(err)
-	login := must(engine.VerifyStepUp(ctx, challenge.Token, "transfer:1000", app.Code(clock.Now())))
+	login := must(engine.VerifyStepUp(ctx, "ada", challenge.Token, "transfer:1000", app.Code(clock.Now())))
 	fmt.Println(login.UserID, "may", login.Action)
 	// Output:
 	// mfa: invalid or expired token
@@ -280,7 +280,7 @@ func Example_changingFactors() {
 	fmt.Println(err)
 	var challenge *mfa.ChallengeError
 	if errors.As(err, &challenge) {
-		login := must(engine.VerifyStepUp(ctx, challenge.Token, mfa.ActionManage, app.Code(clock.Now())))
+		login := must(engine.VerifyStepUp(ctx, "ada", challenge.Token, mfa.ActionManage, app.Code(clock.Now())))
 		err = engine.Unenroll(ctx, "ada", mfa.MethodTOTP, mfa.WithProof(login.Proof))
 	}
 	fmt.Println(err)
@@ -296,7 +296,7 @@ func Example_trustedDevice() {
 	ctx := context.Background()
 	engine, _, _, login := enrolled(mfa.Config{})
 
-	device := must(engine.TrustDevice(ctx, "ada", login.Proof)) // device.Token goes into a cookie
+	device := must(engine.TrustDevice(ctx, "ada", login.Proof, "")) // device.Token goes into a cookie
 	fmt.Println("trusted until", device.ExpiresAt.Format(time.DateOnly))
 	fmt.Println(engine.BeginLogin(ctx, "ada", mfa.WithTrustedDevice(device.Token)))
 	if err := engine.PasswordChanged(ctx, "ada"); err != nil {

@@ -108,13 +108,13 @@ func TestAStepUpProvesOneAction(t *testing.T) {
 		t.Errorf("%+v", *challenge)
 	}
 	for _, action := range []string{"Transfer", "transfer ", "delete", "", mfa.ActionManage, mfa.ActionLogin, mfa.ActionEnroll} {
-		_, err := w.VerifyStepUp(w.Ctx, challenge.Token, action, a.Shows())
+		_, err := w.VerifyStepUp(w.Ctx, "ada", challenge.Token, action, a.Shows())
 		world.WantErr(t, err, mfa.ErrInvalidToken)
 	}
 	_, err = w.VerifyLogin(w.Ctx, challenge.Token, a.Shows())
 	world.WantErr(t, err, mfa.ErrInvalidToken)
 
-	login, err := w.VerifyStepUp(w.Ctx, challenge.Token, "transfer", a.Shows())
+	login, err := w.VerifyStepUp(w.Ctx, "ada", challenge.Token, "transfer", a.Shows())
 	world.OK(t, err)
 	if login.Action != "transfer" || login.Proof != "" {
 		t.Errorf("%+v, proof %q", *login, login.Proof)
@@ -122,7 +122,7 @@ func TestAStepUpProvesOneAction(t *testing.T) {
 	_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, a.Shows()) // the code is spent
 	world.WantErr(t, err, mfa.ErrInvalidCode)
 
-	_, err = w.VerifyStepUp(w.Ctx, w.Begin("ada").Token, mfa.ActionLogin, a.Shows())
+	_, err = w.VerifyStepUp(w.Ctx, "ada", w.Begin("ada").Token, mfa.ActionLogin, a.Shows())
 	world.WantErr(t, err, mfa.ErrInvalidToken)
 	for _, action := range []string{"", mfa.ActionLogin, mfa.ActionEnroll, strings.Repeat("a", 65), "a\n", "\x00", "a\xff"} {
 		_, err := w.BeginStepUp(w.Ctx, "ada", action)
@@ -132,7 +132,7 @@ func TestAStepUpProvesOneAction(t *testing.T) {
 		w.Clock.Advance(30 * time.Second)
 		challenge, err := w.BeginStepUp(w.Ctx, "ada", action)
 		world.OK(t, err)
-		login, err := w.VerifyStepUp(w.Ctx, challenge.Token, action, a.Shows())
+		login, err := w.VerifyStepUp(w.Ctx, "ada", challenge.Token, action, a.Shows())
 		world.OK(t, err)
 		if (login.Proof != "") != (action == mfa.ActionManage) {
 			t.Errorf("%s: proof %q", action, login.Proof)
@@ -150,14 +150,14 @@ func TestAStepUpTakesEveryMethod(t *testing.T) {
 	if m := w.Outbox.Messages(); m[len(m)-1].Action != "transfer" {
 		t.Errorf("the message is for %q", m[len(m)-1].Action)
 	}
-	login, err = w.VerifyStepUp(w.Ctx, challenge.Token, "transfer", code)
+	login, err = w.VerifyStepUp(w.Ctx, "ada", challenge.Token, "transfer", code)
 	world.OK(t, err)
 	if login.Method != mfa.MethodSMS || !slices.Equal(login.AMR, []string{"sms", "mfa"}) {
 		t.Errorf("%+v", *login)
 	}
 	challenge, err = w.BeginStepUp(w.Ctx, "ada", "transfer")
 	world.OK(t, err)
-	login, err = w.VerifyStepUp(w.Ctx, challenge.Token, "transfer", codes[0])
+	login, err = w.VerifyStepUp(w.Ctx, "ada", challenge.Token, "transfer", codes[0])
 	world.OK(t, err)
 	if login.Method != mfa.MethodBackupCode || login.BackupCodesLeft != 1 || !slices.Equal(login.AMR, []string{"mfa"}) {
 		t.Errorf("%+v", *login)

@@ -268,7 +268,7 @@ func (s *server) apiStepUp(_ http.ResponseWriter, r *http.Request) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	login, err := s.engine.VerifyStepUp(r.Context(), body.Token, mfa.ActionManage, body.Code)
+	login, err := s.engine.VerifyStepUp(r.Context(), "ada", body.Token, mfa.ActionManage, body.Code)
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func (s *server) trust(ctx context.Context, login *mfa.Login) (*mfa.TrustedDevic
 	if err != nil {
 		return nil, err
 	}
-	device, err := s.engine.TrustDevice(ctx, login.UserID, login.Proof)
+	device, err := s.engine.TrustDevice(ctx, login.UserID, login.Proof, "")
 	if err != nil {
 		return nil, err
 	}

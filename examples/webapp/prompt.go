@@ -213,7 +213,7 @@ func (s *server) answerConfirm(w http.ResponseWriter, r *http.Request, v *visit)
 		s.promptAt(w, r, v, confirmPath, nil)
 		return
 	}
-	login, err := s.engine.VerifyStepUp(r.Context(), v.Prompt.Token, mfa.ActionManage, r.PostFormValue("code"))
+	login, err := s.engine.VerifyStepUp(r.Context(), "ada", v.Prompt.Token, mfa.ActionManage, r.PostFormValue("code"))
 	if err != nil {
 		s.promptAt(w, r, v, confirmPath, err)
 		return

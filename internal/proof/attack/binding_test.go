@@ -82,7 +82,7 @@ func TestC02ChallengeOfAnotherUser(t *testing.T) {
 				}
 				_, err = w.EnrollTOTP(w.Ctx, someone, "a", mfa.WithProof(login.Proof))
 				world.Challenged(t, err)
-				_, err = w.TrustDevice(w.Ctx, someone, login.Proof)
+				_, err = w.TrustDevice(w.Ctx, someone, login.Proof, "")
 				world.WantErr(t, err, mfa.ErrInvalidToken)
 			}
 		}
@@ -123,7 +123,7 @@ func issueAll(t *testing.T) issued {
 	w := world.New(t, world.RequiredWhen(&required))
 	app, login := w.GiveTOTP("ada")
 	world.OK(t, w.ImportSMS(w.Ctx, "ada", world.Phone))
-	device, err := w.TrustDevice(w.Ctx, "ada", login.Proof)
+	device, err := w.TrustDevice(w.Ctx, "ada", login.Proof, "")
 	world.OK(t, err)
 	tokens := map[string]string{"proof": login.Proof, "device": device.Token, "enrollment": w.MustEnroll("bob").Token}
 	for _, d := range doors {
@@ -139,7 +139,7 @@ func (i issued) use(kind, token string) (err error) {
 		_, err = i.w.EnrollmentUser(i.w.Ctx, token)
 		return err
 	case "proof":
-		_, err = i.w.TrustDevice(i.w.Ctx, "ada", token)
+		_, err = i.w.TrustDevice(i.w.Ctx, "ada", token, "")
 		return err
 	case "device":
 		return i.w.BeginLogin(i.w.Ctx, "ada", mfa.WithTrustedDevice(token))
@@ -167,11 +167,11 @@ func TestC03TokenOfAnotherKind(t *testing.T) {
 		{"EnrollTOTP", []string{"proof"}, func(token string) error { return changes["EnrollTOTP"](w, "ada", mfa.WithProof(token)) }},
 		{"GenerateBackupCodes", []string{"proof"}, func(token string) error { return changes["GenerateBackupCodes"](w, "ada", mfa.WithProof(token)) }},
 		{"VerifyStepUp for a login", nil, func(token string) error {
-			_, err := w.VerifyStepUp(w.Ctx, token, mfa.ActionLogin, i.app.Shows())
+			_, err := w.VerifyStepUp(w.Ctx, "ada", token, mfa.ActionLogin, i.app.Shows())
 			return err
 		}},
 		{"VerifyStepUp for an enrollment", nil, func(token string) error {
-			_, err := w.VerifyStepUp(w.Ctx, token, mfa.ActionEnroll, i.app.Shows())
+			_, err := w.VerifyStepUp(w.Ctx, "ada", token, mfa.ActionEnroll, i.app.Shows())
 			return err
 		}},
 	}
@@ -402,7 +402,7 @@ func TestC06SurvivesAChange(t *testing.T) {
 				world.WantTries(t, err, 4)
 			}
 			sms := w.SentCode(untouched[0])
-			device, err := w.TrustDevice(w.Ctx, "ada", ada.Proof)
+			device, err := w.TrustDevice(w.Ctx, "ada", ada.Proof, "")
 			world.OK(t, err)
 			world.OK(t, change(w, ada))
 			for i, d := range doors {
@@ -415,7 +415,7 @@ func TestC06SurvivesAChange(t *testing.T) {
 					world.WantErr(t, err, mfa.ErrInvalidToken)
 				}
 			}
-			_, err = w.TrustDevice(w.Ctx, "ada", ada.Proof) // proofs and devices end with it
+			_, err = w.TrustDevice(w.Ctx, "ada", ada.Proof, "") // proofs and devices end with it
 			world.WantErr(t, err, mfa.ErrInvalidToken)
 			if w.Enrolled("ada") != nil {
 				w.Begin("ada", mfa.WithTrustedDevice(device.Token))
@@ -566,9 +566,9 @@ func TestC08AmbiguousTokens(t *testing.T) {
 					other := pair[1-n]
 					challenge, err := w.BeginStepUp(w.Ctx, claim[0], claim[1])
 					world.OK(t, err)
-					_, err = w.VerifyStepUp(w.Ctx, challenge.Token, other[1], app.Shows())
+					_, err = w.VerifyStepUp(w.Ctx, "ada", challenge.Token, other[1], app.Shows())
 					world.WantErr(t, err, mfa.ErrInvalidToken)
-					login, err := w.VerifyStepUp(w.Ctx, challenge.Token, claim[1], app.Shows())
+					login, err := w.VerifyStepUp(w.Ctx, "ada", challenge.Token, claim[1], app.Shows())
 					if err != nil || login.UserID != claim[0] || login.Action != claim[1] {
 						t.Errorf("%q: %v", claim, err)
 					}
@@ -795,7 +795,7 @@ func TestC11FactorNotAllowed(t *testing.T) {
 // forgotten.
 func TestC12RememberedDevice(t *testing.T) {
 	trust := func(w *world.World, user, proof string) string {
-		device, err := w.TrustDevice(w.Ctx, user, proof)
+		device, err := w.TrustDevice(w.Ctx, user, proof, "")
 		world.OK(t, err)
 		return device.Token
 	}
@@ -805,11 +805,11 @@ func TestC12RememberedDevice(t *testing.T) {
 	t.Run("never before a second factor", func(t *testing.T) {
 		i := issueAll(t)
 		for kind, token := range i.tokens {
-			if _, err := i.w.TrustDevice(i.w.Ctx, "ada", token); (err == nil) != (kind == "proof") {
+			if _, err := i.w.TrustDevice(i.w.Ctx, "ada", token, ""); (err == nil) != (kind == "proof") {
 				t.Errorf("a token for %s: %v", kind, err)
 			}
 		}
-		_, err := i.w.TrustDevice(i.w.Ctx, "bob", i.tokens["proof"])
+		_, err := i.w.TrustDevice(i.w.Ctx, "bob", i.tokens["proof"], "")
 		world.WantErr(t, err, mfa.ErrInvalidToken)
 	})
 	t.Run("on another user", func(t *testing.T) {
@@ -1020,7 +1020,7 @@ func TestC16ResultNotLookedAt(t *testing.T) {
 		w := world.New(t)
 		app, login := w.GiveTOTP("ada")
 		bob, _ := w.GiveTOTP("bob")
-		device, err := w.TrustDevice(w.Ctx, "ada", login.Proof)
+		device, err := w.TrustDevice(w.Ctx, "ada", login.Proof, "")
 		world.OK(t, err)
 		good := w.Stored("ada")
 		token := w.Begin("ada").Token

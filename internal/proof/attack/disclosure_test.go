@@ -338,7 +338,7 @@ func TestH04TokensTellNothing(t *testing.T) {
 			},
 			"Unenroll":            func(user string) (any, error) { return nil, w.Unenroll(w.Ctx, user, mfa.MethodTOTP) },
 			"GenerateBackupCodes": func(user string) (any, error) { return w.GenerateBackupCodes(w.Ctx, user) },
-			"TrustDevice":         func(user string) (any, error) { return w.TrustDevice(w.Ctx, user, "mfa_prf_") },
+			"TrustDevice":         func(user string) (any, error) { return w.TrustDevice(w.Ctx, user, "mfa_prf_", "") },
 			"Unlock":              func(user string) (any, error) { return nil, w.Unlock(w.Ctx, user) },
 		} {
 			formerly, formerErr := ask("former")

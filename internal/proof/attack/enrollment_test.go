@@ -126,11 +126,11 @@ func TestD02InheritsConfirmed(t *testing.T) {
 func notProofs(w *world.World) map[string]string {
 	w.T.Helper()
 	bob, login := w.GiveTOTP("bob")
-	device, err := w.TrustDevice(w.Ctx, "bob", login.Proof)
+	device, err := w.TrustDevice(w.Ctx, "bob", login.Proof, "")
 	world.OK(w.T, err)
 	transfer, err := w.BeginStepUp(w.Ctx, "bob", "transfer")
 	world.OK(w.T, err)
-	other, err := w.VerifyStepUp(w.Ctx, transfer.Token, "transfer", bob.Shows())
+	other, err := w.VerifyStepUp(w.Ctx, "ada", transfer.Token, "transfer", bob.Shows())
 	world.OK(w.T, err)
 	return map[string]string{
 		"none": "", "anything": "x", "a forged one": "mfa_prf_" + strings.Repeat("A", 100),
@@ -402,7 +402,7 @@ func TestD08RemovedUnproved(t *testing.T) {
 			w.Clock.Advance(15 * time.Minute)
 			proofs := notProofs(w)
 			proofs["an expired one"] = ada.Proof
-			device, err := w.TrustDevice(w.Ctx, "ada", w.Login("ada", ada.Shows()).Proof)
+			device, err := w.TrustDevice(w.Ctx, "ada", w.Login("ada", ada.Shows()).Proof, "")
 			world.OK(t, err)
 			proofs["a trusted device"] = device.Token
 			wantUnproved(t, w, name, proofs)
@@ -630,7 +630,7 @@ func TestD12ShownAgain(t *testing.T) {
 	if !strings.Contains(world.JSON(t, enrollment), enrollment.Secret) {
 		t.Fatal("the key is not even shown once, and the test shows nothing")
 	}
-	device, err := w.TrustDevice(w.Ctx, "ada", login.Proof)
+	device, err := w.TrustDevice(w.Ctx, "ada", login.Proof, "")
 	world.OK(t, err)
 	show(device)
 	stepUp, err := w.BeginStepUp(w.Ctx, "ada", "transfer")
@@ -774,7 +774,7 @@ func TestD15Leftovers(t *testing.T) {
 			w := world.New(t)
 			old, login := w.GiveTOTP("ada")
 			w.Login("ada", old.Code(w.Clock.Now().Add(step))) // the next step is spent
-			device, err := w.TrustDevice(w.Ctx, "ada", login.Proof)
+			device, err := w.TrustDevice(w.Ctx, "ada", login.Proof, "")
 			world.OK(t, err)
 			pending := enrollTOTP(w, "ada", mfa.WithProof(login.Proof))
 			lock(w, "ada", old)
@@ -792,7 +792,7 @@ func TestD15Leftovers(t *testing.T) {
 				_, err := w.VerifyLogin(w.Ctx, token, code)
 				world.WantErr(t, err, mfa.ErrInvalidToken)
 			}
-			_, err = w.TrustDevice(w.Ctx, "ada", login.Proof)
+			_, err = w.TrustDevice(w.Ctx, "ada", login.Proof, "")
 			world.WantErr(t, err, mfa.ErrInvalidToken)
 			w.Begin("ada", mfa.WithTrustedDevice(device.Token))
 			_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, old.Code(w.Clock.Now()))

@@ -144,7 +144,7 @@ var flows = func() (list []flow) {
 		return e.Unenroll(ctx, "ada", mfa.MethodTOTP, mfa.WithProof(ada.Proof))
 	})
 	known("TrustDevice", func(ctx context.Context, e *mfa.Engine, ada person, _ string) error {
-		_, err := e.TrustDevice(ctx, "ada", ada.Proof)
+		_, err := e.TrustDevice(ctx, "ada", ada.Proof, "")
 		return err
 	})
 	known("ForgetDevices", func(ctx context.Context, e *mfa.Engine, _ person, _ string) error { return e.ForgetDevices(ctx, "ada") })
@@ -154,7 +154,7 @@ var flows = func() (list []flow) {
 	known("Reset", func(ctx context.Context, e *mfa.Engine, _ person, _ string) error { return e.Reset(ctx, "ada") })
 	known("DeleteUser", func(ctx context.Context, e *mfa.Engine, _ person, _ string) error { return e.DeleteUser(ctx, "ada") })
 	prepared("BeginLogin on a trusted device", func(w *world.World) func(context.Context) error {
-		device, err := w.TrustDevice(w.Ctx, "ada", w.Given("ada", world.Phone).Proof)
+		device, err := w.TrustDevice(w.Ctx, "ada", w.Given("ada", world.Phone).Proof, "")
 		world.OK(w.T, err)
 		return func(ctx context.Context) error { return w.BeginLogin(ctx, "ada", mfa.WithTrustedDevice(device.Token)) }
 	})
@@ -195,7 +195,7 @@ var flows = func() (list []flow) {
 		prepared("a step-up"+suffix, func(w *world.World) func(context.Context) error {
 			ada := w.Given("ada", world.Phone)
 			token, code := stepUp("x").open(w, "ada"), pick(ada.Shows(), ada.Wrong())
-			return func(ctx context.Context) error { _, err := w.VerifyStepUp(ctx, token, "x", code); return err }
+			return func(ctx context.Context) error { _, err := w.VerifyStepUp(ctx, "ada", token, "x", code); return err }
 		})
 		prepared("the enrollment of an app"+suffix, func(w *world.World) func(context.Context) error {
 			app := enrollTOTP(w, "ada")

@@ -256,11 +256,11 @@ func TestB05CountIsClearedEarly(t *testing.T) {
 		{"Status", func(w *world.World, _ person) error { w.StatusOf("ada"); return nil }, false},
 		{"SendCode", func(w *world.World, _ person) error { w.SentCode(w.Begin("ada").Token); return nil }, false},
 		{"TrustDevice", func(w *world.World, ada person) error {
-			_, err := w.TrustDevice(w.Ctx, "ada", ada.Proof)
+			_, err := w.TrustDevice(w.Ctx, "ada", ada.Proof, "")
 			return err
 		}, false},
 		{"a login from a trusted device", func(w *world.World, ada person) error {
-			device, err := w.TrustDevice(w.Ctx, "ada", ada.Proof)
+			device, err := w.TrustDevice(w.Ctx, "ada", ada.Proof, "")
 			world.OK(w.T, err)
 			return w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device.Token))
 		}, false},
@@ -347,7 +347,7 @@ func TestB06OtherSuccess(t *testing.T) {
 			world.OK(t, err)
 		},
 		"trusted device": func(w *world.World, ada person) {
-			device, err := w.TrustDevice(w.Ctx, "ada", ada.Proof)
+			device, err := w.TrustDevice(w.Ctx, "ada", ada.Proof, "")
 			world.OK(t, err)
 			world.OK(t, w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device.Token)))
 		},
@@ -535,11 +535,11 @@ func TestB10OnlyLoginsAreLimited(t *testing.T) {
 		app, _ := w.GiveTOTP("ada")
 		for range free + 1 {
 			_, err := w.EnrollTOTP(w.Ctx, "ada", "a")
-			_, err = w.VerifyStepUp(w.Ctx, world.Challenged(t, err).Token, mfa.ActionManage, app.Wrong())
+			_, err = w.VerifyStepUp(w.Ctx, "ada", world.Challenged(t, err).Token, mfa.ActionManage, app.Wrong())
 			world.WantTries(t, err, 4)
 		}
 		err := w.Unenroll(w.Ctx, "ada", mfa.MethodTOTP)
-		_, err = w.VerifyStepUp(w.Ctx, world.Challenged(t, err).Token, mfa.ActionManage, app.Shows())
+		_, err = w.VerifyStepUp(w.Ctx, "ada", world.Challenged(t, err).Token, mfa.ActionManage, app.Shows())
 		world.WantThrottled(t, err, time.Second)
 	})
 	t.Run("confirmation", func(t *testing.T) { // of what is not a factor yet: five tries for each key or message
@@ -826,13 +826,13 @@ func enrollmentWorks(w *world.World, after time.Duration) bool {
 func proofWorks(w *world.World, after time.Duration) bool {
 	_, login := w.GiveTOTP("ada")
 	w.Clock.Set(login.Time.Add(after))
-	_, err := w.TrustDevice(w.Ctx, "ada", login.Proof)
+	_, err := w.TrustDevice(w.Ctx, "ada", login.Proof, "")
 	return err == nil
 }
 
 func deviceWorks(w *world.World, after time.Duration) bool {
 	_, login := w.GiveTOTP("ada")
-	device, err := w.TrustDevice(w.Ctx, "ada", login.Proof)
+	device, err := w.TrustDevice(w.Ctx, "ada", login.Proof, "")
 	world.OK(w.T, err)
 	w.Clock.Advance(after)
 	return w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device.Token)) == nil
@@ -890,12 +890,12 @@ func TestB15LockoutOfTheOwner(t *testing.T) {
 	for range 2 * disabling {
 		for _, token := range []string{"", "ada", expired, foreign, good[:len(good)-1], good + "A", w.Begin("bob").Token, login.Proof} {
 			w.VerifyLogin(w.Ctx, token, "12345")
-			w.VerifyStepUp(w.Ctx, token, mfa.ActionManage, "12345")
+			w.VerifyStepUp(w.Ctx, "ada", token, mfa.ActionManage, "12345")
 			w.SendCode(w.Ctx, token)
 			w.EnrollmentUser(w.Ctx, token)
 		}
 		w.VerifyLogin(w.Ctx, good, "?")                                  // no code at all
-		w.VerifyStepUp(w.Ctx, good, "transfer", app.Wrong())             // not what it is for
+		w.VerifyStepUp(w.Ctx, "ada", good, "transfer", app.Wrong())      // not what it is for
 		w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, app.Wrong())    // nothing is pending
 		w.EnrollTOTP(w.Ctx, "ada", "a", mfa.WithProof("mfa_prf_forged")) // not proved
 	}

@@ -49,7 +49,7 @@ func stepUp(action string) door {
 			return challenge.Token
 		},
 		func(ctx context.Context, engine *mfa.Engine, token, code string) (*mfa.Login, error) {
-			return engine.VerifyStepUp(ctx, token, action, code)
+			return engine.VerifyStepUp(ctx, "ada", token, action, code)
 		}}
 }
 

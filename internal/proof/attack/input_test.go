@@ -131,13 +131,13 @@ func TestF01NothingIsNoCode(t *testing.T) {
 		for _, nothing := range append(nothings, "mfa_tmp_", "mfa_enr_", "mfa_prf_", "mfa_dev_") {
 			_, err := w.VerifyLogin(w.Ctx, nothing, "")
 			world.WantErr(t, err, mfa.ErrInvalidToken)
-			_, err = w.VerifyStepUp(w.Ctx, nothing, "", "")
+			_, err = w.VerifyStepUp(w.Ctx, "ada", nothing, "", "")
 			world.WantErr(t, err, mfa.ErrInvalidToken)
 			_, err = w.SendCode(w.Ctx, nothing)
 			world.WantErr(t, err, mfa.ErrInvalidToken)
 			_, err = w.EnrollmentUser(w.Ctx, nothing)
 			world.WantErr(t, err, mfa.ErrInvalidToken)
-			_, err = w.TrustDevice(w.Ctx, "ada", nothing)
+			_, err = w.TrustDevice(w.Ctx, "ada", nothing, "")
 			world.WantErr(t, err, mfa.ErrInvalidToken)
 			w.Begin("ada", mfa.WithTrustedDevice(nothing))
 			world.Challenged(t, w.Unenroll(w.Ctx, "ada", mfa.MethodTOTP, mfa.WithProof(nothing)))
@@ -458,14 +458,14 @@ func TestF06BoundedWork(t *testing.T) {
 	inputs := map[string]func(long string) error{
 		"code for login": func(s string) error { _, err := w.VerifyLogin(w.Ctx, token, s); return err },
 		"code for step-up": func(s string) error {
-			_, err := w.VerifyStepUp(w.Ctx, token, mfa.ActionManage, s)
+			_, err := w.VerifyStepUp(w.Ctx, "ada", token, mfa.ActionManage, s)
 			return err
 		},
 		"code for enrollment": func(s string) error { _, err := w.VerifyEnrollment(w.Ctx, "bob", mfa.MethodTOTP, s); return err },
 		"challenge token":     func(s string) error { _, err := w.VerifyLogin(w.Ctx, "mfa_tmp_"+s, "123456"); return err },
 		"token to send for":   func(s string) error { _, err := w.SendCode(w.Ctx, "mfa_tmp_"+s); return err },
 		"enrollment token":    func(s string) error { _, err := w.EnrollmentUser(w.Ctx, "mfa_enr_"+s); return err },
-		"proof":               func(s string) error { _, err := w.TrustDevice(w.Ctx, "ada", "mfa_prf_"+s); return err },
+		"proof":               func(s string) error { _, err := w.TrustDevice(w.Ctx, "ada", "mfa_prf_"+s, ""); return err },
 		"trusted device":      func(s string) error { return w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice("mfa_dev_"+s)) },
 		"user":                func(s string) error { return w.BeginLogin(w.Ctx, s) },
 		"user to enroll":      func(s string) error { _, err := w.EnrollSMS(w.Ctx, s, world.Phone); return err },
@@ -473,7 +473,7 @@ func TestF06BoundedWork(t *testing.T) {
 		"phone":               func(s string) error { _, err := w.EnrollSMS(w.Ctx, "bob", "+"+s); return err },
 		"URI":                 func(s string) error { return w.ImportTOTP(w.Ctx, "bob", importedURI+"&x="+s) },
 		"action":              func(s string) error { _, err := w.BeginStepUp(w.Ctx, "ada", s); return err },
-		"action to answer":    func(s string) error { _, err := w.VerifyStepUp(w.Ctx, token, s, "123456"); return err },
+		"action to answer":    func(s string) error { _, err := w.VerifyStepUp(w.Ctx, "ada", token, s, "123456"); return err },
 	}
 	letters, digits := strings.Repeat("a", 64<<20), strings.Repeat("1", 64<<20)
 	for name, call := range inputs {
@@ -536,7 +536,7 @@ func TestF06BoundedWork(t *testing.T) {
 		"a used challenge":   func() { w.VerifyLogin(w.Ctx, used, "7f3k-2m9p") },
 		"an ended challenge": func() { w.VerifyLogin(w.Ctx, ended, "7f3k-2m9p") },
 		"a forged token":     func() { w.VerifyLogin(w.Ctx, used+"A", "7f3k-2m9p") },
-		"another action":     func() { w.VerifyStepUp(w.Ctx, w.Begin("ada").Token, "transfer", "7f3k-2m9p") },
+		"another action":     func() { w.VerifyStepUp(w.Ctx, "ada", w.Begin("ada").Token, "transfer", "7f3k-2m9p") },
 		"enrollment":         func() { w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, "7f3k-2m9p") },
 		"delayed": func() {
 			w.Tamper("ada", func(u *record.User) {

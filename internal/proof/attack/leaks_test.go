@@ -84,12 +84,12 @@ func newScene(t *testing.T, spoil func(s *scene, a world.App)) *scene {
 		spoil(s, a)
 	}
 	token := stepUp(mfa.ActionManage).open(s.World, "ada")
-	login, err = s.VerifyStepUp(s.Ctx, token, mfa.ActionManage, s.SentCode(token))
+	login, err = s.VerifyStepUp(s.Ctx, "ada", token, mfa.ActionManage, s.SentCode(token))
 	world.OK(t, err)
 	s.proof = login.Proof
 	s.Clock.Advance(30 * time.Second)
 	s.right, s.wrong = a.Shows(), other(a.Shows())
-	device, err := s.TrustDevice(s.Ctx, "ada", s.proof)
+	device, err := s.TrustDevice(s.Ctx, "ada", s.proof, "")
 	world.OK(t, err)
 	s.device = device.Token
 	s.texted = s.Begin("ada").Token
@@ -197,8 +197,8 @@ var attempts = []attempt{
 	{"SendCode", "with another token", "invalid_token", func(s *scene, e *mfa.Engine) (any, error) { return e.SendCode(s.Ctx, s.proof) }},
 	{"Status", "", "", func(s *scene, e *mfa.Engine) (any, error) { return e.Status(s.Ctx, "ada") }},
 	{"Status", "of nobody", "invalid_user", func(s *scene, e *mfa.Engine) (any, error) { return e.Status(s.Ctx, s.proof+"\x00") }},
-	{"TrustDevice", "", "", func(s *scene, e *mfa.Engine) (any, error) { return e.TrustDevice(s.Ctx, "ada", s.proof) }},
-	{"TrustDevice", "with another's proof", "invalid_token", func(s *scene, e *mfa.Engine) (any, error) { return e.TrustDevice(s.Ctx, "bob", s.proof) }},
+	{"TrustDevice", "", "", func(s *scene, e *mfa.Engine) (any, error) { return e.TrustDevice(s.Ctx, "ada", s.proof, "") }},
+	{"TrustDevice", "with another's proof", "invalid_token", func(s *scene, e *mfa.Engine) (any, error) { return e.TrustDevice(s.Ctx, "bob", s.proof, "") }},
 	{"Unenroll", "with a proof", "", func(s *scene, e *mfa.Engine) (any, error) {
 		return none(e.Unenroll(s.Ctx, "ada", mfa.MethodTOTP, mfa.WithProof(s.proof)))
 	}},
@@ -237,12 +237,14 @@ var attempts = []attempt{
 	{"VerifyLogin", "with a forged token", "invalid_token", func(s *scene, e *mfa.Engine) (any, error) {
 		return e.VerifyLogin(s.Ctx, s.login[:len(s.login)-1], s.right)
 	}},
-	{"VerifyStepUp", "", "", func(s *scene, e *mfa.Engine) (any, error) { return e.VerifyStepUp(s.Ctx, s.stepUp, "pay", s.right) }},
+	{"VerifyStepUp", "", "", func(s *scene, e *mfa.Engine) (any, error) {
+		return e.VerifyStepUp(s.Ctx, "ada", s.stepUp, "pay", s.right)
+	}},
 	{"VerifyStepUp", "that gives a proof", "", func(s *scene, e *mfa.Engine) (any, error) {
-		return e.VerifyStepUp(s.Ctx, s.manage, mfa.ActionManage, s.right)
+		return e.VerifyStepUp(s.Ctx, "ada", s.manage, mfa.ActionManage, s.right)
 	}},
 	{"VerifyStepUp", "for another action", "invalid_token", func(s *scene, e *mfa.Engine) (any, error) {
-		return e.VerifyStepUp(s.Ctx, s.stepUp, "read", s.right)
+		return e.VerifyStepUp(s.Ctx, "ada", s.stepUp, "read", s.right)
 	}},
 }
 

@@ -93,7 +93,7 @@ func TestE02RequiredMeansEnrollment(t *testing.T) {
 		},
 		"a device trusted in an earlier life": func(w *world.World) string {
 			_, login := w.GiveTOTP("ada")
-			device, err := w.TrustDevice(w.Ctx, "ada", login.Proof)
+			device, err := w.TrustDevice(w.Ctx, "ada", login.Proof, "")
 			world.OK(t, err)
 			world.OK(t, w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device.Token)))
 			world.OK(t, w.Reset(w.Ctx, "ada"))
@@ -316,7 +316,7 @@ func TestE05OneValueCompletesALogin(t *testing.T) {
 			t.Errorf("%s gives the proof: %v", door.name, proves)
 		}
 		// Bob's is worth nothing for Ada.
-		_, err = w.TrustDevice(w.Ctx, "ada", login.Proof)
+		_, err = w.TrustDevice(w.Ctx, "ada", login.Proof, "")
 		world.WantErr(t, err, mfa.ErrInvalidToken)
 		w.Begin("ada", mfa.WithTrustedDevice(login.Proof))
 		_, err = w.GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(login.Proof))
@@ -339,7 +339,7 @@ func TestE06PasswordResetLeavesMFA(t *testing.T) {
 	for _, required := range []bool{false, true} {
 		w := world.New(t, world.RequiredWhen(&required))
 		ada := w.Given("ada", world.Phone)
-		device, err := w.TrustDevice(w.Ctx, "ada", ada.Proof)
+		device, err := w.TrustDevice(w.Ctx, "ada", ada.Proof, "")
 		world.OK(t, err)
 		world.OK(t, w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device.Token)))
 		before := w.StatusOf("ada")
@@ -386,7 +386,7 @@ func TestE07UnknownNamesAreRefused(t *testing.T) {
 	for _, action := range []string{"", mfa.ActionLogin, mfa.ActionEnroll, "a\x00", "a\nb", fmt.Sprintf("%065d", 0)} {
 		_, err := w.BeginStepUp(w.Ctx, "ada", action)
 		world.WantErr(t, err, mfa.ErrInvalidInput)
-		_, err = w.VerifyStepUp(w.Ctx, stepUp("transfer").open(w, "ada"), action, ada.Shows())
+		_, err = w.VerifyStepUp(w.Ctx, "ada", stepUp("transfer").open(w, "ada"), action, ada.Shows())
 		world.WantErr(t, err, mfa.ErrInvalidToken)
 	}
 

@@ -577,7 +577,7 @@ func TestG08CiphertextMoved(t *testing.T) {
 		world.WantErr(t, err, mfa.ErrInvalidToken)
 		_, err = w.EnrollmentUser(w.Ctx, forged)
 		world.WantErr(t, err, mfa.ErrInvalidToken)
-		_, err = w.TrustDevice(w.Ctx, "ada", forged)
+		_, err = w.TrustDevice(w.Ctx, "ada", forged, "")
 		world.WantErr(t, err, mfa.ErrInvalidToken)
 		w.Begin("ada", mfa.WithTrustedDevice(forged))
 	}
@@ -800,7 +800,7 @@ func TestG14NoSharedState(t *testing.T) {
 	for i := range users {
 		var login *mfa.Login
 		apps[i], login = w.GiveTOTP(fmt.Sprint("user", i))
-		device, err := w.TrustDevice(w.Ctx, fmt.Sprint("user", i), login.Proof)
+		device, err := w.TrustDevice(w.Ctx, fmt.Sprint("user", i), login.Proof, "")
 		world.OK(t, err)
 		proofs[i], devices[i] = login.Proof, device.Token
 	}
@@ -819,10 +819,10 @@ func TestG14NoSharedState(t *testing.T) {
 				}
 				w.BeginLogin(w.Ctx, user, mfa.WithTrustedDevice(devices[i]))
 				if stepUp, err := w.BeginStepUp(w.Ctx, user, "x"); err == nil {
-					w.VerifyStepUp(w.Ctx, stepUp.Token, "x", apps[i].Wrong())
+					w.VerifyStepUp(w.Ctx, "ada", stepUp.Token, "x", apps[i].Wrong())
 				}
 				w.Status(w.Ctx, user)
-				w.TrustDevice(w.Ctx, user, proofs[i])
+				w.TrustDevice(w.Ctx, user, proofs[i], "")
 				w.EnrollmentUser(w.Ctx, proofs[i])
 				w.EnrollSMS(w.Ctx, user, world.Phone, proof)
 				w.VerifyEnrollment(w.Ctx, user, mfa.MethodSMS, w.Outbox.Code(world.Phone))

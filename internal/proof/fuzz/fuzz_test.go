@@ -200,7 +200,7 @@ var onRecords = map[string]func(w *world.World, have tokens) error{
 		return err
 	},
 	"TrustDevice": func(w *world.World, have tokens) error {
-		_, err := w.TrustDevice(w.Ctx, "ada", have.proof)
+		_, err := w.TrustDevice(w.Ctx, "ada", have.proof, "")
 		return err
 	},
 	"Unenroll": func(w *world.World, have tokens) error {
@@ -216,7 +216,7 @@ var onRecords = map[string]func(w *world.World, have tokens) error{
 		return err
 	},
 	"VerifyStepUp": func(w *world.World, have tokens) error {
-		_, err := w.VerifyStepUp(w.Ctx, have.stepUp, "pay", "letters")
+		_, err := w.VerifyStepUp(w.Ctx, "ada", have.stepUp, "pay", "letters")
 		return err
 	},
 }

@@ -222,7 +222,7 @@ func (c *caller) prove(u *user, action string) (mfa.ChangeOption, error) {
 	if err != nil {
 		return nil, err
 	}
-	login, err := c.engine.VerifyStepUp(c.ctx, challenge.Token, action, u.app.Code(u.now))
+	login, err := c.engine.VerifyStepUp(c.ctx, "ada", challenge.Token, action, u.app.Code(u.now))
 	if err != nil {
 		return nil, err
 	}
@@ -262,7 +262,7 @@ func (c *caller) loginOnDevice(u *user) error {
 		if err != nil {
 			return err
 		}
-		device, err := c.engine.TrustDevice(c.ctx, u.id, login.Proof)
+		device, err := c.engine.TrustDevice(c.ctx, u.id, login.Proof, "")
 		if err == nil {
 			u.device, u.trusted = device.Token, device.ExpiresAt
 		}

@@ -440,11 +440,11 @@ func (h *history) call(ctx context.Context, e *mfa.Engine, p *person, c *Call, t
 		}
 	case "VerifyStepUp":
 		var l *mfa.Login
-		l, err = e.VerifyStepUp(ctx, text, c.Action, c.Code)
+		l, err = e.VerifyStepUp(ctx, "ada", text, c.Action, c.Code)
 		got.Result = h.login(p, c, l)
 	case "TrustDevice":
 		var device *mfa.TrustedDevice
-		if device, err = e.TrustDevice(ctx, p.id, text); err == nil {
+		if device, err = e.TrustDevice(ctx, p.id, text, ""); err == nil {
 			got.Result = "ok until " + timeText(device.ExpiresAt)
 			h.issued(p, c, deviceToken, device.Token)
 		}

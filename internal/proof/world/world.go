@@ -81,6 +81,7 @@ func (w *World) Another(adjust ...func(*mfa.Config)) *mfa.Engine {
 	for _, a := range adjust {
 		a(&config)
 	}
+	config.SMSCodes.InsecureNoNumberLimits = config.SMSCodes.Numbers == nil
 	engine, err := mfa.New(config)
 	if err != nil {
 		w.T.Fatalf("New: %v", err)
