@@ -365,6 +365,9 @@ func (p panickingStore) Delete(_ context.Context, userID string) error {
 // name: the JSON of what clients get (clientJSON), the messages that the
 // sender is given, backup codes, and what Unwrap gives of a host's own error.
 func TestH02NothingSecretIsLogged(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left out by -short: the search for secrets in all that comes out")
+	}
 	s := newScene(t, nil)
 	s.checkSearch()
 	s.suffer(misfortune{name: "nothing", before: func(s *scene) { s.acted = true }}, func(c attempt, err error) {
@@ -391,6 +394,9 @@ func TestH02NothingSecretIsLogged(t *testing.T) {
 // TestNothingOfALockedUserIsLogged: delayed and disabled factors refuse in words of
 // their own.
 func TestNothingOfALockedUserIsLogged(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left out by -short: the search for secrets of a locked user")
+	}
 	fail := func(s *scene, a world.App, n int) {
 		for range n {
 			_, err := s.VerifyLogin(s.Ctx, s.Begin("ada").Token, a.Wrong())
