@@ -24,7 +24,7 @@ func (s *scripted) Read(b []byte) (int, error) {
 	return s.Reader.Read(b)
 }
 
-// left is how many draws nobody has asked for.
+// left returns how many draws nobody has asked for.
 func (s *scripted) left() int { return len(s.draws) }
 
 // chance is crypto/rand as it was before any test.

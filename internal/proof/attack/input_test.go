@@ -223,7 +223,7 @@ func TestF02CodesAreStrings(t *testing.T) {
 	}
 }
 
-// foreignDigits are the code, spelled with the decimal digits of every other
+// foreignDigits returns the code, spelled with the decimal digits of every other
 // script, and with what compatibility folding makes a digit.
 func foreignDigits(code string) (spelled []string) {
 	zeros := []rune{'\u2070', '\u2080', '\u24ea'} // superscripts, subscripts and circles, not all in order
@@ -437,7 +437,7 @@ func TestF05LeadingZeros(t *testing.T) {
 // perHash is what one password hash of a backup code allocates.
 const perHash = 19 << 20
 
-// allocated is how many bytes do allocates.
+// allocated returns how many bytes do allocates.
 func allocated(do func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -446,7 +446,7 @@ func allocated(do func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// allocations is how many allocations do makes: the least of a few runs, since a
+// allocations returns how many allocations do makes: the least of a few runs, since a
 // pool that was emptied is filled again, which the race detector does at random.
 func allocations(do func()) float64 {
 	least := math.Inf(1)

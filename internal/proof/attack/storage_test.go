@@ -320,7 +320,7 @@ func TestG04SecretsAreLong(t *testing.T) {
 	}
 }
 
-// spellings are the forms in which a secret may lie about: those of
+// spellings returns the forms in which a secret may lie about: those of
 // world.Spellings, backwards, as UTF-16, and as JSON and a log in JSON, which
 // escape otherwise.
 func spellings(secret string) [][]byte {
@@ -340,7 +340,7 @@ func spellings(secret string) [][]byte {
 	return append(forms, little, big, bytes.Trim(marshalled, `"`), bytes.TrimSuffix(logged, []byte("\"}\n")))
 }
 
-// spelled is the form in which a secret lies in there; nil if it does not.
+// spelled returns the form in which a secret lies in there; nil if it does not.
 func spelled(in []byte, secret string) []byte {
 	for _, form := range spellings(secret) {
 		if bytes.Contains(in, form) {
@@ -350,7 +350,7 @@ func spelled(in []byte, secret string) []byte {
 	return nil
 }
 
-// fastHashes are the starts of all that a hash without a key, or with one that
+// fastHashes returns the starts of all that a hash without a key, or with one that
 // is no secret, makes of a secret and what is known beside it.
 func fastHashes(secret string, known ...string) (starts [][]byte) {
 	add := func(sum []byte) {
@@ -376,7 +376,7 @@ func fastHashes(secret string, known ...string) (starts [][]byte) {
 	return starts
 }
 
-// hashed tells whether a fast hash of the secret lies in there.
+// hashed reports whether a fast hash of the secret lies in there.
 func hashed(in []byte, secret string, known ...string) bool {
 	return slices.ContainsFunc(fastHashes(secret, known...), func(start []byte) bool { return bytes.Contains(in, start) })
 }
@@ -855,7 +855,7 @@ func TestG14NoSharedState(t *testing.T) {
 	}
 }
 
-// heap is what is in use, after a collection.
+// heap returns what is in use, after a collection.
 func heap() uint64 {
 	var stats runtime.MemStats
 	runtime.GC()
