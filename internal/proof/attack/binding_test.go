@@ -696,7 +696,7 @@ func TestC10PredictableChallenges(t *testing.T) {
 			t.Errorf("byte %d of a token is not random", place)
 		}
 	}
-	t.Run("chance is asked for enough, each time", func(t *testing.T) {
+	t.Run("enough randomness is read, each time", func(t *testing.T) {
 		source := &countingReader{Reader: rand.Reader}
 		rand.Reader = source
 		defer func() { rand.Reader = source.Reader }()
