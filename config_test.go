@@ -1,6 +1,7 @@
 package mfa_test
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"reflect"
@@ -33,7 +34,7 @@ func TestNewRefusesNonsense(t *testing.T) {
 		field func(*mfa.Config) *time.Duration
 		most  time.Duration
 	}{
-		"TOTP.Period":       {func(c *mfa.Config) *time.Duration { return &c.TOTP.Period }, 120 * time.Second},
+		"TOTP.Period":       {func(c *mfa.Config) *time.Duration { return &c.TOTP.Period }, time.Minute},
 		"SMSCodes.TTL":      {func(c *mfa.Config) *time.Duration { return &c.SMSCodes.TTL }, 10 * time.Minute},
 		"SMSCodes.Cooldown": {func(c *mfa.Config) *time.Duration { return &c.SMSCodes.Cooldown }, time.Hour},
 		"ChallengeTTL":      {func(c *mfa.Config) *time.Duration { return &c.ChallengeTTL }, 10 * time.Minute},
@@ -59,11 +60,23 @@ func TestNewRefusesNonsense(t *testing.T) {
 		_, err := mfa.New(config)
 		world.OK(t, err)
 	}
-	for _, issuer := range []string{"", "a:b", "a\n", "\x00", "a\xff", strings.Repeat("a", 101), strings.Repeat("é", 17), "a\u202eb"} {
+	for _, issuer := range []string{"", "a:b", "a\n", "\x00", "a\xff", "a\u202eb", "a\u200d", strings.Repeat("a", 237), strings.Repeat("é", 40), strings.Repeat("行", 27)} {
 		refused("Issuer", func(c *mfa.Config) { c.Issuer = issuer })
 	}
+	for algorithm, most := range map[mfa.Algorithm]int{mfa.SHA1: 236, mfa.SHA256: 217, mfa.SHA512: 192} {
+		config := goodConfig()
+		config.TOTP.Algorithm, config.Issuer = algorithm, strings.Repeat("a", most)
+		engine, err := mfa.New(config)
+		world.OK(t, err)
+		enrollment, err := engine.EnrollTOTP(t.Context(), "ada", strings.Repeat("a", 64))
+		world.OK(t, err)
+		if len(enrollment.URI) < 599 {
+			t.Errorf("%s: the longest issuer makes a URI of %d bytes only", algorithm, len(enrollment.URI))
+		}
+		refused("Issuer", func(c *mfa.Config) { c.TOTP.Algorithm, c.Issuer = algorithm, config.Issuer+"a" })
+	}
 	refused("Store", func(c *mfa.Config) { c.Store = nil })
-	for _, keys := range [][][]byte{nil, {}, {nil}, {{}}, {world.Key(1)[:31]}, {append(world.Key(1), 0)}, {make([]byte, 32)}, {world.Key(1), make([]byte, 32)}, {world.Key(1), world.Key(1)}} {
+	for _, keys := range [][][]byte{nil, {}, {nil}, {{}}, {world.Key(1)[:31]}, {append(world.Key(1), 0)}, {make([]byte, 32)}, {world.Key(1), make([]byte, 32)}, {world.Key(1), world.Key(1)}, {[]byte("32 random bytes of your own here")}, {world.Key(1), bytes.Repeat([]byte{0xa5}, 32)}} {
 		refused("Keys", func(c *mfa.Config) { c.Keys = keys })
 	}
 	for _, algorithm := range []mfa.Algorithm{"sha1", "MD5", "SHA-1", " "} {
@@ -88,8 +101,12 @@ func TestNewRefusesNonsense(t *testing.T) {
 
 func TestNewTakesAllThatMakesSense(t *testing.T) {
 	for _, change := range []func(*mfa.Config){
-		func(c *mfa.Config) { c.Issuer = strings.Repeat("a", 100) },
-		func(c *mfa.Config) { c.Issuer = strings.Repeat("é", 16) },
+		func(c *mfa.Config) { c.Issuer = strings.Repeat("a", 236) },
+		func(c *mfa.Config) { c.Issuer = strings.Repeat("行", 25) },
+		func(c *mfa.Config) { c.Issuer = "Сбербанк Онлайн Россия" },
+		func(c *mfa.Config) { c.Issuer = "ธนาคารกรุงเทพ" },
+		func(c *mfa.Config) { c.Issuer = "भारतीय स्टेट बैंक" },
+		func(c *mfa.Config) { c.Issuer = "بانک\u200cداری" },
 		func(c *mfa.Config) { c.TOTP = mfa.TOTPConfig{Algorithm: mfa.SHA512, Digits: 8, Period: time.Second} },
 		func(c *mfa.Config) { c.BackupCodes = mfa.BackupCodeConfig{Count: 15, Groups: 8} },
 		func(c *mfa.Config) { c.BackupCodes = mfa.BackupCodeConfig{Count: 1, Groups: 2} },

@@ -350,6 +350,46 @@ func TestANumberThatCannotBeCountedGetsNoMessage(t *testing.T) {
 	}
 }
 
+func TestPhoneNumbersAreReadAsPeopleWriteThem(t *testing.T) {
+	for _, test := range []struct{ input, number string }{
+		{"+14155552671", "+14155552671"},
+		{"+442071838750", "+442071838750"},
+		{"+1 (415) 555-2671", "+14155552671"},
+		{" +1.415.555.2671\r\n", "+14155552671"},
+		{"+1[415]555\u20112671", "+14155552671"},
+		{"+1234567", "+1234567"},
+		{"+123456789012345", "+123456789012345"},
+		{"4155552671", ""}, {"0014155552671", ""}, {"+04155552671", ""}, {"+123456", ""}, {"+1234567890123456", ""},
+		{"\u202a+1 415 555 2671\u202c", "+14155552671"},
+		{"＋１４１５５５５２６７１", "+14155552671"}, {"+١٤١٥٥٥٥٢٦٧١", "+14155552671"}, {"+1 415\u200b555\ufe0f2671", "+14155552671"},
+		{"tel:+14155552671", "+14155552671"}, {" TEL: +1-415-555-2671", "+14155552671"}, {"+1 415/555/2671", "+14155552671"}, {"＋１（４１５）５５５－２６７１", "+14155552671"},
+		{"+39 (06) 6982 1234", "+390669821234"}, {"+3906 69821234", "+390669821234"},
+		{"+44 (0)7400 123456", ""}, {"+44(0)7400123456", ""}, {"+44 [0] 7400 123456", ""}, {"+44 ( 0 ) 7400 123456", ""}, {"+44 (-0.)/7400 123456", ""},
+		{"＋４４（０）７４００１２３４５６", ""}, {"+٤٤ (٠) ٧٤٠٠ ١٢٣٤٥٦", ""}, {"+39 (0) 6 6982 1234", ""},
+		{"+14155552671tel:", ""}, {"tel:tel:+14155552671", ""}, {"tel:14155552671", ""}, {"tel:", ""},
+		{"+1415555267a", ""}, {"+1415555CALL", ""}, {"+14155552671;ext=2", ""}, {"+14155552671,2", ""}, {"++14155552671", ""}, {"+1415+5552671", ""},
+		{"", ""}, {"+", ""}, {"+1415555\x002671", ""},
+		{"+14155552671" + strings.Repeat(" ", 244), "+14155552671"}, {"+14155552671" + strings.Repeat(" ", 245), ""}, {strings.Repeat("1", 1<<20), ""}, {"+1415555267\xff", ""},
+	} {
+		w := world.New(t)
+		_, err := w.EnrollSMS(w.Ctx, "ada", test.input)
+		importErr := w.ImportSMS(w.Ctx, "bob", test.input)
+		if test.number == "" {
+			world.WantErr(t, err, mfa.ErrInvalidPhone)
+			world.WantErr(t, importErr, mfa.ErrInvalidPhone)
+			if len(w.Outbox.Messages()) > 0 {
+				t.Errorf("%.40q was sent to", test.input)
+			}
+			continue
+		}
+		world.OK(t, err)
+		world.OK(t, importErr)
+		if got := w.Outbox.Messages()[0].To; got != test.number {
+			t.Errorf("%q is %s, want %s", test.input, got, test.number)
+		}
+	}
+}
+
 func TestAnImportedNumberNeedsNoMessage(t *testing.T) {
 	w := world.New(t)
 	world.OK(t, w.ImportSMS(w.Ctx, "ada", "+234 801 234 5678"))
@@ -360,6 +400,19 @@ func TestAnImportedNumberNeedsNoMessage(t *testing.T) {
 	w.AnswerBySMS(w.Begin("ada"))
 	if got := w.Outbox.Messages()[0].To; got != world.Phone {
 		t.Errorf("to %s", got)
+	}
+}
+
+func TestMasksHideTheMiddle(t *testing.T) {
+	for number, mask := range map[string]string{
+		"+2348012345678": "+23*****678", "+1234567890": "+12*****890", "+123456789": "+1*****89", "+1234567": "+1*****67", "+123456789012345": "+12*****345",
+	} {
+		w := world.New(t)
+		delivery, err := w.EnrollSMS(w.Ctx, "ada", number)
+		world.OK(t, err)
+		if delivery.Phone != mask {
+			t.Errorf("%s is masked as %s, want %s", number, delivery.Phone, mask)
+		}
 	}
 }
 

@@ -149,8 +149,10 @@ func TestAccountNamesMustFitTheURI(t *testing.T) {
 		{"as long as scans", strings.Repeat("a", 255), true},
 		{"empty", "", false},
 		{"256 bytes", strings.Repeat("a", 256), false},
-		{"a URI of 400 bytes", strings.Repeat("é", 53), true},
-		{"a URI of 401 bytes", strings.Repeat("é", 53) + "a", false},
+		{"a URI of 600 bytes", strings.Repeat("é", 86) + "aa", true},
+		{"a URI of 601 bytes", strings.Repeat("é", 86) + "aaa", false},
+		{"joiners within words", "گوشی\u200cها", true},
+		{"a joiner at the end", "a\u200d", false},
 		{"a colon", "a:b", false},
 		{"a line break", "a\nb", false},
 		{"NUL", "a\x00", false},
@@ -159,7 +161,7 @@ func TestAccountNamesMustFitTheURI(t *testing.T) {
 	} {
 		enrollment, err := w.EnrollTOTP(w.Ctx, "ada", test.account)
 		if test.ok {
-			if err != nil || len(enrollment.URI) > 400 {
+			if err != nil || len(enrollment.URI) > 600 {
 				t.Errorf("%s: %v", test.name, err)
 			}
 			continue
@@ -175,7 +177,7 @@ func TestAccountNamesMustFitTheURI(t *testing.T) {
 // that it scans from a screen.
 func TestQRCodeHoldsTheURI(t *testing.T) {
 	w := world.New(t)
-	for _, account := range []string{"a", "ada@example.com", strings.Repeat("a", 255)} {
+	for _, account := range []string{"a", "ada@example.com", strings.Repeat("a", 255), strings.Repeat("é", 86) + "aa"} {
 		enrollment, err := w.EnrollTOTP(w.Ctx, "ada", account)
 		if err != nil {
 			t.Fatal(err)
@@ -250,6 +252,12 @@ func TestImportTOTPTakesKeysOfOtherSystems(t *testing.T) {
 		{"seven digits, a minute", "otpauth://totp/x?secret=" + secret + "&digits=7&period=60", ""},
 		{"a fragment", "otpauth://totp/x?secret=" + secret + "#&digits=8", "287082"},
 		{"foreign parameters", "otpauth://totp/x?secret=" + secret + "&image=https%3A%2F%2Fx&color=red", "287082"},
+		{"empty parameters", "otpauth://totp/x?secret=" + secret + "&algorithm=&digits=&period=&encoder=&issuer=", "287082"},
+		{"spaces and dashes in the secret", "otpauth://totp/x?secret=GEZD+GNBV%20GY3T-QOJQ-gezd-gnbv%0Agy3tqojq", "287082"},
+		{"bits left over", "otpauth://totp/x?secret=" + secret + "GB", ""},
+		{"a secret alone", secret, "287082"},
+		{"a secret as people keep it", " gezd gnbv gy3t qojq\u2013gezd-gnbv-gy3t-qojq====\r\n", "287082"},
+		{"a secret alone with bits left over", secret + "GB", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := world.New(t)
@@ -258,55 +266,64 @@ func TestImportTOTPTakesKeysOfOtherSystems(t *testing.T) {
 			w.WantTold(mfa.EventEnrolled)
 			code := test.code
 			if code == "" {
-				code = w.Scan(test.uri).Shows()
+				_, encoded, isURI := strings.Cut(test.uri, "secret=")
+				if !isURI {
+					encoded = test.uri
+				}
+				code = w.Scan("otpauth://totp/x?secret=" + encoded).Shows()
 			}
 			w.Login("ada", code)
 		})
 	}
 }
 
+// TestImportTOTPRefusesWhatIsNoKey, with an error that names the fault and quotes nothing.
 func TestImportTOTPRefusesWhatIsNoKey(t *testing.T) {
-	const secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+	const (
+		secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+		uri    = "otpauth://totp/x?secret=" + secret
+	)
 	w := world.New(t)
-	for name, uri := range map[string]string{
-		"nothing":               "",
-		"another scheme":        "https://totp/x?secret=" + secret,
-		"HOTP":                  "otpauth://hotp/x?secret=" + secret + "&counter=1",
-		"no secret":             "otpauth://totp/x",
-		"an empty secret":       "otpauth://totp/x?secret=",
-		"nine bytes":            "otpauth://totp/x?secret=" + strings.Repeat("A", 15),
-		"65 bytes":              "otpauth://totp/x?secret=" + strings.Repeat("A", 104),
-		"not base32":            "otpauth://totp/x?secret=GEZDGNBVGY3TQOJ1",
-		"a space in the secret": "otpauth://totp/x?secret=GEZDGNBV%20GY3TQOJQGEZDGNBV",
-		"a line break in it":    "otpauth://totp/x?secret=GEZDGNBV%0AGY3TQOJQGEZDGNBV",
-		"bits left over":        "otpauth://totp/x?secret=GEZDGNBVGY3TQOJQGB",
-		"two secrets":           "otpauth://totp/x?secret=" + secret + "&secret=" + secret,
-		"5 digits":              "otpauth://totp/x?secret=" + secret + "&digits=5",
-		"9 digits":              "otpauth://totp/x?secret=" + secret + "&digits=9",
-		"odd digits":            "otpauth://totp/x?secret=" + secret + "&digits=six",
-		"very many digits":      "otpauth://totp/x?secret=" + secret + "&digits=18446744073709551616",
-		"digits that overflow":  "otpauth://totp/x?secret=" + secret + "&digits=18446744073709551615",
-		"a period of 0":         "otpauth://totp/x?secret=" + secret + "&period=0",
-		"a period of 121":       "otpauth://totp/x?secret=" + secret + "&period=121",
-		"a period that wraps":   "otpauth://totp/x?secret=" + secret + "&period=18446744073709551615",
-		"a negative period":     "otpauth://totp/x?secret=" + secret + "&period=-30",
-		"half a second":         "otpauth://totp/x?secret=" + secret + "&period=30.5",
-		"MD5":                   "otpauth://totp/x?secret=" + secret + "&algorithm=MD5",
-		"an odd algorithm":      "otpauth://totp/x?secret=" + secret + "&algorithm=SHA3",
-		"Steam":                 "otpauth://totp/x?secret=" + secret + "&encoder=steam",
-		"an odd encoder":        "otpauth://totp/x?secret=" + secret + "&encoder=odd",
-		"a bad escape":          "otpauth://totp/x?secret=" + secret + "&issuer=%zz",
-		"an empty period":       "otpauth://totp/x?secret=" + secret + "&period#",
-		"a secret and an empty": "otpauth://totp/x?secret=" + secret + "&secret#",
-		"a semicolon":           "otpauth://totp/x?secret=" + secret + ";digits=8",
-		"over 4 KiB":            "otpauth://totp/x?secret=" + secret + "&x=" + strings.Repeat("a", 4096),
+	said := make(map[string]string)
+	for fault, keys := range map[string][]string{
+		"longer than 4 KiB":       {uri + "&x=" + strings.Repeat("a", 4096), strings.Repeat("A", 4097)},
+		"the URI is malformed":    {uri[:30] + "\x00", "otpauth://totp:x/", "otpauth://[totp/x", ":"},
+		"not an otpauth URI":      {"https://totp/x?secret=" + secret, "otpauth-migration://offline?data=" + secret},
+		"another type than totp":  {"otpauth://hotp/x?secret=" + secret + "&counter=1", "otpauth:totp/x?secret=" + secret},
+		"malformed query":         {uri + "&issuer=%zz", uri + ";digits=8"},
+		"a parameter twice":       {uri + "&secret=" + secret, uri + "&secret#", uri + "&digits=6&digits=6", uri + "&x=1&x=2"},
+		"has an interval":         {uri + "&interval=60", uri + "&Interval=60"},
+		"the parameter secret":    {"otpauth://totp/x?Secret=" + secret, uri + "&SECRET=" + secret, uri + "&\u017fecret=x"},
+		"the parameter digits":    {uri + "&Digits=8", uri + "&digits=6&DIGITS=8"},
+		"the parameter period":    {uri + "&Period=60"},
+		"the parameter algorithm": {uri + "&Algorithm=SHA512"},
+		"the parameter encoder":   {uri + "&Encoder=steam"},
+		"another algorithm":       {uri + "&algorithm=MD5", uri + "&algorithm=SHA3", uri + "&algorithm=SHA3-256", uri + "&algorithm=HMAC", uri + "&algorithm=\u017fha1"},
+		"other digits than": {uri + "&digits=5", uri + "&digits=9", uri + "&digits=six", uri + "&digits=06", uri + "&digits=+6", uri + "&digits=18446744073709551616",
+			uri + "&digits=18446744073709551615", uri + "&digits=４"},
+		"another period than":   {uri + "&period=0", uri + "&period=121", uri + "&period=18446744073709551615", uri + "&period=-30", uri + "&period=30.5", uri + "&period=30s"},
+		"an encoder":            {uri + "&encoder=steam", uri + "&encoder=odd"},
+		"the secret is missing": {"", " - ", "====", "otpauth://totp/x", "otpauth://totp/x?secret=", "otpauth://totp/x?secret=%20--"},
+		"the secret is not base32": {"otpauth://totp/x?secret=GEZDGNBVGY3TQOJ1", "otpauth://totp/x?secret=GEZDGNBVGY3TQOJ=GEZDGNBV", "GEZDGNBV\u200bGY3TQOJQ", "GEZDGNBVGY3TQO\u017fQ",
+			"GEZDGNBVGY3TQOJ\xff", "otpauth//totp/x?secret=" + secret, "no key!", secret + "\x00", "ＧＥＺＤＧＮＢＶＧＹ３ＴＱＯＪＱ"},
+		"the secret is cut off":              {secret + "A", secret + "AAA", secret + "AAAAAA", uri + "A"},
+		"the secret has 9 bytes, fewer than": {"otpauth://totp/x?secret=" + strings.Repeat("A", 15), strings.Repeat("A", 15)},
+		"the secret has 65 bytes, more than": {"otpauth://totp/x?secret=" + strings.Repeat("A", 104), strings.Repeat("A", 104)},
 	} {
-		err := w.ImportTOTP(w.Ctx, "ada", uri)
-		world.WantErr(t, err, mfa.ErrInvalidInput)
-		if err == nil {
-			t.Errorf("%s is taken", name)
-		} else if strings.Contains(err.Error(), "GEZDGNBV") || strings.Contains(err.Error(), "totp/x") {
-			t.Errorf("%s: the error quotes the URI: %v", name, err)
+		for _, key := range keys {
+			err := w.ImportTOTP(w.Ctx, "ada", key)
+			world.WantErr(t, err, mfa.ErrInvalidInput)
+			if err == nil {
+				t.Errorf("%s: %q is taken", fault, key)
+			} else if !strings.Contains(err.Error(), fault) {
+				t.Errorf("%.100q: %v, want %q", key, err, fault)
+			} else if strings.Contains(err.Error(), "GEZDGNBV") || strings.Contains(err.Error(), "totp/x") {
+				t.Errorf("%s: the error quotes the key: %v", fault, err)
+			} else if other := said[err.Error()]; other != "" && other != fault {
+				t.Errorf("%q and %q are one error: %v", fault, other, err)
+			} else {
+				said[err.Error()] = fault
+			}
 		}
 	}
 	if got := w.Enrolled("ada"); got != nil {

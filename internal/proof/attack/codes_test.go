@@ -23,10 +23,10 @@ const step = 30 * time.Second // of an app with default settings
 // (CVE-2015-7225, CVE-2021-45331, CVE-2026-33473, CVE-2025-43798).
 func TestA01SameCodeTwice(t *testing.T) {
 	for name, settings := range map[string]mfa.TOTPConfig{
-		"defaults":                       {},
-		"strict":                         {Strict: true},
-		"SHA256, 8 digits, of 2 minutes": {Algorithm: mfa.SHA256, Digits: 8, Period: 2 * time.Minute},
-		"SHA512, of 7 seconds":           {Algorithm: mfa.SHA512, Period: 7 * time.Second},
+		"defaults":                      {},
+		"strict":                        {Strict: true},
+		"SHA256, 8 digits, of a minute": {Algorithm: mfa.SHA256, Digits: 8, Period: time.Minute},
+		"SHA512, of 7 seconds":          {Algorithm: mfa.SHA512, Period: 7 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := world.New(t, func(c *mfa.Config) { c.TOTP = settings })
@@ -100,6 +100,16 @@ func TestA03OtherSpellings(t *testing.T) {
 		{"dash", func(c string) string { return c[:3] + "-" + c[3:] }, same},
 		{"en dash", func(c string) string { return c[:3] + "\u2013" + c[3:] }, same},
 		{"tabs", func(c string) string { return strings.Join(strings.Split(c, ""), "\t") }, same},
+		{"zero-width space", func(c string) string { return "\u200b" + c }, same},
+		{"byte order mark", func(c string) string { return "\ufeff" + c }, same},
+		{"embedded", func(c string) string { return "\u202a" + c + "\u202c" }, same},
+		{"variation selectors", func(c string) string { return strings.Join(strings.Split(c, ""), "\ufe0f") }, same},
+		{"full width", func(c string) string { return moved(c, '０') }, same},
+		{"Arabic-Indic", func(c string) string { return moved(c, '٠') }, same},
+		{"two scripts", func(c string) string { return moved(c[:3], '०') + moved(c[3:], '𝟎') }, same},
+		{"in quotes, with a full stop", func(c string) string { return "“" + c + "”." }, same},
+		{"a hash in front", func(c string) string { return "#" + c }, same},
+		{"as long as may be", func(c string) string { return c + strings.Repeat(" ", 250) }, same},
 		{"zero in front", func(c string) string { return "0" + c }, wrong},
 		{"zero behind", func(c string) string { return c + "0" }, wrong},
 		{"last digit missing", func(c string) string { return c[:5] }, wrong},
@@ -107,12 +117,10 @@ func TestA03OtherSpellings(t *testing.T) {
 		{"letter behind", func(c string) string { return c + "a" }, wrong},
 		{"plus sign", func(c string) string { return "+" + c }, nothing},
 		{"NUL behind", func(c string) string { return c + "\x00" }, nothing},
-		{"zero-width space", func(c string) string { return "\u200b" + c }, nothing},
-		{"byte order mark", func(c string) string { return "\ufeff" + c }, nothing},
-		{"full width", func(c string) string { return moved(c, '０') }, nothing},
-		{"Arabic-Indic", func(c string) string { return moved(c, '٠') }, nothing},
+		{"circles", func(c string) string { return moved(strings.ReplaceAll(c, "0", "1"), '⓪') }, nothing},
+		{"a quote inside", func(c string) string { return c[:3] + "’" + c[3:] }, nothing},
 		{"decimal point", func(c string) string { return c + ".0" }, nothing},
-		{"too long", func(c string) string { return c + strings.Repeat(" ", 64) }, nothing},
+		{"too long", func(c string) string { return c + strings.Repeat(" ", 251) }, nothing},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := world.New(t)
@@ -144,7 +152,7 @@ func TestA03OtherSpellings(t *testing.T) {
 		w := world.New(t)
 		app, _ := w.GiveTOTP("ada")
 		code := app.Wrong()
-		for _, spelling := range []string{code, " " + code, code[:3] + "-" + code[3:], code + "\n", code + "\u2009"} {
+		for _, spelling := range []string{code, " " + code, code[:3] + "-" + code[3:], moved(code, '٠') + "\n", "«\u200b" + code + "»,"} {
 			_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, spelling)
 			world.WantTries(t, err, 4)
 		}
@@ -153,9 +161,11 @@ func TestA03OtherSpellings(t *testing.T) {
 	})
 
 	for name, spell := range map[string]func(code string) string{
-		"upper case": strings.ToUpper,
-		"no dash":    func(c string) string { return strings.ReplaceAll(c, "-", "") },
-		"spaces":     func(c string) string { return " " + strings.ReplaceAll(c, "-", " ") + "\n" },
+		"upper case":          strings.ToUpper,
+		"no dash":             func(c string) string { return strings.ReplaceAll(c, "-", "") },
+		"full width":          func(c string) string { return moved(c, '０') },
+		"embedded, in quotes": func(c string) string { return "“\u202a" + c + "\u202c”." },
+		"spaces":              func(c string) string { return " " + strings.ReplaceAll(c, "-", " ") + "\n" },
 		"look-alikes": func(c string) string {
 			return strings.NewReplacer("0", "O", "1", "l").Replace(c)
 		},
@@ -260,8 +270,10 @@ func TestA05MemoryGoesBack(t *testing.T) {
 	for _, seconds := range []int{1, 7, 11, 29, 30, 31, 45, 59, 60, 90, 119, 120} {
 		for _, offset := range []time.Duration{0, time.Nanosecond, 333 * time.Millisecond, 1<<30 - 1} {
 			period := time.Duration(seconds) * time.Second
-			w := world.New(t, func(c *mfa.Config) { c.TOTP.Period = period })
-			app, _ := w.GiveTOTP("ada")
+			w := world.New(t)
+			uri := fmt.Sprintf("otpauth://totp/x?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&period=%d", seconds)
+			world.OK(t, w.ImportTOTP(w.Ctx, "ada", uri))
+			app := w.Scan(uri)
 			w.Clock.Advance(2*period + offset)
 			start := w.Clock.Now()
 			code := app.Shows()

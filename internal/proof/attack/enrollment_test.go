@@ -365,7 +365,7 @@ func TestD07ClientGivesTheKey(t *testing.T) {
 	for _, method := range engineMethods(t) {
 		for i, name := range parameters(method) {
 			known := slices.Contains([]string{"ctx", "userID", "account", "phone", "method", "code", "token", "action", "proof", "opts"}, name)
-			if imports := method.Name.Name == "ImportTOTP" && name == "uri"; !known && !imports {
+			if imports := method.Name.Name == "ImportTOTP" && name == "key"; !known && !imports {
 				t.Errorf("%s takes a %s (parameter %d): show that it is no key", method.Name.Name, name, i)
 			}
 		}

@@ -175,7 +175,7 @@ var attempts = []attempt{
 	{"GenerateBackupCodes", "without a factor", "not_enrolled", func(s *scene, e *mfa.Engine) (any, error) { return s.codesOf(e.GenerateBackupCodes(s.Ctx, "eve")) }},
 	{"ImportSMS", "", "", func(s *scene, e *mfa.Engine) (any, error) { return none(e.ImportSMS(s.Ctx, "eve", phone3)) }},
 	{"ImportSMS", "of what is no number", "invalid_phone", func(s *scene, e *mfa.Engine) (any, error) {
-		return none(e.ImportSMS(s.Ctx, "eve", "tel:"+phone3))
+		return none(e.ImportSMS(s.Ctx, "eve", "sms:"+phone3))
 	}},
 	{"ImportTOTP", "", "", func(s *scene, e *mfa.Engine) (any, error) { return none(e.ImportTOTP(s.Ctx, "eve", importedKeyURI)) }},
 	{"ImportTOTP", "with a bad escape", "invalid_request", func(s *scene, e *mfa.Engine) (any, error) {
@@ -231,7 +231,7 @@ var attempts = []attempt{
 	{"VerifyLogin", "with a spent code", "invalid_code", func(s *scene, e *mfa.Engine) (any, error) { return e.VerifyLogin(s.Ctx, s.login, s.spent) }},
 	{"VerifyLogin", "with a secret as the code", "invalid_code", func(s *scene, e *mfa.Engine) (any, error) { return e.VerifyLogin(s.Ctx, s.login, importedSecret) }},
 	{"VerifyLogin", "with a long code", "invalid_code", func(s *scene, e *mfa.Engine) (any, error) {
-		return e.VerifyLogin(s.Ctx, s.login, s.right+strings.Repeat(" ", 64))
+		return e.VerifyLogin(s.Ctx, s.login, s.right+strings.Repeat(" ", 256))
 	}},
 	{"VerifyLogin", "with another token", "invalid_token", func(s *scene, e *mfa.Engine) (any, error) { return e.VerifyLogin(s.Ctx, s.stepUp, s.right) }},
 	{"VerifyLogin", "with a forged token", "invalid_token", func(s *scene, e *mfa.Engine) (any, error) {

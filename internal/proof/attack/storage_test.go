@@ -315,7 +315,7 @@ func TestG04SecretsAreLong(t *testing.T) {
 	// adopted: 80 bits at least.
 	w := world.New(t)
 	world.OK(t, w.ImportTOTP(w.Ctx, "ada", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP"))
-	for _, secret := range []string{"", "AA", "JBSWY3DP", "JBSWY3DPEHPK3"} {
+	for _, secret := range []string{"", "AA", "JBSWY3DP", "JBSWY3DPEHPK3", "JBSW-Y3DP%20EHPK====", "JBSWY3DPEHPK3PXPA", "JBSWY3DPEHPK3PXPAAA", "JBSWY3DPEHPK3PXPAAAAAA"} {
 		world.WantErr(t, w.ImportTOTP(w.Ctx, "ada", "otpauth://totp/x?secret="+secret), mfa.ErrInvalidInput)
 	}
 }
@@ -930,6 +930,8 @@ func TestG16KeysAreTheHosts(t *testing.T) {
 	for name, keys := range map[string][][]byte{
 		"none": nil, "an empty list": {}, "an empty key": {{}}, "a nil key": {nil}, "31 bytes": {make([]byte, 31)}, "33 bytes": {make([]byte, 33)},
 		"zeros": {make([]byte, 32)}, "zeros behind a good one": {world.Key(1), make([]byte, 32)}, "one twice": {world.Key(1), world.Key(1)},
+		"text": {[]byte("32 random bytes of your own here")}, "hex": {[]byte("000102030405060708090a0b0c0d0e0f")}, "text behind a good one": {world.Key(1), []byte(strings.Repeat(" ~", 16))},
+		"one byte 32 times": {bytes.Repeat([]byte{0xa5}, 32)},
 	} {
 		config := good
 		config.Keys = keys
