@@ -73,7 +73,7 @@ func TestCatalogueIsComplete(t *testing.T) {
 	}
 }
 
-// TestCatalogueIsWrittenDown: a reader finds every test, and every mutation.
+// TestCatalogueIsWrittenDown: a reader finds every test.
 func TestCatalogueIsWrittenDown(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(moduleRoot, "docs", "security-tests.md"))
 	if err != nil {
@@ -84,18 +84,10 @@ func TestCatalogueIsWrittenDown(t *testing.T) {
 			t.Errorf("%s is not in docs/security-tests.md", name)
 		}
 	}
-	for _, m := range allMutations() {
-		if !strings.Contains(string(text), "| "+m.Name+" |") {
-			t.Errorf("the mutation %q is not in docs/security-tests.md", m.Name)
-		}
-	}
-	if n := len(allMutations()); n <= 100 {
-		t.Errorf("%d mutations, and SECURITY.md says more than a hundred", n)
-	}
 
 	// Each claim names classes and tests that there are.
 	_, claims, _ := strings.Cut(string(text), "## Claims of SECURITY.md\n")
-	claims, _, _ = strings.Cut(claims, "## Mutations\n")
+	claims, _, _ = strings.Cut(claims, "## Flaws\n")
 	rows := regexp.MustCompile(`(?m)^\| [^-|][^|]* \| ([^|]+) \|$`).FindAllStringSubmatch(claims, -1)
 	tests := regexp.MustCompile(`(?m)^func (Test\w+)`)
 	named := make(map[string]bool)

@@ -2,7 +2,6 @@ package attack_test
 
 import (
 	"bytes"
-	"path"
 
 	"crypto/hmac"
 	"crypto/md5"
@@ -42,6 +41,7 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/proof/flaw"
 	"github.com/protekt/mfa/internal/proof/world"
 	"github.com/protekt/mfa/internal/record"
 	"github.com/protekt/mfa/internal/seal"
@@ -642,30 +642,41 @@ func TestG09SentCodesAreKeyed(t *testing.T) {
 	world.OK(t, err)
 }
 
-// public are comparisons that name what may be a secret, by package, and why
-// they may end at the first difference.
-var public = map[string]string{
-	"internal/seal: bytes.Equal(k, make([]byte, KeySize))":              "the host's own keys, when an engine is made",
-	"internal/seal: bytes.Equal(k, keys[j])":                            "the host's own keys, when an engine is made",
-	"internal/seal: ring.keys[i].id == ring.keys[j].id":                 "names of keys, which every sealed byte string shows",
-	"internal/seal: bytes.Equal(r.keys[i].id[:], id)":                   "names of keys",
-	"internal/seal: bytes.Equal(sealed[1:1 + idSize], r.keys[0].id[:])": "names of keys",
-	"internal/seal: r.keys[i].id == tag.Key":                            "names of keys",
-	"internal/record: u.PendingSMS.Code == code":                        "keyed hashes that the engine made both of; nobody else sees or chooses one",
-	"internal/record: c.Code.Tag == code":                               "keyed hashes that the engine made both of",
-	"internal/record: had.Key.Period == key.Period":                     "seconds",
-	"internal/record: f.Method == MethodBackupCode":                     "names of methods",
-	"mfa: f.Method == MethodBackupCode":                                 "names of methods",
-	"mfa: slices.Contains(codes, code)":                                 "a set that is being drawn",
-	"mfa: bytes.Equal(seal.Plaintext(buffer), u.encoded)":               "the record before and after, which no guess is part of",
-	"internal/otpauth: base32NoPadding.EncodeToString(secret) != text":  "what the caller gave, twice",
-	"internal/otpauth: code.At(x, y) == color.Black":                    "a picture",
+// public are comparisons that name what may be a secret, and why they may end
+// at the first difference.
+var public = []struct{ in, compares, why string }{
+	{"seal: New", "bytes.Equal(k, make([]byte, KeySize))", "the host's own keys, when an engine is made"},
+	{"seal: New", "bytes.Equal(k, keys[j])", "the host's own keys, when an engine is made"},
+	{"seal: New", "ring.keys[i].id == ring.keys[j].id", "names of keys, which every sealed byte string shows"},
+	{"seal: (*Ring).OpenInPlace", "bytes.Equal(r.keys[i].id[:], id)", "names of keys"},
+	{"seal: (*Ring).Current", "bytes.Equal(sealed[1:1+idSize], r.keys[0].id[:])", "names of keys"},
+	{"seal: (*Ring).Verify", "r.keys[i].id == tag.Key", "names of keys"},
+	{"record: (*User).PendingUndelivered", "u.PendingSMS.Code == code", "keyed hashes that the engine made both of; nobody else sees or chooses one"},
+	{"record: (*User).Undelivered", "c.Code.Tag == code", "keyed hashes that the engine made both of"},
+	{"record: (*User).ImportTOTP", "had.Key.Period == key.Period", "seconds"},
+	{"record: (*Factor).RetryAt", "f.Method == MethodBackupCode", "names of methods"},
+	{"mfa: (*Engine).availableMethods", "f.Method == MethodBackupCode", "names of methods"},
+	{"mfa: newBackupCodes", "slices.Contains(codes, code)", "a set that is being drawn"},
+	{"mfa: (*Engine).save", "bytes.Equal(seal.Plaintext(buffer), u.encoded)", "the record before and after, which no guess is part of"},
+	{"otpauth: parseSecret", "base32NoPadding.EncodeToString(secret) != text", "what the caller gave, twice"},
+	{"otpauth: QRCode", "code.At(x, y) == color.Black", "a picture"},
 }
 
 // G10: comparisons that end at the first difference, or loops that end at the
 // first match.
 func TestG10ComparisonsTakeConstantTime(t *testing.T) {
-	files := engineSource(t)
+	source, err := flaw.Load(moduleRoot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed := make(map[token.Position]bool)
+	for _, p := range public {
+		match, err := source.Find(p.in, p.compares)
+		if err != nil {
+			t.Fatal(err)
+		}
+		allowed[match.Position()] = true
+	}
 	secret := regexp.MustCompile(`(?i)(secret|tag|sum|mac|hash|hashes|symbols|letters|digits|given|guess|code|codes|token|proof|device|key|keys|^k|plaintext|encoded)$`)
 	named := func(e ast.Expr) (found bool) {
 		ast.Inspect(e, func(n ast.Node) bool {
@@ -687,9 +698,8 @@ func TestG10ComparisonsTakeConstantTime(t *testing.T) {
 	}
 	early := []string{"bytes.Equal", "bytes.Compare", "bytes.HasPrefix", "slices.Equal", "slices.Compare", "slices.Contains", "slices.Index", "slices.ContainsFunc",
 		"strings.EqualFold", "strings.Compare", "strings.HasPrefix", "strings.HasSuffix", "reflect.DeepEqual"}
-	found := make(map[string]bool)
-	for _, file := range files {
-		ast.Inspect(file.File, func(n ast.Node) bool {
+	for _, file := range source.Files() {
+		ast.Inspect(file, func(n ast.Node) bool {
 			suspect := false
 			switch n := n.(type) {
 			case *ast.BinaryExpr:
@@ -698,35 +708,36 @@ func TestG10ComparisonsTakeConstantTime(t *testing.T) {
 				suspect = slices.Contains(early, types.ExprString(n.Fun)) && slices.ContainsFunc(n.Args, named)
 			}
 			if suspect {
-				name := strings.Replace(path.Dir(file.name), ".", "mfa", 1) + ": " + types.ExprString(n.(ast.Expr))
-				found[name] = true
-				if public[name] == "" {
-					t.Errorf("%s compares %s", file.at(n), types.ExprString(n.(ast.Expr)))
+				at := source.Position(n)
+				if !allowed[at] {
+					t.Errorf("%s compares %s", at, types.ExprString(n.(ast.Expr)))
 				}
+				delete(allowed, at)
 			}
 			return true
 		})
 	}
-	for name := range public {
-		if !found[name] {
-			t.Errorf("nothing compares as in %s", name)
-		}
+	for at := range allowed {
+		t.Errorf("%s names nothing that may be a secret", at)
 	}
 
 	// What a guess meets is compared in constant time, with every candidate.
-	for _, meets := range []struct{ file, function, compares string }{
-		{"internal/totp/totp.go", "Match", "subtle.ConstantTimeCompare"},
-		{"internal/record/backupcodes.go", "spend", "subtle.ConstantTimeCompare"},
-		{"internal/seal/seal.go", "Verify", "hmac.Equal"},
+	for _, meets := range []struct{ in, compares string }{
+		{"totp: Key.Match", "subtle.ConstantTimeCompare(h.value(s, k.Digits), given)"},
+		{"record: (*BackupCodes).spend", "subtle.ConstantTimeCompare(b.Hashes[i][:], hash[:])"},
+		{"seal: (*Ring).Verify", "hmac.Equal(made.Sum[:], tag.Sum[:])"},
 	} {
-		body := function(t, files, meets.file, meets.function)
-		if !slices.Contains(calls(body), meets.compares) {
-			t.Errorf("%s does not use %s", meets.function, meets.compares)
+		if _, err := source.Find(meets.in, meets.compares); err != nil {
+			t.Error(err)
 		}
-		if meets.function == "Verify" {
+		if meets.in == "seal: (*Ring).Verify" {
 			continue // one tag names one key
 		}
-		ast.Inspect(body, func(n ast.Node) bool {
+		declaration, err := source.Declaration(meets.in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(declaration, func(n ast.Node) bool {
 			var loop *ast.BlockStmt
 			switch n := n.(type) {
 			case *ast.ForStmt:
@@ -739,7 +750,7 @@ func TestG10ComparisonsTakeConstantTime(t *testing.T) {
 			ast.Inspect(loop, func(n ast.Node) bool {
 				switch n.(type) {
 				case *ast.BranchStmt, *ast.ReturnStmt, *ast.IfStmt, *ast.SwitchStmt:
-					t.Errorf("the loop in %s may end early, or do less for some", meets.function)
+					t.Errorf("the loop in %s may end early, or do less for some", meets.in)
 				}
 				return true
 			})
