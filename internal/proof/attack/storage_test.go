@@ -645,7 +645,6 @@ func TestG09SentCodesAreKeyed(t *testing.T) {
 // public are comparisons that name what may be a secret, and why they may end
 // at the first difference.
 var public = []struct{ in, compares, why string }{
-	{"seal: New", "bytes.Equal(k, make([]byte, KeySize))", "the host's own keys, when an engine is made"},
 	{"seal: New", "bytes.Equal(k, keys[j])", "the host's own keys, when an engine is made"},
 	{"seal: New", "ring.keys[i].id == ring.keys[j].id", "names of keys, which every sealed byte string shows"},
 	{"seal: (*Ring).OpenInPlace", "bytes.Equal(r.keys[i].id[:], id)", "names of keys"},
@@ -658,7 +657,6 @@ var public = []struct{ in, compares, why string }{
 	{"mfa: (*Engine).availableMethods", "f.Method == MethodBackupCode", "names of methods"},
 	{"mfa: newBackupCodes", "slices.Contains(codes, code)", "a set that is being drawn"},
 	{"mfa: (*Engine).save", "bytes.Equal(seal.Plaintext(buffer), u.encoded)", "the record before and after, which no guess is part of"},
-	{"otpauth: parseSecret", "base32NoPadding.EncodeToString(secret) != text", "what the caller gave, twice"},
 	{"otpauth: QRCode", "code.At(x, y) == color.Black", "a picture"},
 }
 
