@@ -2,9 +2,11 @@ package mfa_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log"
 	"slices"
 	"strings"
 	"sync"
@@ -14,13 +16,20 @@ import (
 	"github.com/protekt/mfa/mfatest"
 )
 
-// The examples stand still at this time, and use a key that anybody may read.
-var (
-	start    = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-	aKey     = []byte("32 random bytes of your own here")
-	otherKey = []byte("another 32 random bytes of yours")
-)
+// The examples whose output contains times begin at start.
+var start = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
+var key, otherKey = newKey(), newKey()
+
+// newKey returns a key for mfa.Config.Keys. A host loads its key from where it
+// keeps its other secrets.
+func newKey() []byte {
+	key := make([]byte, 32)
+	rand.Read(key)
+	return key
+}
+
+// must returns v, and panics if err is not nil.
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
@@ -28,8 +37,8 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// enrolled is what the examples begin with: an engine, and ada with an
-// authenticator app, just logged in.
+// enrolled returns what most examples begin with: an engine, its clock, and the
+// authenticator app and latest login of its user ada.
 func enrolled(config mfa.Config) (*mfa.Engine, *mfatest.Clock, *mfatest.Authenticator, *mfa.Login) {
 	clock := mfatest.NewClock(start)
 	config.Issuer, config.Now = "ACME", clock.Now
@@ -37,7 +46,7 @@ func enrolled(config mfa.Config) (*mfa.Engine, *mfatest.Clock, *mfatest.Authenti
 		config.Store = mfa.NewMemoryStore()
 	}
 	if config.Keys == nil {
-		config.Keys = [][]byte{aKey}
+		config.Keys = [][]byte{key}
 	}
 	engine := must(mfa.New(config))
 	enrollment := must(engine.EnrollTOTP(context.Background(), "ada", "ada@example.com"))
@@ -47,7 +56,7 @@ func enrolled(config mfa.Config) (*mfa.Engine, *mfatest.Clock, *mfatest.Authenti
 	return engine, clock, app, login
 }
 
-// challenge is the token of a login that must be challenged.
+// challenge begins a login and returns the token of its challenge.
 func challenge(engine *mfa.Engine, userID string) string {
 	var challenge *mfa.ChallengeError
 	if !errors.As(engine.BeginLogin(context.Background(), userID), &challenge) {
@@ -58,51 +67,53 @@ func challenge(engine *mfa.Engine, userID string) string {
 
 func Example() {
 	ctx := context.Background()
-	clock := mfatest.NewClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)) // for this example alone
+	key := make([]byte, 32) // generate once; keep with your other secrets, not in the database
+	rand.Read(key)
 	engine, err := mfa.New(mfa.Config{
-		Issuer: "ACME",
-		Store:  mfa.NewMemoryStore(),                                 // or your database
-		Keys:   [][]byte{[]byte("32 random bytes of your own here")}, // from your secrets
-		Now:    clock.Now,
+		Issuer: "ACME",               // shown in authenticator apps
+		Store:  mfa.NewMemoryStore(), // or your database
+		Keys:   [][]byte{key},
 	})
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
 
-	// Ada turns MFA on: show her enrollment.QRCode and ask for the app's code.
+	// Ada turns on MFA: show her enrollment.QRCode and ask for a code from her app.
 	enrollment, err := engine.EnrollTOTP(ctx, "ada", "ada@example.com")
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
-	app, _ := mfatest.NewAuthenticator(enrollment.URI) // her phone
-	_, err = engine.VerifyEnrollment(ctx, "ada", mfa.MethodTOTP, app.Code(clock.Now()))
-	fmt.Println("enrolled:", err == nil)
+	app, _ := mfatest.NewAuthenticator(enrollment.URI) // stands in for her phone
+	if _, err := engine.VerifyEnrollment(ctx, "ada", mfa.MethodTOTP, app.Code(time.Now())); err != nil {
+		log.Fatal(err)
+	}
 
-	// Next day her password was right. Only nil from BeginLogin would let her in.
-	clock.Advance(24 * time.Hour)
+	// At her next login, once the password was right. Only nil would let her pass.
 	var challenge *mfa.ChallengeError
 	if err := engine.BeginLogin(ctx, "ada"); errors.As(err, &challenge) {
-		login, err := engine.VerifyLogin(ctx, challenge.Token, app.Code(clock.Now()))
-		fmt.Println("logged in:", err == nil, login.UserID, login.AMR)
+		code := app.Code(time.Now().Add(30 * time.Second)) // the next one: each works once
+		login, err := engine.VerifyLogin(ctx, challenge.Token, code)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println("logged in:", login.UserID) // never the user that a form or session names
 	}
-	// Output:
-	// enrolled: true
-	// logged in: true ada [otp mfa]
+	// Output: logged in: ada
 }
 
-// Enrolling an authenticator app: the QR code is shown, the code of the app
-// confirms it.
+// Enrolling an authenticator app: the user scans the QR code and confirms with a
+// code from the app.
 func Example_enroll() {
 	ctx := context.Background()
 	clock := mfatest.NewClock(start)
-	engine := must(mfa.New(mfa.Config{Issuer: "ACME Co", Store: mfa.NewMemoryStore(), Keys: [][]byte{aKey}, Now: clock.Now}))
+	engine := must(mfa.New(mfa.Config{Issuer: "ACME Co", Store: mfa.NewMemoryStore(), Keys: [][]byte{key}, Now: clock.Now}))
 
 	enrollment := must(engine.EnrollTOTP(ctx, "ada", "ada@example.com"))
 	fmt.Println(strings.Replace(enrollment.URI, enrollment.Secret, "...", 1))
 	fmt.Println(enrollment.QRCode[:22])
 	fmt.Println(enrollment) // the secret is never printed
 
-	app := must(mfatest.NewAuthenticator(enrollment.URI)) // the user's phone
+	app := must(mfatest.NewAuthenticator(enrollment.URI)) // stands in for the user's phone
 	_, err := engine.VerifyEnrollment(ctx, "ada", mfa.MethodTOTP, app.WrongCode(clock.Now()))
 	fmt.Println(err)
 	login, err := engine.VerifyEnrollment(ctx, "ada", mfa.MethodTOTP, app.Code(clock.Now()))
@@ -119,12 +130,13 @@ func Example_enroll() {
 	// {"factors":[{"method":"totp","enrolled_at":"2030-01-01T00:00:00Z","disabled":false}],"backup_codes_left":0,"required":false}
 }
 
-// The login: what BeginLogin returns goes to the client as it is.
+// Logging in: the error that BeginLogin returns marshals to the JSON that the
+// client gets.
 func Example_login() {
 	ctx := context.Background()
 	engine, clock, app, _ := enrolled(mfa.Config{})
 
-	err := engine.BeginLogin(ctx, "bob") // has no MFA
+	err := engine.BeginLogin(ctx, "bob") // has not enrolled
 	fmt.Println("bob:", err)
 
 	err = engine.BeginLogin(ctx, "ada")
@@ -149,7 +161,7 @@ func Example_login() {
 	// invalid_token - mfa: invalid or expired token
 }
 
-// printSender stands for a provider of messages.
+// printSender prints messages instead of sending them, and keeps the last code.
 type printSender struct{ code string }
 
 func (s *printSender) SendSMS(_ context.Context, message mfa.SMS) error {
@@ -158,12 +170,12 @@ func (s *printSender) SendSMS(_ context.Context, message mfa.SMS) error {
 	return nil
 }
 
-// Codes by SMS: the number is confirmed, then used to log in.
+// Codes by SMS: a code confirms the number, then others log the user in.
 func Example_sms() {
 	ctx := context.Background()
 	clock := mfatest.NewClock(start)
 	sender := &printSender{}
-	engine := must(mfa.New(mfa.Config{Issuer: "ACME", Store: mfa.NewMemoryStore(), Keys: [][]byte{aKey}, SMS: sender, Now: clock.Now}))
+	engine := must(mfa.New(mfa.Config{Issuer: "ACME", Store: mfa.NewMemoryStore(), Keys: [][]byte{key}, SMS: sender, Now: clock.Now}))
 
 	delivery := must(engine.EnrollSMS(ctx, "ada", "+234 801 234 5678"))
 	fmt.Println(string(must(json.Marshal(delivery))))
@@ -172,7 +184,7 @@ func Example_sms() {
 
 	token := challenge(engine, "ada")
 	_, err = engine.SendCode(ctx, token)
-	fmt.Println(err) // a message every 30 seconds
+	fmt.Println(err) // one message every 30 seconds
 	clock.Advance(30 * time.Second)
 	must(engine.SendCode(ctx, token))
 	login := must(engine.VerifyLogin(ctx, token, sender.code))
@@ -186,7 +198,7 @@ func Example_sms() {
 	// sms [sms mfa]
 }
 
-// Backup codes: each works once, in any spelling.
+// Backup codes: each works once, in upper or lower case, with or without dashes.
 func Example_backupCodes() {
 	ctx := context.Background()
 	engine, _, _, login := enrolled(mfa.Config{})
@@ -206,14 +218,13 @@ func Example_backupCodes() {
 	// mfa: invalid code (tries left: 4)
 }
 
-// Required MFA with a grace period: each user has a week from the day they
-// signed up.
+// Required MFA with a grace period: users have a week after signing up to enroll.
 func Example_required() {
 	ctx := context.Background()
 	clock := mfatest.NewClock(start)
 	signedUp := map[string]time.Time{"ada": start, "bob": start.Add(-30 * 24 * time.Hour)}
 	engine := must(mfa.New(mfa.Config{
-		Issuer: "ACME", Store: mfa.NewMemoryStore(), Keys: [][]byte{aKey}, Now: clock.Now,
+		Issuer: "ACME", Store: mfa.NewMemoryStore(), Keys: [][]byte{key}, Now: clock.Now,
 		Required: func(_ context.Context, userID string) (bool, error) {
 			since, ok := signedUp[userID]
 			if !ok {
@@ -228,7 +239,7 @@ func Example_required() {
 	fmt.Println("bob:", err)
 	var enrollment *mfa.EnrollmentError
 	if errors.As(err, &enrollment) {
-		// The token leads to the enrollment pages and nowhere else.
+		// The token opens the enrollment pages and nothing else.
 		userID := must(engine.EnrollmentUser(ctx, enrollment.Token))
 		totp := must(engine.EnrollTOTP(ctx, userID, "bob@example.com"))
 		app := must(mfatest.NewAuthenticator(totp.URI))
@@ -244,7 +255,8 @@ func Example_required() {
 	// ada, in a week: mfa_enrollment_required
 }
 
-// Step-up: a code for one action, which is good for no other.
+// Step-up: asking for a code again before one action. The challenge is valid for
+// no other action.
 func Example_stepUp() {
 	ctx := context.Background()
 	engine, clock, app, _ := enrolled(mfa.Config{})
@@ -259,7 +271,7 @@ func Example_stepUp() {
 	// ada may transfer:1000
 }
 
-// Changing factors asks for a proof.
+// Changing factors: it takes the proof of a recent login or step-up.
 func Example_changingFactors() {
 	ctx := context.Background()
 	engine, clock, app, _ := enrolled(mfa.Config{})
@@ -279,7 +291,7 @@ func Example_changingFactors() {
 	// <nil>
 }
 
-// A trusted device skips the prompt until the password or a factor changes.
+// Trusted devices: they skip the prompt until the password or a factor changes.
 func Example_trustedDevice() {
 	ctx := context.Background()
 	engine, _, _, login := enrolled(mfa.Config{})
@@ -297,7 +309,8 @@ func Example_trustedDevice() {
 	// mfa: code required for "login" (totp)
 }
 
-// Rotating keys: append, move to the front, reseal, drop.
+// Rotating keys: append the new key, move it to the front, reseal every record,
+// drop the old key.
 func Example_keyRotation() {
 	ctx := context.Background()
 	store := mfa.NewMemoryStore()
@@ -306,11 +319,11 @@ func Example_keyRotation() {
 	with := func(keys ...[]byte) *mfa.Engine {
 		return must(mfa.New(mfa.Config{Issuer: "ACME", Store: store, Keys: keys, Now: clock.Now}))
 	}
-	appended := with(aKey, otherKey) // in every process, before the next step
-	moved := with(otherKey, aKey)    // in every process, before the next step
+	appended := with(key, otherKey) // first, in every process
+	moved := with(otherKey, key)    // then, in every process
 	token := challenge(appended, "ada")
 	fmt.Println("begun with the old key:", must(moved.VerifyLogin(ctx, token, app.Code(clock.Now()))).UserID)
-	if err := moved.Reseal(ctx, "ada"); err != nil { // every user
+	if err := moved.Reseal(ctx, "ada"); err != nil { // for every user
 		panic(err)
 	}
 	clock.Advance(30 * time.Second)
@@ -322,7 +335,7 @@ func Example_keyRotation() {
 	// without the old key: ada
 }
 
-// mapStore is a store of one's own: one key per user, compare and swap.
+// mapStore is an mfa.Store of the host's own. Save is a compare and swap.
 type mapStore struct {
 	mu      sync.Mutex
 	records map[string]mfa.Record
@@ -358,7 +371,7 @@ func (s *mapStore) Delete(_ context.Context, userID string) error {
 	return nil
 }
 
-// A store of one's own. mfatest.TestStore tells whether it is right.
+// A store of your own. mfatest.TestStore checks whether it keeps the contract.
 func Example_store() {
 	store := &mapStore{records: make(map[string]mfa.Record)}
 	engine, _, _, _ := enrolled(mfa.Config{Store: store})
@@ -370,7 +383,8 @@ func Example_store() {
 	// ada 2 [totp]
 }
 
-// Events, once they are saved: for audit logs, metrics, and mail to the user.
+// Events: for audit logs, metrics and mail to the user. OnEvent is called after
+// the save.
 func Example_events() {
 	_, _, _, _ = enrolled(mfa.Config{OnEvent: func(_ context.Context, event mfa.Event) {
 		fmt.Println(event)
@@ -380,16 +394,16 @@ func Example_events() {
 	// mfa.Event{type=enrolled user_id=ada time=2030-01-01T00:00:00Z method=totp action=enroll}
 }
 
-// Adopting users from another system.
+// Importing the authenticator app that a user enrolled in another system.
 func ExampleEngine_ImportTOTP() {
 	ctx := context.Background()
 	clock := mfatest.NewClock(start)
-	engine := must(mfa.New(mfa.Config{Issuer: "ACME", Store: mfa.NewMemoryStore(), Keys: [][]byte{aKey}, Now: clock.Now}))
+	engine := must(mfa.New(mfa.Config{Issuer: "ACME", Store: mfa.NewMemoryStore(), Keys: [][]byte{key}, Now: clock.Now}))
 	const uri = "otpauth://totp/Old:ada?secret=JBSWY3DPEHPK3PXP"
 	if err := engine.ImportTOTP(ctx, "ada", uri); err != nil {
 		panic(err)
 	}
-	app := must(mfatest.NewAuthenticator(uri)) // which the user has already
+	app := must(mfatest.NewAuthenticator(uri)) // the user's app, which needs no change
 	fmt.Println(must(engine.VerifyLogin(ctx, challenge(engine, "ada"), app.Code(clock.Now()))).Method)
 	// Output: totp
 }

@@ -4,47 +4,74 @@ import (
 	"context"
 	"hash/maphash"
 	"slices"
+	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 )
 
-// A Store keeps one record per user: one key, compare and swap, nothing else.
-// Two columns on a table of users will do, a Redis hash, a DynamoDB item or an
-// etcd key; mfatest.TestStore tells whether an implementation is right.
+// A Store keeps one record per user and needs nothing but compare and swap on
+// one key: two columns of a table, a Redis hash, a DynamoDB item or an etcd key.
+// To check an implementation, run mfatest.TestStore on it.
 //
-// User IDs are compared byte by byte: case and trailing spaces count. An error
-// that is neither ErrNoRecord nor ErrConflict is a fault, and refuses whatever
-// was asked of the engine. Methods may be called at the same time.
+// User IDs are compared byte by byte: case and trailing spaces count. The engine
+// passes only user IDs that [CheckUserID] accepts. Any error other than
+// ErrNoRecord and ErrConflict is a fault of the store, and the engine then
+// refuses the operation. Methods must be safe for concurrent use.
 type Store interface {
-	// Load returns the user's record, or ErrNoRecord. It sees every Save that
-	// has returned: never read from a replica that may lag behind.
+	// Load returns the user's record, or ErrNoRecord if there is none. It sees
+	// every Save that has returned: never read from a replica that may lag
+	// behind.
 	Load(ctx context.Context, userID string) (Record, error)
 
-	// Save writes record if the stored version still is record.Version, and
-	// stores it as Version+1. Version 0 means that there must be no record
-	// yet. Otherwise Save changes nothing and returns ErrConflict.
+	// Save writes record if the stored version is still record.Version, and
+	// stores it as Version+1. Version 0 means that there must be no record yet.
+	// Otherwise Save changes nothing and returns ErrConflict.
 	//
-	// Exactly Version+1: the seal depends on it.
+	// The stored version must be exactly Version+1: the seal depends on it.
 	Save(ctx context.Context, record Record) error
 
-	// Delete removes the user's record. It is nil for an unknown user.
+	// Delete removes the user's record. For an unknown user it returns nil.
 	Delete(ctx context.Context, userID string) error
 }
 
-// A Record is one user's state as a Store keeps it. Whoever is given one may
-// change its slices: neither side may keep a reference to the other's.
+// A Record is one user's state as a Store keeps it. A Store and its caller
+// share no memory: each may change the slices that it gets from the other.
 type Record struct {
-	UserID  string
-	Version int64    // 1 for the first, up by one with each Save
-	Methods []Method // the confirmed factors, for the host's own queries; the engine does not read it
-	Data    []byte   // sealed; opaque; under 2 KiB
+	UserID string
+
+	// Version is 1 after the first Save and goes up by one with each Save.
+	Version int64
+
+	// Methods lists the methods of the confirmed factors, for the host's own
+	// queries. The engine does not read it.
+	Methods []Method
+
+	// Data is sealed and opaque, and shorter than 2 KiB.
+	Data []byte
 }
 
-// shards spread the users over as many locks, so that processors do not wait
-// for each other.
+// maxUserID is the greatest length of a user ID, in bytes.
+const maxUserID = 255
+
+// CheckUserID returns ErrInvalidUser unless userID is 1 to 255 bytes of valid
+// UTF-8 without control characters. The engine checks every user ID with it
+// before it calls a Store. A Store that is also called without the engine, and
+// whose database cannot keep every string, can do the same.
+func CheckUserID(userID string) error {
+	if len(userID) < 1 || len(userID) > maxUserID || !utf8.ValidString(userID) || strings.ContainsFunc(userID, unicode.IsControl) {
+		return ErrInvalidUser
+	}
+	return nil
+}
+
+// shards is the number of locks that users are spread over, so that processors
+// rarely wait for each other.
 const shards = 64
 
-// A MemoryStore keeps records in memory, for tests, demonstrations and single
-// processes that may forget. It starts no goroutine.
+// A MemoryStore is a [Store] in memory, for tests, demonstrations and single
+// processes that may lose their records when they end. It starts no goroutine.
+// Use [NewMemoryStore] to make one.
 type MemoryStore struct {
 	seed   maphash.Seed
 	shards [shards]memoryShard
@@ -53,7 +80,7 @@ type MemoryStore struct {
 type memoryShard struct {
 	mu      sync.Mutex
 	records map[string]Record
-	_       [48]byte // to a cache line of its own
+	_       [48]byte // pads the shard to a cache line of its own
 }
 
 // NewMemoryStore returns an empty store.

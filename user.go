@@ -6,10 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/protekt/mfa/internal/record"
 	"github.com/protekt/mfa/internal/seal"
@@ -170,8 +167,8 @@ func associated(userID string, version int64) []byte {
 
 // checkCall refuses what no operation accepts.
 func checkCall(ctx context.Context, userID string) error {
-	if len(userID) < 1 || len(userID) > 255 || !utf8.ValidString(userID) || strings.ContainsFunc(userID, unicode.IsControl) {
-		return ErrInvalidUser
+	if err := CheckUserID(userID); err != nil {
+		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("mfa: %w", err)

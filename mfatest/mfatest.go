@@ -1,6 +1,7 @@
-// Package mfatest helps hosts test what they build on package mfa: a clock to
-// set, an outbox that takes messages in place of a phone, an authenticator app
-// that scans what the engine shows, and a conformance suite for stores.
+// Package mfatest helps hosts test what they build on package mfa. It provides a
+// clock that tests set, an outbox that receives messages instead of a phone, an
+// authenticator app that scans what the engine shows, and a conformance suite for
+// stores.
 //
 //	clock := mfatest.NewClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))
 //	outbox := &mfatest.Outbox{}
@@ -25,8 +26,8 @@ import (
 	"github.com/protekt/mfa"
 )
 
-// A Clock stands still until it is told to move. Its Now is for
-// mfa.Config.Now. It is safe for concurrent use.
+// A Clock shows the time that a test sets, and stands still otherwise. Its Now
+// method is meant for mfa.Config.Now. It is safe for concurrent use.
 type Clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -35,36 +36,37 @@ type Clock struct {
 // NewClock returns a clock that shows t.
 func NewClock(t time.Time) *Clock { return &Clock{now: t} }
 
-// Now is the time that the clock shows.
+// Now returns the time that the clock shows.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// Set makes the clock show t, which may be earlier than what it shows.
+// Set makes the clock show t, which may be earlier than the time it shows.
 func (c *Clock) Set(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = t
 }
 
-// Advance moves the clock by d; back, if d is negative.
+// Advance moves the clock forward by d, or back if d is negative.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
 }
 
-// An Outbox is an mfa.SMSSender that keeps messages instead of sending them.
-// The zero value is ready. It is safe for concurrent use.
+// An Outbox is an mfa.SMSSender that keeps messages instead of sending them. The
+// zero value is an empty outbox ready to use. It is safe for concurrent use.
 type Outbox struct {
 	mu       sync.Mutex
 	messages []mfa.SMS
 	failure  error
 }
 
-// SendSMS keeps the message, or fails as FailWith said.
+// SendSMS keeps the message. It returns the error set by FailWith, if any, or
+// that of the context.
 func (o *Outbox) SendSMS(ctx context.Context, message mfa.SMS) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -78,23 +80,23 @@ func (o *Outbox) SendSMS(ctx context.Context, message mfa.SMS) error {
 	return nil
 }
 
-// FailWith makes SendSMS return err from now on, and keep nothing; nil makes
-// it work again.
+// FailWith makes SendSMS return err and keep nothing. A nil err makes SendSMS
+// succeed again.
 func (o *Outbox) FailWith(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.failure = err
 }
 
-// Messages are all that were sent, in order.
+// Messages returns all messages that were sent, in order.
 func (o *Outbox) Messages() []mfa.SMS {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return slices.Clone(o.messages)
 }
 
-// Code is the code in the last message to that phone number (E.164); "" if
-// there was none.
+// Code returns the code in the last message to phone, a number in E.164 form. It
+// returns "" if there is none.
 func (o *Outbox) Code(phone string) string {
 	for _, message := range slices.Backward(o.Messages()) {
 		if message.To == phone {
@@ -104,14 +106,14 @@ func (o *Outbox) Code(phone string) string {
 	return ""
 }
 
-// An Authenticator is an authenticator app that holds one key. It computes
-// codes with another library than the engine's.
+// An Authenticator is an authenticator app that holds one key. It does not use
+// the engine's code to compute codes.
 type Authenticator struct {
 	secret  string
 	options totp.ValidateOpts
 }
 
-// NewAuthenticator scans an otpauth://totp URI.
+// NewAuthenticator returns an app that has scanned uri, an otpauth://totp URI.
 func NewAuthenticator(uri string) (*Authenticator, error) {
 	key, err := otp.NewKeyFromURL(uri)
 	if err != nil || !strings.HasPrefix(uri, "otpauth://") || key.Type() != "totp" || key.Secret() == "" {
@@ -126,22 +128,22 @@ func NewAuthenticator(uri string) (*Authenticator, error) {
 		},
 	}
 	if _, err := totp.GenerateCodeCustom(a.secret, time.Unix(0, 0), a.options); err != nil {
-		return nil, fmt.Errorf("mfatest: the URI's key gives no codes: %w", err)
+		return nil, fmt.Errorf("mfatest: no code for the key of the URI: %w", err)
 	}
 	return a, nil
 }
 
-// Code is what the app shows at time t.
+// Code returns the code that the app shows at time t.
 func (a *Authenticator) Code(t time.Time) string {
 	code, err := totp.GenerateCodeCustom(a.secret, t, a.options)
 	if err != nil {
-		panic(err) // NewAuthenticator has seen it work
+		panic(err) // NewAuthenticator has checked that it works
 	}
 	return code
 }
 
-// WrongCode is as long as a code, and is not what the app shows within five
-// minutes of t.
+// WrongCode returns a code of the right length that the app does not show within
+// five minutes of t.
 func (a *Authenticator) WrongCode(t time.Time) string {
 	near := make(map[string]bool)
 	period := time.Duration(a.options.Period) * time.Second

@@ -2,6 +2,7 @@ package mfatest_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"testing"
@@ -58,7 +59,7 @@ func TestAuthenticator(t *testing.T) {
 	}
 	for _, bad := range []string{"", "x", "https://totp/x?secret=GEZDGNBV", "otpauth://hotp/x?secret=GEZDGNBV", "otpauth://totp/x", "otpauth://totp/x?secret=1"} {
 		if _, err := mfatest.NewAuthenticator(bad); err == nil {
-			t.Errorf("%q is scanned", bad)
+			t.Errorf("%q is accepted", bad)
 		}
 	}
 }
@@ -87,16 +88,18 @@ func TestOutbox(t *testing.T) {
 	}
 }
 
-// A host tests its own login: the clock stands still, the phone is an outbox,
-// and the authenticator app scans what the user would.
+// A test of a host's login: the clock stands still, the outbox is the phone, and
+// the authenticator app scans what the user would scan.
 func Example() {
 	ctx := context.Background()
 	clock := mfatest.NewClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))
 	outbox := &mfatest.Outbox{}
+	key := make([]byte, 32)
+	rand.Read(key)
 	engine, err := mfa.New(mfa.Config{
 		Issuer: "ACME",
 		Store:  mfa.NewMemoryStore(),
-		Keys:   [][]byte{[]byte("a test's key may be read by all!")},
+		Keys:   [][]byte{key},
 		SMS:    outbox,
 		Now:    clock.Now,
 	})

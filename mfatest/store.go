@@ -13,14 +13,16 @@ import (
 	"github.com/protekt/mfa"
 )
 
-// TestStore checks that a store keeps the promises of mfa.Store. open returns
-// an empty store, a new one each time; it may use t.Cleanup.
+// TestStore checks that a store keeps the promises of mfa.Store. open returns a
+// new, empty store each time it is called; it may use t.Cleanup.
 //
 //	func TestStore(t *testing.T) {
 //		mfatest.TestStore(t, func(t *testing.T) mfa.Store { return newStore(t) })
 //	}
 //
-// Each rule is a subtest. The races among them mean most under go test -race.
+// Each promise is a subtest. All user IDs are ones that mfa.CheckUserID accepts; a
+// store may accept others too. Some of the subtests have concurrent callers: run
+// them with go test -race.
 func TestStore(t *testing.T, open func(t *testing.T) mfa.Store) {
 	for _, rule := range storeRules {
 		t.Run(rule.name, func(t *testing.T) {
@@ -31,7 +33,8 @@ func TestStore(t *testing.T, open func(t *testing.T) mfa.Store) {
 	}
 }
 
-// A storeRule is one promise of mfa.Store. check says how it is broken.
+// A storeRule is one promise of mfa.Store. check returns an error if a store
+// breaks it.
 type storeRule struct {
 	name  string
 	text  string
@@ -39,22 +42,23 @@ type storeRule struct {
 }
 
 var storeRules = []storeRule{
-	{"UnknownUser", "Load of an unknown user is ErrNoRecord; Delete of one is nil.", checkUnknownUser},
-	{"FirstSave", "Save with Version 0 stores a first record, as Version 1.", checkFirstSave},
+	{"UnknownUser", "For an unknown user, Load returns ErrNoRecord and Delete returns nil.", checkUnknownUser},
+	{"FirstSave", "Save with Version 0 stores the first record, as Version 1.", checkFirstSave},
 	{"NextSave", "Save with the stored version stores the record as exactly the next version.", checkNextSave},
-	{"Conflict", "Save with any other version is ErrConflict and changes nothing.", checkConflict},
-	{"NoRecordConflict", "Save with a version above 0 is ErrConflict where there is no record.", checkNoRecordConflict},
-	{"Delete", "Delete removes the record; the next Save starts at Version 0 again.", checkDelete},
-	{"UserIDs", "User IDs are compared byte by byte: no two share a record.", checkUserIDs},
-	{"Data", "Data comes back as it was, whatever its bytes.", checkData},
-	{"Methods", "Methods come back as they were.", checkMethods},
+	{"Conflict", "Save with any other version returns ErrConflict and changes nothing.", checkConflict},
+	{"NoRecordConflict", "Save with a version above 0 returns ErrConflict if there is no record.", checkNoRecordConflict},
+	{"Delete", "Delete removes the record; the next Save has Version 0 again.", checkDelete},
+	{"UserIDs", "User IDs are compared byte by byte: no two users share a record.", checkUserIDs},
+	{"Data", "Load returns the Data that was saved, whatever its bytes.", checkData},
+	{"Methods", "Load returns the Methods that were saved.", checkMethods},
 	{"Copies", "The store shares no memory with its callers.", checkCopies},
-	{"FirstSaveRace", "Of concurrent first Saves one succeeds; the others are ErrConflict.", checkFirstSaveRace},
-	{"SaveRace", "Of concurrent Saves of one version one succeeds, and no update is lost.", checkSaveRace},
-	{"DeleteRace", "A Save that runs beside a Delete leaves its whole record or none.", checkDeleteRace},
-	{"Context", "A cancelled context is no answer: neither ErrNoRecord nor ErrConflict.", checkContext},
+	{"FirstSaveRace", "Of concurrent first Saves, one succeeds and the others return ErrConflict.", checkFirstSaveRace},
+	{"SaveRace", "Of concurrent Saves of one version, one succeeds, and no update is lost.", checkSaveRace},
+	{"DeleteRace", "A Save concurrent with a Delete leaves its whole record or none.", checkDeleteRace},
+	{"Context", "With a cancelled context, no call returns ErrNoRecord or ErrConflict.", checkContext},
 }
 
+// storeWriters is the number of goroutines in a race.
 const storeWriters = 32
 
 func checkUnknownUser(ctx context.Context, store mfa.Store) error {
@@ -152,15 +156,16 @@ func checkDelete(ctx context.Context, store mfa.Store) error {
 	return wantRecord(ctx, store, ada, 1)
 }
 
-// userIDs are alike in ways that databases take for equal, or hold what has a
-// meaning in some query language or key space.
+// userIDs are valid user IDs that some database would confuse: they differ in
+// ways that collations ignore, have a meaning in some query language or key
+// space, or lie at the limits of what is valid.
 var userIDs = []string{
 	"ada", "Ada", "ADA", "ada ", " ada", "ada  ", "ada.", "ada\u00a0",
 	"é", "e\u0301", "E", "e", "ß", "ss", "ﬁ", "fi", "İ", "i", "ı", "I", "Å", "\u212b", "Ω", "\u2126",
 	"'", "''", `"`, "`", `\`, `\\`, "%", "_", "a%", "a_", "*", "?", "[a]", "a*", ">", "a.>", ".", "..", "a.b", "a/b", "a//b", "/",
 	"a:b", "{a}", "{b}a", "a=b", "a,b", "a;b", "a|b", "$a", "#a", "@a", "a@example.com", "A@example.com", "a b", "a+b", "a%20b", "a%2Fb",
 	"'; DROP TABLE mfa_users; --", "0", "00", "0.0", "-0", "1", "1.0", "01", "true", "null", "NULL", "nil",
-	"\u200b", "\u200ba", "a\u200b", "😀", "😁", "\U0010ffff",
+	" ", "  ", "\u200b", "\u200ba", "a\u200b", "\ufeff", "\u2028", "\ufffd", "\uffff", "😀", "😁", "\U0010ffff",
 	strings.Repeat("x", 254), strings.Repeat("x", 255), strings.Repeat("x", 254) + "y", strings.Repeat("X", 255),
 	strings.Repeat("😀", 63), strings.Repeat("😀", 63) + "abc", strings.Repeat("😀", 63) + "abd", strings.Repeat("é", 127) + "a",
 }
@@ -168,7 +173,7 @@ var userIDs = []string{
 func checkUserIDs(ctx context.Context, store mfa.Store) error {
 	for i, id := range userIDs {
 		if err := wantNoRecord(ctx, store, id); err != nil {
-			return fmt.Errorf("%w; it shares one with an earlier ID", err)
+			return fmt.Errorf("%w; it shares the record of an earlier ID", err)
 		}
 		if err := store.Save(ctx, mfa.Record{UserID: id, Data: fmt.Append(nil, i)}); err != nil {
 			return fmt.Errorf("Save of user %q: %w", id, err)
@@ -235,7 +240,7 @@ func checkCopies(ctx context.Context, store mfa.Store) error {
 	}
 	given.Data[0], given.Methods[0] = '!', "!"
 	if err := wantRecord(ctx, store, record, 1); err != nil {
-		return fmt.Errorf("what Save was given has changed since: %w", err)
+		return fmt.Errorf("after a change of what was passed to Save: %w", err)
 	}
 	loaded, err := store.Load(ctx, "ada")
 	if err != nil {
@@ -244,7 +249,7 @@ func checkCopies(ctx context.Context, store mfa.Store) error {
 	loaded.Data[0], loaded.Methods[0] = '!', "!"
 	_ = append(loaded.Data, '!')
 	if err := wantRecord(ctx, store, record, 1); err != nil {
-		return fmt.Errorf("what Load returned has changed since: %w", err)
+		return fmt.Errorf("after a change of what Load returned: %w", err)
 	}
 	return nil
 }
@@ -266,7 +271,7 @@ func checkFirstSaveRace(ctx context.Context, store mfa.Store) error {
 }
 
 func checkSaveRace(ctx context.Context, store mfa.Store) error {
-	// Each round all write what they have read.
+	// In each round, all writers save the same version.
 	if err := store.Save(ctx, mfa.Record{UserID: "ada", Data: []byte("-1")}); err != nil {
 		return fmt.Errorf("Save: %w", err)
 	}
@@ -281,7 +286,7 @@ func checkSaveRace(ctx context.Context, store mfa.Store) error {
 			return fmt.Errorf("writer %d won: %w", winner, err)
 		}
 	}
-	// Each adds one to a number, until it has done so.
+	// Each writer adds one to a number and retries until it succeeds.
 	if err := store.Save(ctx, mfa.Record{UserID: "sum", Data: []byte("0")}); err != nil {
 		return fmt.Errorf("Save: %w", err)
 	}
@@ -293,14 +298,14 @@ func checkSaveRace(ctx context.Context, store mfa.Store) error {
 			}
 			var sum int
 			if _, err := fmt.Sscan(string(record.Data), &sum); err != nil {
-				return fmt.Errorf("Load gave %q: %w", record.Data, err)
+				return fmt.Errorf("Load returned %q: %w", record.Data, err)
 			}
 			record.Data = fmt.Append(nil, sum+1)
 			if err := store.Save(ctx, record); !errors.Is(err, mfa.ErrConflict) {
 				return err
 			}
 		}
-		return errors.New("what Load gives is never the version that Save wants")
+		return errors.New("Save never accepts the version that Load returns")
 	})
 	if err := errors.Join(failures...); err != nil {
 		return err
@@ -330,7 +335,7 @@ func checkDeleteRace(ctx context.Context, store mfa.Store) error {
 		if err := wantNoRecord(ctx, store, id); err != nil {
 			record, _ := store.Load(ctx, id)
 			if record.Version != 2 || string(record.Data) != "new" {
-				return fmt.Errorf("left behind: Version %d, %q", record.Version, record.Data)
+				return fmt.Errorf("left: Version %d, %q", record.Version, record.Data)
 			}
 		}
 	}
@@ -342,13 +347,13 @@ func checkContext(ctx context.Context, store mfa.Store) error {
 	if err := store.Save(ctx, record); err != nil {
 		return fmt.Errorf("Save: %w", err)
 	}
-	over, cancel := context.WithCancel(ctx)
+	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := store.Load(over, "ada"); errors.Is(err, mfa.ErrNoRecord) {
+	if _, err := store.Load(cancelled, "ada"); errors.Is(err, mfa.ErrNoRecord) {
 		return fmt.Errorf("Load: %w", err)
 	}
 	next := mfa.Record{UserID: "ada", Version: 1, Data: []byte("y")}
-	err := store.Save(over, next)
+	err := store.Save(cancelled, next)
 	switch {
 	case errors.Is(err, mfa.ErrConflict):
 		return fmt.Errorf("Save: %w", err)
@@ -358,8 +363,8 @@ func checkContext(ctx context.Context, store mfa.Store) error {
 	return nil
 }
 
-// race runs attempt in all writers at one time and returns the one that
-// succeeded; the others must have met ErrConflict.
+// race runs attempt in all writers at once and returns the writer that succeeded.
+// The others must have returned ErrConflict.
 func race(attempt func(i int) error) (winner int, err error) {
 	winner = -1
 	for i, err := range together(attempt) {
@@ -378,8 +383,8 @@ func race(attempt func(i int) error) (winner int, err error) {
 	return winner, nil
 }
 
-// together runs attempt once in each of storeWriters goroutines, all of which
-// wait for the last to be ready.
+// together runs attempt in storeWriters goroutines, which all wait for the last
+// one to be ready, and returns their results.
 func together(attempt func(i int) error) []error {
 	failures := make([]error, storeWriters)
 	var ready, done sync.WaitGroup
@@ -395,6 +400,7 @@ func together(attempt func(i int) error) []error {
 	return failures
 }
 
+// wantNoRecord returns an error unless the user has no record.
 func wantNoRecord(ctx context.Context, store mfa.Store, id string) error {
 	if record, err := store.Load(ctx, id); !errors.Is(err, mfa.ErrNoRecord) {
 		return fmt.Errorf("Load of user %q: Version %d of %q, error %v; want ErrNoRecord", id, record.Version, record.UserID, err)
@@ -402,6 +408,7 @@ func wantNoRecord(ctx context.Context, store mfa.Store, id string) error {
 	return nil
 }
 
+// wantRecord returns an error unless want is stored under version.
 func wantRecord(ctx context.Context, store mfa.Store, want mfa.Record, version int64) error {
 	got, err := store.Load(ctx, want.UserID)
 	if err != nil {

@@ -15,28 +15,28 @@ func TestMemoryStore(t *testing.T) {
 	TestStore(t, func(*testing.T) mfa.Store { return mfa.NewMemoryStore() })
 }
 
-// A brokenStore is right but for the one fault that is set.
+// A brokenStore keeps the promises of mfa.Store except where a fault is set.
 type brokenStore struct {
 	mu      sync.Mutex
 	records map[string]mfa.Record
-	reads   map[string]mfa.Record // what a lagging replica gives
+	reads   map[string]mfa.Record // what a lagging replica returns
 
 	comparesNothing     bool // Save overwrites whatever is there
-	comparesLater       bool // Save compares, and writes in a second step
-	keepsVersion        bool // Save does not count up
-	skipsVersions       bool // Save counts up by two
+	comparesLater       bool // Save compares first and writes in a second step
+	keepsVersion        bool // Save does not increment the version
+	skipsVersions       bool // Save increments the version by two
 	readsStale          bool // Load does not see the last Save
 	sharesGiven         bool // Save keeps the caller's slices
-	sharesLoaded        bool // Load gives its own slices
+	sharesLoaded        bool // Load returns its own slices
 	deletesNothing      bool // Delete leaves the record
-	deletesOthers       bool // Delete removes whoever begins with the ID
+	deletesOthers       bool // Delete removes every user whose ID begins with the given one
 	hidesConflicts      bool // Save reports a conflict as success
-	insertsAnyVersion   bool // Save takes any version where there is no record
-	inventsRecords      bool // Load gives an empty record for an unknown user
+	insertsAnyVersion   bool // Save accepts any version if there is no record
+	inventsRecords      bool // Load returns an empty record for an unknown user
 	failsUnknownDelete  bool // Delete of an unknown user fails
-	forgetsMethods      bool // Load gives no methods
-	cutsData            bool // Save keeps 1 KiB
-	cancelledIsNoRecord bool // a cancelled Load says ErrNoRecord
+	forgetsMethods      bool // Load returns no methods
+	cutsData            bool // Save keeps only 1 KiB of Data
+	cancelledIsNoRecord bool // a cancelled Load returns ErrNoRecord
 	key                 func(string) string
 }
 
@@ -90,7 +90,7 @@ func (s *brokenStore) Save(ctx context.Context, record mfa.Record) error {
 		return mfa.ErrConflict
 	}
 	if s.comparesLater {
-		s.mu.Unlock() // as a SELECT and an UPDATE without a condition
+		s.mu.Unlock() // like a SELECT and an UPDATE without a condition
 		for range 100 {
 			runtime.Gosched()
 		}
@@ -136,8 +136,8 @@ func (s *brokenStore) Delete(ctx context.Context, userID string) error {
 	return nil
 }
 
-// TestBrokenStoresAreFound proves the suite: each of these stores must break a
-// rule, and the store without a fault none.
+// TestBrokenStoresAreFound tests the suite: each of these stores breaks a rule,
+// and the store without a fault breaks none.
 func TestBrokenStoresAreFound(t *testing.T) {
 	broken := func(s *brokenStore) []string {
 		var names []string
@@ -152,29 +152,29 @@ func TestBrokenStoresAreFound(t *testing.T) {
 		return names
 	}
 	if names := broken(newBrokenStore()); len(names) > 0 {
-		t.Errorf("a right store breaks %v", names)
+		t.Errorf("the store without a fault breaks %v", names)
 	}
 	for _, test := range []struct {
 		name  string
 		fault func(*brokenStore)
 		rule  string // one that it breaks
 	}{
-		{"no comparison", func(s *brokenStore) { s.comparesNothing = true }, "Conflict"},
-		{"comparison and writing in two steps", func(s *brokenStore) { s.comparesLater = true }, "SaveRace"},
-		{"a version that is not bumped", func(s *brokenStore) { s.keepsVersion = true }, "NextSave"},
-		{"a version that is bumped by two", func(s *brokenStore) { s.skipsVersions = true }, "FirstSave"},
+		{"a Save that compares nothing", func(s *brokenStore) { s.comparesNothing = true }, "Conflict"},
+		{"a Save that compares and writes in two steps", func(s *brokenStore) { s.comparesLater = true }, "SaveRace"},
+		{"a version that is not incremented", func(s *brokenStore) { s.keepsVersion = true }, "NextSave"},
+		{"a version that is incremented by two", func(s *brokenStore) { s.skipsVersions = true }, "FirstSave"},
 		{"stale reads", func(s *brokenStore) { s.readsStale = true }, "NextSave"},
-		{"slices shared with who saves", func(s *brokenStore) { s.sharesGiven = true }, "Copies"},
-		{"slices shared with who loads", func(s *brokenStore) { s.sharesLoaded = true }, "Copies"},
-		{"a Delete that leaves", func(s *brokenStore) { s.deletesNothing = true }, "Delete"},
-		{"a Delete of too much", func(s *brokenStore) { s.deletesOthers = true }, "UserIDs"},
+		{"slices shared with the caller of Save", func(s *brokenStore) { s.sharesGiven = true }, "Copies"},
+		{"slices shared with the caller of Load", func(s *brokenStore) { s.sharesLoaded = true }, "Copies"},
+		{"a Delete that removes nothing", func(s *brokenStore) { s.deletesNothing = true }, "Delete"},
+		{"a Delete that removes others", func(s *brokenStore) { s.deletesOthers = true }, "UserIDs"},
 		{"a conflict reported as success", func(s *brokenStore) { s.hidesConflicts = true }, "Conflict"},
 		{"an insert of any version", func(s *brokenStore) { s.insertsAnyVersion = true }, "NoRecordConflict"},
-		{"a record for everybody", func(s *brokenStore) { s.inventsRecords = true }, "UnknownUser"},
+		{"a record for every user", func(s *brokenStore) { s.inventsRecords = true }, "UnknownUser"},
 		{"a Delete that fails for unknown users", func(s *brokenStore) { s.failsUnknownDelete = true }, "UnknownUser"},
 		{"methods that are lost", func(s *brokenStore) { s.forgetsMethods = true }, "Methods"},
-		{"data that is cut", func(s *brokenStore) { s.cutsData = true }, "Data"},
-		{"a cancelled Load that is no record", func(s *brokenStore) { s.cancelledIsNoRecord = true }, "Context"},
+		{"data that is truncated", func(s *brokenStore) { s.cutsData = true }, "Data"},
+		{"a cancelled Load that returns ErrNoRecord", func(s *brokenStore) { s.cancelledIsNoRecord = true }, "Context"},
 		{"IDs folded to lower case", func(s *brokenStore) { s.key = strings.ToLower }, "UserIDs"},
 		{"IDs trimmed", func(s *brokenStore) { s.key = strings.TrimSpace }, "UserIDs"},
 		{"IDs cut to 254 bytes", func(s *brokenStore) { s.key = func(id string) string { return id[:min(len(id), 254)] } }, "UserIDs"},
@@ -186,5 +186,15 @@ func TestBrokenStoresAreFound(t *testing.T) {
 				t.Errorf("breaks %v, want %s among them", names, test.rule)
 			}
 		})
+	}
+}
+
+// TestUserIDsAreValid: the suite asks no store to keep a user ID that the engine
+// refuses.
+func TestUserIDsAreValid(t *testing.T) {
+	for _, id := range userIDs {
+		if err := mfa.CheckUserID(id); err != nil {
+			t.Errorf("%q: %v", id, err)
+		}
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/protekt/mfa/internal/proof/store"
 )
 
-// BenchmarkLogins: how much of what the server gives, logins get. The floor is
-// two Gets and one Put; Save needs a Get of its own.
+// BenchmarkLogins compares logins with what the server could do. The floor is two
+// Gets and one Put; Save needs one Get more.
 func BenchmarkLogins(b *testing.B) {
 	js := place(b)
 	name := bucket(b, js)

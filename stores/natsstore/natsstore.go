@@ -1,5 +1,5 @@
 // Package natsstore keeps MFA state in a key-value bucket of NATS JetStream,
-// whose servers replicate it. It is a mfa.Store: one key per user.
+// which its servers replicate. It provides an mfa.Store with one key per user.
 //
 //	js, err := jetstream.New(connection)
 //	...
@@ -9,10 +9,10 @@
 //	...
 //	engine, err := mfa.New(mfa.Config{Store: store, ...})
 //
-// Reads go to the leader of the bucket's stream. A bucket as jetstream makes it
-// answers from any replica, which may lag behind: a spent code would live
-// again, and a user who has just enrolled would be let in without one. Create
-// turns that off, and New refuses a bucket where it is on.
+// Reads go to the leader of the bucket's stream. By default, a bucket lets any
+// replica answer, and a replica may lag behind: it would accept a spent code
+// again, and let in a user who has just enrolled without asking for a code.
+// [Create] turns that off, and [New] refuses a bucket where it is on.
 package natsstore
 
 import (
@@ -20,23 +20,22 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/protekt/mfa"
-	"github.com/protekt/mfa/internal/userid"
 )
 
-// A Store is a mfa.Store in a bucket. It is safe for concurrent use.
+// A Store is an mfa.Store in a bucket. It is safe for concurrent use.
 type Store struct {
 	bucket string
 	kv     jetstream.KeyValue
 	stream jetstream.Stream
 }
 
-// Create makes a bucket for New, or makes one that is there fit for it: with
-// config's Replicas and MaxBytes, and answers of the leader alone.
+// Create creates a bucket for [New]. If the bucket exists, Create makes it
+// usable: it applies config's Replicas and MaxBytes and has only the leader
+// answer reads.
 func Create(ctx context.Context, js jetstream.JetStream, config jetstream.KeyValueConfig) error {
 	stream, err := js.Stream(ctx, streamOf(config.Bucket))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -61,9 +60,9 @@ func Create(ctx context.Context, js jetstream.JetStream, config jetstream.KeyVal
 	return check(settings)
 }
 
-// New returns a store in a bucket that is there. It refuses one that answers
-// from replicas or mirrors, or that forgets: keys that expire, old ones that make
-// room for new ones, and all of them where they are in memory alone.
+// New returns a store in an existing bucket. It refuses a bucket that reads
+// from replicas or mirrors, and one that loses keys: because they expire, because
+// new ones push them out, or because it is kept in memory only.
 func New(ctx context.Context, js jetstream.JetStream, bucket string) (*Store, error) {
 	kv, err := js.KeyValue(ctx, bucket)
 	if err != nil {
@@ -79,19 +78,20 @@ func New(ctx context.Context, js jetstream.JetStream, bucket string) (*Store, er
 	return &Store{bucket, kv, stream}, nil
 }
 
-// streamOf names the stream behind a bucket.
+// streamOf returns the name of the stream behind a bucket.
 func streamOf(bucket string) string { return "KV_" + bucket }
 
-// check sees whether a stream is fit to keep users.
+// check returns an error if a stream with these settings may lose records or
+// return old ones.
 func check(settings jetstream.StreamConfig) error {
 	fault := ""
 	switch {
 	case settings.AllowDirect:
-		fault = "answers from replicas, which lag behind: call natsstore.Create on it"
+		fault = "lets replicas answer, which lag behind: call natsstore.Create on it"
 	case settings.Mirror != nil:
 		fault = "is a mirror, which lags behind: use the bucket that it mirrors"
 	case settings.Storage != jetstream.FileStorage:
-		fault = "is in memory alone, and forgets all when its servers end: use jetstream.FileStorage"
+		fault = "is kept in memory only and lost when its servers stop: use jetstream.FileStorage"
 	case settings.MaxAge != 0:
 		fault = "lets keys expire: set no TTL"
 	case settings.Discard != jetstream.DiscardNew:
@@ -103,21 +103,27 @@ func check(settings jetstream.StreamConfig) error {
 	return nil
 }
 
-// key spells a user ID in the letters that keys may have.
-func key(userID string) string { return base64.RawURLEncoding.EncodeToString([]byte(userID)) }
+// key returns the key of a user, in the characters that keys may have.
+func key(userID string) (string, error) {
+	if err := mfa.CheckUserID(userID); err != nil {
+		return "", fmt.Errorf("natsstore: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString([]byte(userID)), nil
+}
 
 // Load implements [mfa.Store].
 func (s *Store) Load(ctx context.Context, userID string) (mfa.Record, error) {
-	record, _, err := s.load(ctx, userID)
+	key, err := key(userID)
+	if err != nil {
+		return mfa.Record{}, err
+	}
+	record, _, err := s.load(ctx, userID, key)
 	return record, err
 }
 
-// load gives the revision too.
-func (s *Store) load(ctx context.Context, userID string) (record mfa.Record, revision uint64, err error) {
-	if err := userid.Check(userID); err != nil {
-		return record, 0, fmt.Errorf("natsstore: %w", err)
-	}
-	entry, err := s.kv.Get(ctx, key(userID))
+// load returns a user's record and the revision of the key.
+func (s *Store) load(ctx context.Context, userID, key string) (record mfa.Record, revision uint64, err error) {
+	entry, err := s.kv.Get(ctx, key)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return record, 0, mfa.ErrNoRecord
 	}
@@ -130,34 +136,32 @@ func (s *Store) load(ctx context.Context, userID string) (record mfa.Record, rev
 	return record, entry.Revision(), nil
 }
 
-// Save implements [mfa.Store]. The bucket's revisions are counted over all
-// keys, so the version is in the value: Save looks for the revision that has
-// it, and replaces that one and no other.
+// Save implements [mfa.Store]. A bucket counts revisions over all of its keys,
+// so the version is stored in the value: Save finds the revision that holds it
+// and replaces only that one.
 func (s *Store) Save(ctx context.Context, record mfa.Record) error {
-	if err := userid.Check(record.UserID); err != nil {
-		return fmt.Errorf("natsstore: %w", err)
-	}
-	if record.Version < 0 || record.Version == math.MaxInt64 {
-		return fmt.Errorf("natsstore: there is no version after %d", record.Version)
+	key, err := key(record.UserID)
+	if err != nil {
+		return err
 	}
 	value, err := encode(record)
 	if err != nil {
 		return err
 	}
 	if record.Version == 0 {
-		if _, err = s.kv.Create(ctx, key(record.UserID), value); errors.Is(err, jetstream.ErrKeyExists) {
+		if _, err = s.kv.Create(ctx, key, value); errors.Is(err, jetstream.ErrKeyExists) {
 			return mfa.ErrConflict
 		}
 		return explain(ctx, "saving to", s.bucket, err)
 	}
-	stored, revision, err := s.load(ctx, record.UserID)
+	stored, revision, err := s.load(ctx, record.UserID, key)
 	if errors.Is(err, mfa.ErrNoRecord) || err == nil && stored.Version != record.Version {
 		return mfa.ErrConflict
 	}
 	if err != nil {
 		return err
 	}
-	if _, err = s.kv.Update(ctx, key(record.UserID), value, revision); errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+	if _, err = s.kv.Update(ctx, key, value, revision); errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
 		return mfa.ErrConflict
 	}
 	return explain(ctx, "saving to", s.bucket, err)
@@ -165,28 +169,30 @@ func (s *Store) Save(ctx context.Context, record mfa.Record) error {
 
 // Delete implements [mfa.Store]. It leaves no marker behind.
 func (s *Store) Delete(ctx context.Context, userID string) error {
-	if err := userid.Check(userID); err != nil {
-		return fmt.Errorf("natsstore: %w", err)
+	key, err := key(userID)
+	if err != nil {
+		return err
 	}
-	subject := "$KV." + s.bucket + "." + key(userID)
+	subject := "$KV." + s.bucket + "." + key
 	return explain(ctx, "deleting from", s.bucket, s.stream.Purge(ctx, jetstream.WithPurgeSubject(subject)))
 }
 
-// explain says what to do about an error, as far as that can be told; nil stays
-// nil.
+// explain returns err with what was being done and, for known faults, the cure.
+// It adds the error of a context that has ended, which the client may leave out.
+// It returns nil for nil.
 func explain(ctx context.Context, doing, bucket string, err error) error {
 	if err == nil {
 		return nil
+	}
+	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
+		err = fmt.Errorf("%w: %w", ended, err)
 	}
 	cure := ""
 	switch {
 	case errors.Is(err, jetstream.ErrBucketNotFound), errors.Is(err, jetstream.ErrStreamNotFound):
 		cure = ", which is missing (call natsstore.Create)"
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
-		cure = " (the server, or the account, has no JetStream: enable it)"
-	}
-	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
-		err = fmt.Errorf("%w: %w", ended, err)
+		cure = " (JetStream is not enabled for the server or the account: enable it)"
 	}
 	return fmt.Errorf("natsstore: %s bucket %s%s: %w", doing, bucket, cure, err)
 }

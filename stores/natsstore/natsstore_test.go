@@ -20,9 +20,10 @@ import (
 
 func TestMain(m *testing.M) { store.Main(m, open) }
 
+// server returns the URL of the server.
 func server() string { return store.Address("MFA_TEST_NATS", "nats://127.0.0.1:4222") }
 
-// connect goes on trying, as a host's connection does.
+// connect returns a connection that reconnects forever, as a host's does.
 func connect(server string) (*nats.Conn, jetstream.JetStream, error) {
 	connection, err := nats.Connect(server, nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(0, 0))
 	if err != nil {
@@ -32,7 +33,7 @@ func connect(server string) (*nats.Conn, jetstream.JetStream, error) {
 	return connection, js, err
 }
 
-// open is for the proof of stores: an address is a bucket and a server.
+// open is a store.Opener. An address is a bucket and a server.
 func open(address string) (mfa.Store, func(), error) {
 	bucket, server, _ := strings.Cut(address, " ")
 	connection, js, err := connect(server)
@@ -48,7 +49,7 @@ func open(address string) (mfa.Store, func(), error) {
 	return store, connection.Close, nil
 }
 
-// place connects, or skips the test.
+// place connects to the server, or skips the test if there is none.
 func place(t testing.TB) jetstream.JetStream {
 	t.Helper()
 	connection, js, err := connect(server())
@@ -62,7 +63,7 @@ func place(t testing.TB) jetstream.JetStream {
 	return js
 }
 
-// bucket makes one that no other test has.
+// bucket creates a bucket for the test alone and returns its name.
 func bucket(t testing.TB, js jetstream.JetStream) string {
 	t.Helper()
 	name := "mfa_test_" + rand.Text()[:12]
@@ -108,7 +109,7 @@ func behindProxy(t *testing.T, test func(*testing.T, *store.Proxy, func() (mfa.S
 	test(t, proxy, func() (mfa.Store, func(), error) { return open(name + " nats://" + proxy.Addr) })
 }
 
-// ada is the key of that user.
+// ada is the key of the user "ada".
 const ada = "YWRh"
 
 func TestLimits(t *testing.T) {
@@ -125,9 +126,9 @@ func TestLimits(t *testing.T) {
 	})
 }
 
-// TestForeignValues: what somebody else has written is no record, and not
-// nothing either.
-func TestForeignValues(t *testing.T) {
+// TestForeignValueIsAnError: a value that something else has written is neither a
+// record nor "no record".
+func TestForeignValueIsAnError(t *testing.T) {
 	js := place(t)
 	name := bucket(t, js)
 	store := newStore(t, js, name)
@@ -139,7 +140,7 @@ func TestForeignValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	if record, err := store.Load(t.Context(), "ada"); err != nil || record.Version != 7 {
-		t.Errorf("a right one: %+v, %v", record, err)
+		t.Errorf("a valid value: %+v, %v", record, err)
 	}
 	for _, foreign := range []string{"", "x", "1 1", "2 1 totp\nx", "1 0 \nx", "1 -1 \nx", "1 1 totp sms\nx", "1 x \n"} {
 		if _, err := kv.PutString(t.Context(), ada, foreign); err != nil {
@@ -149,14 +150,28 @@ func TestForeignValues(t *testing.T) {
 			t.Errorf("%q is read as %+v, %v", foreign, record, err)
 		}
 		if err := store.Save(t.Context(), mfa.Record{UserID: "ada", Version: 7}); err == nil {
-			t.Errorf("%q is saved over", foreign)
+			t.Errorf("%q is overwritten", foreign)
 		}
 	}
 }
 
-// TestDeleted: the user leaves nothing behind, and a marker that another tool
-// leaves is nothing.
-func TestDeleted(t *testing.T) {
+// TestMethodsThatWouldBreakTheLineAreRefused: they would make the value unreadable.
+func TestMethodsThatWouldBreakTheLineAreRefused(t *testing.T) {
+	js := place(t)
+	store := newStore(t, js, bucket(t, js))
+	for _, method := range []mfa.Method{"a b", "a\nb"} {
+		if err := store.Save(t.Context(), mfa.Record{UserID: "ada", Methods: []mfa.Method{method}}); err == nil {
+			t.Errorf("%q is saved", method)
+		}
+		if _, err := store.Load(t.Context(), "ada"); !errors.Is(err, mfa.ErrNoRecord) {
+			t.Errorf("%q: %v", method, err)
+		}
+	}
+}
+
+// TestDeleteLeavesNothing: Delete leaves no marker behind, and one that another
+// tool leaves counts as no record.
+func TestDeleteLeavesNothing(t *testing.T) {
 	js := place(t)
 	name := bucket(t, js)
 	store := newStore(t, js, name)
@@ -180,7 +195,7 @@ func TestDeleted(t *testing.T) {
 			t.Errorf("round %d: %v", round, err)
 		}
 		if err := store.Save(t.Context(), mfa.Record{UserID: "ada", Version: 1}); !errors.Is(err, mfa.ErrConflict) {
-			t.Errorf("round %d: the old version is taken: %v", round, err)
+			t.Errorf("round %d: Save of the deleted version: %v, want ErrConflict", round, err)
 		}
 	}
 	stream, err := js.Stream(t.Context(), "KV_"+name)
@@ -192,11 +207,12 @@ func TestDeleted(t *testing.T) {
 	}
 }
 
-// TestBuckets: those that may tell what is not so, or forget, are refused.
-func TestBuckets(t *testing.T) {
+// TestNewRefusesUnfitBuckets: New refuses buckets that may return old records or
+// lose them, and Create makes a bucket fit where it can.
+func TestNewRefusesUnfitBuckets(t *testing.T) {
 	js := place(t)
 	ctx := t.Context()
-	make := func(config jetstream.KeyValueConfig) string {
+	create := func(config jetstream.KeyValueConfig) string {
 		config.Bucket = "mfa_test_" + rand.Text()[:12]
 		if _, err := js.CreateKeyValue(ctx, config); err != nil {
 			t.Fatal(err)
@@ -210,35 +226,35 @@ func TestBuckets(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, says)
 		}
 	}
-	plain := make(jetstream.KeyValueConfig{})
+	plain := create(jetstream.KeyValueConfig{})
 	refused(plain, "natsstore.Create")
-	for range 2 { // and it may be called again
+	for range 2 { // Create may be called again
 		if err := natsstore.Create(ctx, js, jetstream.KeyValueConfig{Bucket: plain}); err != nil {
 			t.Error(err)
 		}
 		newStore(t, js, plain)
 	}
-	expiring := make(jetstream.KeyValueConfig{TTL: time.Hour})
+	expiring := create(jetstream.KeyValueConfig{TTL: time.Hour})
 	if err := natsstore.Create(ctx, js, jetstream.KeyValueConfig{Bucket: expiring}); err == nil || !strings.Contains(err.Error(), "TTL") {
 		t.Errorf("an expiring bucket: %v", err)
 	}
 	refused(expiring, "TTL")
-	inMemory := make(jetstream.KeyValueConfig{Storage: jetstream.MemoryStorage})
+	inMemory := create(jetstream.KeyValueConfig{Storage: jetstream.MemoryStorage})
 	if err := natsstore.Create(ctx, js, jetstream.KeyValueConfig{Bucket: inMemory}); err == nil || !strings.Contains(err.Error(), "FileStorage") {
 		t.Errorf("a bucket in memory: %v", err)
 	}
 	refused(inMemory, "FileStorage")
-	told := jetstream.KeyValueConfig{Bucket: plain, MaxBytes: 5 << 20, Replicas: 3}
-	if err := natsstore.Create(ctx, js, told); err == nil { // some servers that are alone refuse replicas
+	wanted := jetstream.KeyValueConfig{Bucket: plain, MaxBytes: 5 << 20, Replicas: 3}
+	if err := natsstore.Create(ctx, js, wanted); err == nil { // some single servers refuse replicas
 		stream, err := js.Stream(ctx, "KV_"+plain)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if is := stream.CachedInfo().Config; is.MaxBytes != told.MaxBytes || is.Replicas != told.Replicas {
-			t.Errorf("a bucket that is there has %d bytes and %d replicas after Create", is.MaxBytes, is.Replicas)
+		if got := stream.CachedInfo().Config; got.MaxBytes != wanted.MaxBytes || got.Replicas != wanted.Replicas {
+			t.Errorf("an existing bucket has %d bytes and %d replicas after Create", got.MaxBytes, got.Replicas)
 		}
 	}
-	dropping := make(jetstream.KeyValueConfig{MaxBytes: 1 << 20})
+	dropping := create(jetstream.KeyValueConfig{MaxBytes: 1 << 20})
 	stream, err := js.Stream(ctx, "KV_"+dropping)
 	if err != nil {
 		t.Fatal(err)

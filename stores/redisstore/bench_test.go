@@ -7,8 +7,8 @@ import (
 	"github.com/protekt/mfa/internal/proof/store"
 )
 
-// BenchmarkLogins: how much of what the server gives, logins get. The floor is
-// two HMGET and one HSET.
+// BenchmarkLogins compares logins with what the server could do. The floor is two
+// HMGET and one HSET.
 func BenchmarkLogins(b *testing.B) {
 	client, prefix := place(b)
 	store.BenchmarkLogins(b, newStore(b, client, prefix), func(ctx context.Context, user string, data []byte) error {

@@ -16,7 +16,8 @@ import (
 	"github.com/protekt/mfa/mfatest"
 )
 
-// startServer starts a Redis of the test's own, with these settings.
+// startServer starts a Redis server for the test alone, with these settings, and
+// returns its address.
 func startServer(t *testing.T, settings ...string) (addr string) {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
@@ -40,13 +41,14 @@ func startServer(t *testing.T, settings ...string) (addr string) {
 	defer client.Close()
 	for over := time.Now().Add(30 * time.Second); client.Ping(t.Context()).Err() != nil; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(over) {
-			t.Fatal("the server does not come up")
+			t.Fatal("the server does not start")
 		}
 	}
 	return addr
 }
 
-// TestCluster: a cluster refuses a script that touches more than its one key.
+// TestCluster: the store works on a cluster, which refuses commands and scripts
+// that use more than one key.
 func TestCluster(t *testing.T) {
 	addr := startServer(t, "--cluster-enabled", "yes")
 	ctx := t.Context()
@@ -60,7 +62,7 @@ func TestCluster(t *testing.T) {
 			break
 		}
 		if time.Now().After(over) {
-			t.Fatal("the cluster does not come up")
+			t.Fatal("the cluster does not start")
 		}
 	}
 	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{addr}})
@@ -72,9 +74,9 @@ func TestCluster(t *testing.T) {
 	})
 }
 
-// TestWhatIsSavedSurvivesAKill: with appendonly and appendfsync always, a server
-// that is killed comes back with all that it has told.
-func TestWhatIsSavedSurvivesAKill(t *testing.T) {
+// TestSavedRecordsSurviveAKill: with appendonly and appendfsync always, a killed
+// server comes back with everything that it has acknowledged.
+func TestSavedRecordsSurviveAKill(t *testing.T) {
 	path, err := exec.LookPath("redis-server")
 	store.Require(t, "program redis-server", err)
 	directory := t.TempDir()
@@ -90,41 +92,41 @@ func TestWhatIsSavedSurvivesAKill(t *testing.T) {
 		defer cancel()
 		for client.Ping(ctx).Err() != nil {
 			if ctx.Err() != nil {
-				t.Fatal("the server does not come up")
+				t.Fatal("the server does not start")
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
 		return server
 	}
-	told := int64(0)
+	acknowledged := int64(0)
 	for range 3 {
 		server := start()
 		store := newStore(t, client, "")
-		if told > 0 {
-			if record, err := store.Load(t.Context(), "ada"); err != nil || record.Version < told || record.Version > told+1 {
-				t.Fatalf("version %d was told; after the kill there is %d, %v", told, record.Version, err)
+		if acknowledged > 0 {
+			if record, err := store.Load(t.Context(), "ada"); err != nil || record.Version < acknowledged || record.Version > acknowledged+1 {
+				t.Fatalf("version %d was acknowledged; after the kill there is %d, %v", acknowledged, record.Version, err)
 			} else {
-				told = record.Version
+				acknowledged = record.Version
 			}
 		}
 		killed := make(chan error)
 		go func() {
-			time.Sleep(50 * time.Millisecond) // into the middle of something
+			time.Sleep(50 * time.Millisecond) // so that the kill comes in the middle of a Save
 			killed <- server.Process.Kill()
 		}()
 		for {
-			err := store.Save(t.Context(), mfa.Record{UserID: "ada", Version: told, Data: []byte("x")})
+			err := store.Save(t.Context(), mfa.Record{UserID: "ada", Version: acknowledged, Data: []byte("x")})
 			if err != nil {
 				break
 			}
-			told++
+			acknowledged++
 		}
 		if err := <-killed; err != nil {
 			t.Error(err)
 		}
 		server.Wait()
 		client.Close()
-		if told == 0 {
+		if acknowledged == 0 {
 			t.Fatal("nothing was saved before the kill")
 		}
 	}

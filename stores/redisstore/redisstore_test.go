@@ -19,9 +19,10 @@ import (
 
 func TestMain(m *testing.M) { store.Main(m, open) }
 
+// server returns the URL of the server.
 func server() string { return store.Address("MFA_TEST_REDIS", "redis://127.0.0.1:6379/0") }
 
-// open is for the proof of stores: an address is a prefix and a server.
+// open is a store.Opener. An address is a prefix and a server.
 func open(address string) (mfa.Store, func(), error) {
 	prefix, server, _ := strings.Cut(address, " ")
 	client, err := connect(server)
@@ -40,12 +41,13 @@ func connect(server string) (*redis.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	options.DialerRetries = 1                          // at once, in the test of outages
-	options.ReadTimeout, options.WriteTimeout = -1, -1 // contexts alone end calls
+	options.DialerRetries = 1                          // so that an outage shows at once
+	options.ReadTimeout, options.WriteTimeout = -1, -1 // only contexts end calls
 	return redis.NewClient(options), nil
 }
 
-// place connects, or skips the test, and gives a prefix that no other test has.
+// place connects to the server, or skips the test if there is none. It returns a
+// prefix for the test alone.
 func place(t testing.TB) (client *redis.Client, prefix string) {
 	t.Helper()
 	client, err := connect(server())
@@ -83,7 +85,7 @@ func newStore(t testing.TB, client redis.UniversalClient, prefix string) *rediss
 func TestStore(t *testing.T) {
 	client, prefix := place(t)
 	mfatest.TestStore(t, func(t *testing.T) mfa.Store {
-		prefix += "x" // none is the start of another's, with the colon after it
+		prefix += "x" // with the colon, no prefix is the start of another
 		return newStore(t, client, prefix+":")
 	})
 }
@@ -117,7 +119,7 @@ func TestLimits(t *testing.T) {
 	})
 }
 
-// TestNoExpiry: a record stays until it is deleted.
+// TestNoExpiry: a record never expires.
 func TestNoExpiry(t *testing.T) {
 	client, prefix := place(t)
 	store := newStore(t, client, prefix)
@@ -131,13 +133,14 @@ func TestNoExpiry(t *testing.T) {
 	}
 }
 
-// TestClients: those that may tell what is not so are refused.
-func TestClients(t *testing.T) {
+// TestNewRefusesUnfitClients: New refuses clients that may return old records or
+// miss existing ones.
+func TestNewRefusesUnfitClients(t *testing.T) {
 	good := &redis.Options{Addr: "127.0.0.1:1"}
 	goodCluster := &redis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}}
 	for name, test := range map[string]struct {
 		client redis.UniversalClient
-		says   string // "" for taken
+		says   string // in the error; "" if the client is accepted
 	}{
 		"client":              {redis.NewClient(good), ""},
 		"cluster":             {redis.NewClusterClient(goodCluster), ""},
@@ -159,9 +162,9 @@ func TestClients(t *testing.T) {
 	}
 }
 
-// TestWhatToDo: a mistake of the host's is an error that says the cure, and
-// never "no record" or a conflict.
-func TestWhatToDo(t *testing.T) {
+// TestErrorsNameTheCure: a mistake of the host's is an error that says what to do
+// about it, and never "no record" or a conflict.
+func TestErrorsNameTheCure(t *testing.T) {
 	client, prefix := place(t)
 	store := newStore(t, client, prefix)
 	say := func(name string, store *redisstore.Store, want string) {
@@ -169,7 +172,7 @@ func TestWhatToDo(t *testing.T) {
 		_, err := store.Load(t.Context(), name)
 		for call, err := range map[string]error{"Load": err, "Save": store.Save(t.Context(), mfa.Record{UserID: name, Version: 1})} {
 			if call == "Save" && want == "field" {
-				continue // which need not look
+				continue // Save reads only the version
 			}
 			if err == nil || errors.Is(err, mfa.ErrNoRecord) || errors.Is(err, mfa.ErrConflict) || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s of %s: %v; want it to say %q", call, name, err, want)
@@ -184,13 +187,13 @@ func TestWhatToDo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	say("text", store, "no hash")
+	say("text", store, "not a hash")
 	say("half", store, "field")
 	if err := client.HSet(t.Context(), prefix+"number", "version", "one", "methods", "", "data", "").Err(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := store.Load(t.Context(), "number"); err == nil || errors.Is(err, mfa.ErrNoRecord) {
-		t.Errorf("a version that is no number: %v", err)
+		t.Errorf("a version that is not a number: %v", err)
 	}
 	other, err := connect(server())
 	if err != nil {
@@ -200,8 +203,8 @@ func TestWhatToDo(t *testing.T) {
 	say("ada", newStore(t, other, prefix), "keep it open")
 }
 
-// TestAFlushedScriptIsSentAgain: a server that has restarted knows no scripts.
-func TestAFlushedScriptIsSentAgain(t *testing.T) {
+// TestUnknownScriptIsSentAgain: a server forgets its scripts when it restarts.
+func TestUnknownScriptIsSentAgain(t *testing.T) {
 	client, prefix := place(t)
 	store := newStore(t, client, prefix)
 	for version := range int64(2) {
@@ -214,12 +217,13 @@ func TestAFlushedScriptIsSentAgain(t *testing.T) {
 	}
 }
 
-// TestALostAnswerIsNoConflict: the client does not save again what may be saved.
-func TestALostAnswerIsNoConflict(t *testing.T) {
+// TestSaveIsNotResent: the client does not resend a Save whose answer was lost,
+// since the second would conflict with the first.
+func TestSaveIsNotResent(t *testing.T) {
 	client, prefix := place(t)
 	proxy := store.NewProxy(t, client.Options().Addr)
 	options := *client.Options()
-	options.Addr, options.MaxRetries = proxy.Addr, 3 // as it is without a word
+	options.Addr, options.MaxRetries = proxy.Addr, 3 // go-redis's default
 	through := redis.NewClient(&options)
 	defer through.Close()
 	store := newStore(t, through, prefix)
@@ -228,9 +232,36 @@ func TestALostAnswerIsNoConflict(t *testing.T) {
 	}
 	proxy.LoseAnswer()
 	if err := store.Save(t.Context(), mfa.Record{UserID: "ada", Version: 1}); err == nil || errors.Is(err, mfa.ErrConflict) {
-		t.Errorf("%v, want the fault of the network", err)
+		t.Errorf("%v, want the error of the network", err)
 	}
 	if record, err := store.Load(t.Context(), "ada"); err != nil || record.Version != 2 {
-		t.Errorf("version %d, %v: the answer alone was to be lost", record.Version, err)
+		t.Errorf("version %d, %v; want 2, since only the answer was lost", record.Version, err)
 	}
+}
+
+// panics is a hook of the client's that panics on every command.
+type panics struct{}
+
+func (panics) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (panics) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (panics) ProcessHook(redis.ProcessHook) redis.ProcessHook {
+	return func(context.Context, redis.Cmder) error { panic("a hook's") }
+}
+
+// TestPanicReachesTheCaller: a panic in the client comes out of the call, where
+// the caller can recover it.
+func TestPanicReachesTheCaller(t *testing.T) {
+	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})
+	defer client.Close()
+	client.AddHook(panics{})
+	defer func() {
+		if p := recover(); p != "a hook's" {
+			t.Errorf("panic %v, want the hook's", p)
+		}
+	}()
+	newStore(t, client, "").Load(t.Context(), "ada")
 }

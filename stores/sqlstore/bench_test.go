@@ -11,13 +11,13 @@ import (
 	"github.com/protekt/mfa/stores/sqlstore"
 )
 
-// BenchmarkLogins: how much of what the database gives, logins get.
+// BenchmarkLogins compares logins with what the database could do.
 func BenchmarkLogins(b *testing.B) {
 	for _, d := range []database{pgx, libpq, mariaDB, sqlite} {
 		b.Run(d.name, func(b *testing.B) {
 			p := d.place(b)
 			if d.dialect == sqlstore.SQLite {
-				p.db.SetMaxOpenConns(1) // as README asks for
+				p.db.SetMaxOpenConns(1) // as the README recommends
 			}
 			options := p.options()
 			store.BenchmarkLogins(b, p.store(b, options), p.floor(b, options.Table))
@@ -25,8 +25,8 @@ func BenchmarkLogins(b *testing.B) {
 	}
 }
 
-// floor is two SELECTs and one UPDATE of the whole row by primary key, prepared
-// where the store prepares.
+// floor returns a floor of two SELECTs and one UPDATE of the whole row by primary
+// key, prepared where the store prepares.
 func (p *place) floor(b *testing.B, table string) store.Floor {
 	arg := func(n int) string {
 		if p.dialect == sqlstore.PostgreSQL {
@@ -56,7 +56,7 @@ func (p *place) floor(b *testing.B, table string) store.Floor {
 		})
 }
 
-// both reads twice and writes once.
+// both returns a floor that reads twice and writes once.
 func (p *place) both(first string, read func(ctx context.Context, args ...any) *sql.Row,
 	write func(ctx context.Context, args ...any) (sql.Result, error)) store.Floor {
 	return func(ctx context.Context, user string, data []byte) error {

@@ -14,17 +14,18 @@ import (
 	"github.com/protekt/mfa"
 )
 
-// broken wraps a store with a fault that the proofs must find, as the
-// environment says.
+// brokenVariable is the environment variable that names the fault of the stores
+// in this process.
 const brokenVariable = "MFA_TEST_BROKEN"
 
+// broken wraps a store with the fault that the environment names, if any.
 func broken(store mfa.Store) mfa.Store {
 	switch os.Getenv(brokenVariable) {
 	case "the last writer wins":
 		return lastWriterWins{store}
-	case "some saves are told but not done":
+	case "some saves are acknowledged but not done":
 		return &forgetful{Store: store}
-	case "a fault is no record":
+	case "a fault becomes no record":
 		return optimist{store}
 	case "calls outlive their contexts":
 		return outliver{store}
@@ -32,7 +33,7 @@ func broken(store mfa.Store) mfa.Store {
 	return store
 }
 
-// lastWriterWins saves over whatever is there.
+// lastWriterWins overwrites whatever is stored.
 type lastWriterWins struct{ mfa.Store }
 
 func (s lastWriterWins) Save(ctx context.Context, record mfa.Record) error {
@@ -49,7 +50,7 @@ func (s lastWriterWins) Save(ctx context.Context, record mfa.Record) error {
 	}
 }
 
-// forgetful forgets every eleventh save of a process.
+// forgetful drops every eleventh Save of a process.
 type forgetful struct {
 	mfa.Store
 	saves atomic.Int64
@@ -62,7 +63,7 @@ func (s *forgetful) Save(ctx context.Context, record mfa.Record) error {
 	return s.Store.Save(ctx, record)
 }
 
-// optimist takes a fault for a user without MFA.
+// optimist reports every fault as a user without MFA.
 type optimist struct{ mfa.Store }
 
 func (s optimist) Load(ctx context.Context, userID string) (mfa.Record, error) {
@@ -73,24 +74,25 @@ func (s optimist) Load(ctx context.Context, userID string) (mfa.Record, error) {
 	return record, err
 }
 
-// outliver goes on when a context is over.
+// outliver ignores the ends of contexts.
 type outliver struct{ mfa.Store }
 
 func (s outliver) Load(ctx context.Context, userID string) (mfa.Record, error) {
 	return s.Store.Load(context.WithoutCancel(ctx), userID)
 }
 
-// TestTheProofsFindBrokenStores runs them on stores that are broken on purpose.
-func TestTheProofsFindBrokenStores(t *testing.T) {
+// TestBrokenStoresAreFound: the tests of this package find stores that are broken
+// on purpose.
+func TestBrokenStoresAreFound(t *testing.T) {
 	for _, test := range []struct{ fault, proof, says string }{
 		{"the last writer wins", "^TestProcesses$/^SQLite$", "TestProcesses/SQLite/one_TOTP_code"},
-		{"some saves are told but not done", "^TestCrash$/^SQLite$", "was told of something|does not get in|no pending enrollment|is taken"},
-		{"a fault is no record", "^TestOutage$/^MariaDB$", "an outage became"},
+		{"some saves are acknowledged but not done", "^TestCrash$/^SQLite$", "was acknowledged|cannot log in|no pending enrollment|is accepted"},
+		{"a fault becomes no record", "^TestOutage$/^MariaDB$", "an outage became"},
 		{"calls outlive their contexts", "^TestHang$/^MariaDB$", "Load does not end with its context"},
 	} {
 		t.Run(test.fault, func(t *testing.T) {
 			if strings.Contains(test.proof, "MariaDB") {
-				mariaDB.place(t) // or skip
+				mariaDB.place(t) // which skips the test if there is no server
 			}
 			self, err := os.Executable()
 			if err != nil {

@@ -23,7 +23,7 @@ import (
 	"github.com/protekt/mfa/stores/sqlstore"
 )
 
-// A database is one server through one driver.
+// A database is a server, or SQLite, used through one driver.
 type database struct {
 	name    string
 	driver  string
@@ -38,7 +38,7 @@ var (
 	sqlite   = database{"SQLite", "sqlite", sqlstore.SQLite, sqliteDSN}
 	all      = []database{pgx, libpq, mariaDB, sqlite}
 	servers  = []database{pgx, libpq, mariaDB}
-	settings = []database{ // that change what a driver says
+	settings = []database{ // with settings that change what a driver sends
 		{"PostgreSQL by pgx, simple protocol", "pgx", sqlstore.PostgreSQL, also(postgresDSN, "default_query_exec_mode", "simple_protocol")},
 		{"PostgreSQL by pgx, as for a pooler", "pgx", sqlstore.PostgreSQL, also(postgresDSN, "default_query_exec_mode", "exec")},
 		{"PostgreSQL by lib-pq, as for a pooler", "postgres", sqlstore.PostgreSQL, also(postgresDSN, "binary_parameters", "yes")},
@@ -49,7 +49,8 @@ var (
 	}
 )
 
-// each runs a test on each database that is there.
+// each runs a test on each of the databases. The test skips those without a
+// server.
 func each(t *testing.T, databases []database, test func(t *testing.T, d database)) {
 	for _, d := range databases {
 		t.Run(d.name, func(t *testing.T) { test(t, d) })
@@ -64,13 +65,13 @@ func mysqlDSN(testing.TB) string {
 	return store.Address("MFA_TEST_MYSQL", "root@tcp(127.0.0.1:3306)/test")
 }
 
-// sqliteDSN is a new file with what README asks for.
+// sqliteDSN returns a data source name for a new file, with the README's settings.
 func sqliteDSN(t testing.TB) string {
 	path := filepath.Join(t.TempDir(), "mfa.db")
 	return "file:" + path + "?_pragma=busy_timeout(60000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
 }
 
-// also adds a parameter to a data source name.
+// also returns dsn with a parameter added.
 func also(dsn func(testing.TB) string, key, value string) func(testing.TB) string {
 	return func(t testing.TB) string {
 		mark := "?"
@@ -81,7 +82,8 @@ func also(dsn func(testing.TB) string, key, value string) func(testing.TB) strin
 	}
 }
 
-// through is the same data source behind a proxy.
+// through starts a proxy in front of the server of dsn, and returns it with the
+// data source name that goes through it.
 func (d database) through(t testing.TB, dsn string) (*store.Proxy, string) {
 	if d.dialect == sqlstore.MySQL {
 		config, err := mysql.ParseDSN(dsn)
@@ -101,7 +103,7 @@ func (d database) through(t testing.TB, dsn string) (*store.Proxy, string) {
 	return proxy, u.String()
 }
 
-// A place is where a test has its tables to itself.
+// A place is a schema, or a file of SQLite, for one test alone.
 type place struct {
 	database
 	dsn    string
@@ -109,11 +111,12 @@ type place struct {
 	db     *sql.DB
 }
 
-// connections is enough for the goroutines of four processes without reaching
-// PostgreSQL's usual limit of 100.
+// connections is the size of a pool: four processes stay below PostgreSQL's usual
+// limit of 100.
 const connections = 16
 
-// place connects, or skips the test, and cleans up after it.
+// place connects to the database, or skips the test if there is no server. It
+// removes everything after the test.
 func (d database) place(t testing.TB) *place {
 	t.Helper()
 	p := &place{database: d, dsn: d.dsn(t)}
@@ -157,7 +160,7 @@ func (p *place) exec(t testing.TB, statement string, args ...any) {
 
 var tables atomic.Int64
 
-// options name a table that no other test has.
+// options returns options with a table for one store alone.
 func (p *place) options() sqlstore.Options {
 	table := fmt.Sprintf("users_%d", tables.Add(1))
 	if p.schema != "" {
@@ -166,7 +169,7 @@ func (p *place) options() sqlstore.Options {
 	return sqlstore.Options{Table: table}
 }
 
-// store is an empty one.
+// store returns an empty store.
 func (p *place) store(t testing.TB, options sqlstore.Options) *sqlstore.Store {
 	t.Helper()
 	store, err := sqlstore.New(p.db, p.dialect, options)
@@ -179,12 +182,12 @@ func (p *place) store(t testing.TB, options sqlstore.Options) *sqlstore.Store {
 	return store
 }
 
-// address is what another process needs to open the same table.
+// address returns the address at which open opens the same table.
 func (p *place) address(options sqlstore.Options) string {
 	return strings.Join([]string{p.driver, fmt.Sprint(int(p.dialect)), options.Table, p.dsn}, " ")
 }
 
-// open is for the proof of stores: the store at an address, with a pool of its own.
+// open is a store.Opener. Each store has a pool of its own.
 func open(address string) (mfa.Store, func(), error) {
 	parts := strings.SplitN(address, " ", 4)
 	if len(parts) != 4 {

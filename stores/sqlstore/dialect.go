@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// A Dialect is the SQL that a database speaks.
+// A Dialect identifies the SQL that a database speaks.
 type Dialect int
 
 const (
 	PostgreSQL Dialect = iota + 1
-	MySQL              // MariaDB too
+	MySQL              // and MariaDB
 	SQLite
 )
 
-// String is the name of the database.
+// String returns the name of the database.
 func (d Dialect) String() string {
 	switch d {
 	case PostgreSQL:
@@ -28,8 +28,8 @@ func (d Dialect) String() string {
 	return fmt.Sprintf("Dialect(%d)", int(d))
 }
 
-// maxName is how long a name may be, in bytes: PostgreSQL cuts longer ones off
-// without a word.
+// maxName is the greatest length of a name, in bytes: PostgreSQL silently
+// truncates longer ones.
 const maxName = 63
 
 // quote quotes the name of a table, or of a schema and a table.
@@ -44,14 +44,15 @@ func (d Dialect) quote(name string) (string, error) {
 	}
 	for i, part := range parts {
 		if part == "" || len(part) > maxName || strings.ContainsRune(part, 0) {
-			return "", fmt.Errorf("sqlstore: Options.Table %q: a name is 1 to %d bytes, none of them NUL", name, maxName)
+			return "", fmt.Errorf("sqlstore: Options.Table %q: a name must be 1 to %d bytes, without NUL", name, maxName)
 		}
 		parts[i] = mark + strings.ReplaceAll(part, mark, mark+mark) + mark
 	}
 	return strings.Join(parts, "."), nil
 }
 
-// bind numbers the question marks of a statement where the database wants that.
+// bind returns a statement with its question marks numbered, for databases that
+// want that.
 func (d Dialect) bind(statement string) string {
 	if d != PostgreSQL {
 		return statement
@@ -66,13 +67,15 @@ func (d Dialect) bind(statement string) string {
 	return b.String()
 }
 
-// find looks for a user's row, and gives back the user ID that it was given.
+// find returns the statement that finds a user's row. Its result repeats the
+// user ID that was asked for.
 //
-// In PostgreSQL no row at all is no answer. A pooler between lib/pq and the
-// server can run a statement's parameters with another client's statement
-// (lib/pq sends the two apart, unless binary_parameters is set), and "no MFA"
-// must not come of that. So too each statement has a number of parameters of its
-// own: those of a SELECT never fit the DELETE.
+// In PostgreSQL the result always has a row, and an empty result is an error. A
+// pooler between lib/pq and the server can run the parameters of one client with
+// the statement of another, since lib/pq sends the two apart unless
+// binary_parameters is set, and that must never look like "no MFA". For the same
+// reason no two statements take the same number of parameters: those of a SELECT
+// never fit the DELETE.
 func (d Dialect) find() string {
 	if d == PostgreSQL {
 		return "SELECT asked.user_id, version, methods, data FROM (SELECT CAST(? AS text) AS user_id) AS asked LEFT JOIN TABLE AS stored ON stored.user_id = ?"
@@ -80,8 +83,8 @@ func (d Dialect) find() string {
 	return "SELECT ?, version, methods, data FROM TABLE WHERE user_id = ?"
 }
 
-// now is the database's clock, in UTC. It is for people who look at the table:
-// the engine has a clock of its own.
+// now returns the expression for the database's clock, in UTC. It is for people
+// who look at the table: the engine has a clock of its own.
 func (d Dialect) now() string {
 	switch d {
 	case MySQL:
@@ -92,9 +95,10 @@ func (d Dialect) now() string {
 	return "now()"
 }
 
-// unlessTaken makes an INSERT change nothing where the user has a row. MySQL
-// has nothing like it that counts the same with CLIENT_FOUND_ROWS, or that
-// hides no other error: there the unique violation tells.
+// unlessTaken returns the clause that makes an INSERT change nothing if the user
+// has a row. MySQL has no such clause that counts the same rows with
+// CLIENT_FOUND_ROWS and hides no other error; there, the unique violation shows
+// the conflict.
 func (d Dialect) unlessTaken() string {
 	if d == MySQL {
 		return ""
@@ -102,7 +106,7 @@ func (d Dialect) unlessTaken() string {
 	return " ON CONFLICT (user_id) DO NOTHING"
 }
 
-// prepares tells whether statements are kept prepared: the drivers of MySQL and
-// SQLite would prepare them anew each time. PostgreSQL's do better by
-// themselves, as a pooler that stands between may need.
+// prepares reports whether the store keeps statements prepared: the drivers of
+// MySQL and SQLite would prepare them anew each time. The drivers of PostgreSQL
+// decide better themselves, since that depends on the pooler in between.
 func (d Dialect) prepares() bool { return d != PostgreSQL }

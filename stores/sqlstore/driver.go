@@ -6,17 +6,17 @@ import (
 	"slices"
 )
 
-// punctual are the drivers that end a call with its context, also while the
-// server hangs. lib/pq is none: it waits for the server's answer to its request
-// to cancel. What wraps a driver is not known to be one.
+// punctual lists the packages of the drivers that end a call with its context
+// even while the server hangs. lib/pq does not: it waits for the server to answer
+// its request to cancel. A driver that wraps another is not known to do so.
 var punctual = []string{
 	"github.com/go-sql-driver/mysql",
 	"github.com/jackc/pgx/v5/stdlib",
 	"modernc.org/sqlite",
 }
 
-// endsCalls tells whether db's driver is one of those.
-func endsCalls(db *sql.DB) bool {
+// isPunctual reports whether db's driver is one of punctual.
+func isPunctual(db *sql.DB) bool {
 	driver := reflect.TypeOf(db.Driver())
 	if driver != nil && driver.Kind() == reflect.Pointer {
 		driver = driver.Elem()

@@ -12,12 +12,12 @@ import (
 	"github.com/protekt/mfa/stores/sqlstore"
 )
 
-// A deaf driver does not listen to contexts: a call ends when the test lets it.
+// A deaf driver ignores contexts: a call ends when the test sends an answer.
 type deaf struct {
 	driver.Conn
 	called chan struct{}
 	answer chan error
-	data   chan []byte // what the call works with then
+	data   chan []byte // receives the call's data after the answer
 	panics bool
 }
 
@@ -25,7 +25,7 @@ func (d *deaf) Connect(context.Context) (driver.Conn, error) { return d, nil }
 func (d *deaf) Driver() driver.Driver                        { return deafDriver{} }
 func (d *deaf) Close() error                                 { return nil }
 
-// A deafDriver is none that sqlstore knows.
+// A deafDriver is a driver that sqlstore does not know.
 type deafDriver struct{ driver.Driver }
 
 func (d *deaf) QueryContext(context.Context, string, []driver.NamedValue) (driver.Rows, error) {
@@ -60,8 +60,9 @@ func deafStore(t *testing.T, d *deaf) *sqlstore.Store {
 	return store
 }
 
-// Whatever the driver does, a call ends with its context.
-func TestDeadlineOfAnyDriver(t *testing.T) {
+// TestCallsEndWithTheirContexts: whatever the driver does, a call ends with its
+// context.
+func TestCallsEndWithTheirContexts(t *testing.T) {
 	record := mfa.Record{UserID: "ada", Version: 1, Data: []byte("as it was")}
 	for name, call := range map[string]func(ctx context.Context, store *sqlstore.Store) error{
 		"Load":   func(ctx context.Context, store *sqlstore.Store) error { _, err := store.Load(ctx, "ada"); return err },
@@ -77,8 +78,8 @@ func TestDeadlineOfAnyDriver(t *testing.T) {
 			if !errors.Is(err, context.Canceled) || errors.Is(err, mfa.ErrConflict) || errors.Is(err, mfa.ErrNoRecord) {
 				t.Errorf("%v, want Canceled", err)
 			}
-			// The caller may do with its bytes what it likes, and what goes on does
-			// not see it.
+			// The caller may change its bytes now, and the abandoned call must not see
+			// the change.
 			copy(record.Data, "changed..")
 			defer copy(record.Data, "as it was")
 			d.answer <- nil
@@ -117,7 +118,7 @@ func TestMigrateEndsWithItsContext(t *testing.T) {
 	d.answer <- io.ErrUnexpectedEOF
 }
 
-// A mixed driver answers as a pooler does that has confused statements.
+// A mixed driver answers as a pooler does that has mixed up statements.
 type mixed struct {
 	driver.Conn
 	rows [][]driver.Value
@@ -145,8 +146,8 @@ func (r *mixedRows) Next(into []driver.Value) error {
 	return nil
 }
 
-// What answers another statement is never "no MFA".
-func TestAnAnswerToAnotherStatement(t *testing.T) {
+// TestAnswerToAnotherStatementIsAnError: it never counts as "no MFA".
+func TestAnswerToAnotherStatementIsAnError(t *testing.T) {
 	load := func(rows ...[]driver.Value) (mfa.Record, error) {
 		db := sql.OpenDB(&mixed{rows: rows})
 		defer db.Close()
@@ -157,17 +158,17 @@ func TestAnAnswerToAnotherStatement(t *testing.T) {
 		return store.Load(t.Context(), "ada")
 	}
 	if record, err := load([]driver.Value{"ada", int64(3), "totp", []byte("x")}); err != nil || record.Version != 3 {
-		t.Errorf("her row: %+v, %v", record, err)
+		t.Errorf("the user's row: %+v, %v", record, err)
 	}
 	if _, err := load([]driver.Value{"ada", nil, nil, nil}); !errors.Is(err, mfa.ErrNoRecord) {
-		t.Errorf("no row of hers: %v", err)
+		t.Errorf("the user without a record: %v", err)
 	}
 	for name, rows := range map[string][][]driver.Value{
-		"no row":                 nil,
-		"somebody's row":         {{"bob", int64(3), "totp", []byte("x")}},
-		"nobody's, of somebody":  {{"bob", nil, nil, nil}},
-		"what has no user ID":    {{nil, nil, nil, nil}},
-		"what is no row of ours": {{"ada", "now", "totp", []byte("x")}},
+		"no row":                        nil,
+		"another user's row":            {{"bob", int64(3), "totp", []byte("x")}},
+		"another user without a record": {{"bob", nil, nil, nil}},
+		"a row without a user ID":       {{nil, nil, nil, nil}},
+		"a row of another table":        {{"ada", "now", "totp", []byte("x")}},
 	} {
 		if _, err := load(rows...); err == nil || errors.Is(err, mfa.ErrNoRecord) {
 			t.Errorf("%s: %v", name, err)

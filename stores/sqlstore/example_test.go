@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -17,8 +18,8 @@ import (
 	"github.com/protekt/mfa/stores/sqlstore"
 )
 
-// Enrollment and login with the state in SQLite. For PostgreSQL or MySQL, open
-// the DB with their driver and give their dialect.
+// Enrollment with the state in SQLite. For PostgreSQL or MySQL, open the DB with
+// their driver and pass their dialect.
 func Example() {
 	ctx := context.Background()
 	directory, err := os.MkdirTemp("", "")
@@ -36,15 +37,17 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	if err := store.Migrate(ctx); err != nil { // or store.Schema() in a migration of yours
+	if err := store.Migrate(ctx); err != nil { // or put store.Schema() in a migration of your own
 		panic(err)
 	}
 
-	clock := mfatest.NewClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)) // for this example alone
+	clock := mfatest.NewClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)) // for this example only
+	key := make([]byte, 32)                                                // generate once; keep with your other secrets
+	rand.Read(key)
 	engine, err := mfa.New(mfa.Config{
 		Issuer: "ACME",
 		Store:  store,
-		Keys:   [][]byte{[]byte("32 random bytes of your own here")},
+		Keys:   [][]byte{key},
 		Now:    clock.Now,
 	})
 	if err != nil {
@@ -66,14 +69,14 @@ func Example() {
 	// the table says: totp <nil>
 }
 
-// A usersStore keeps MFA state in two columns of a host's own table of users:
+// A usersStore keeps MFA state in two columns of the host's own table of users:
 //
 //	ALTER TABLE users ADD COLUMN mfa_version BIGINT NOT NULL DEFAULT 0;
 //	ALTER TABLE users ADD COLUMN mfa_data BYTEA; -- BLOB elsewhere
 //
-// The state goes when the user's row does, and a user who is not in the table
-// can have none. mfa_data begins with a line that names the confirmed factors,
-// for the host's own queries.
+// The state is deleted together with the user's row, and a user who is not in
+// the table can have none. mfa_data begins with a line that names the confirmed
+// factors, for the host's own queries.
 type usersStore struct{ db *sql.DB }
 
 func (s usersStore) Load(ctx context.Context, userID string) (mfa.Record, error) {
@@ -94,8 +97,8 @@ func (s usersStore) Load(ctx context.Context, userID string) (mfa.Record, error)
 	return record, nil
 }
 
-// Save is one statement, and no part of a transaction of the host's: a wrong
-// code must stay counted when the rest is rolled back.
+// Save is one statement outside of the host's transactions: a wrong code must
+// stay counted when the rest is rolled back.
 func (s usersStore) Save(ctx context.Context, record mfa.Record) error {
 	var value bytes.Buffer
 	for _, method := range record.Methods {
@@ -119,14 +122,14 @@ func (s usersStore) Delete(ctx context.Context, userID string) error {
 	return err
 }
 
-// No table of its own: two columns on the table of users that is there.
+// A store without a table of its own: two columns of an existing table of users.
 func Example_columnsOfUsers() {
 	db, err := sql.Open("sqlite", ":memory:")
 	if err != nil {
 		panic(err)
 	}
 	defer db.Close()
-	db.SetMaxOpenConns(1) // each connection has a memory of its own
+	db.SetMaxOpenConns(1) // each connection has a database of its own
 	for _, statement := range []string{
 		"CREATE TABLE users (id TEXT PRIMARY KEY, email TEXT)",
 		"INSERT INTO users VALUES ('ada', 'ada@example.com')",
@@ -137,10 +140,12 @@ func Example_columnsOfUsers() {
 			panic(err)
 		}
 	}
+	key := make([]byte, 32) // generate once; keep with your other secrets
+	rand.Read(key)
 	engine, err := mfa.New(mfa.Config{
 		Issuer: "ACME",
 		Store:  usersStore{db},
-		Keys:   [][]byte{[]byte("32 random bytes of your own here")},
+		Keys:   [][]byte{key},
 	})
 	if err != nil {
 		panic(err)
@@ -157,7 +162,7 @@ func Example_columnsOfUsers() {
 	// with a phone: ada@example.com <nil>
 }
 
-// hosted adds the rows of users that a test takes for granted.
+// A hosted store adds the rows of users, which the tests expect to exist.
 type hosted struct{ usersStore }
 
 func (s hosted) Save(ctx context.Context, record mfa.Record) error {
@@ -167,7 +172,7 @@ func (s hosted) Save(ctx context.Context, record mfa.Record) error {
 	return s.usersStore.Save(ctx, record)
 }
 
-// TestColumnsOfUsers: the recipe keeps the promises of a store.
+// TestColumnsOfUsers: the store of the example keeps the promises of mfa.Store.
 func TestColumnsOfUsers(t *testing.T) {
 	mfatest.TestStore(t, func(t *testing.T) mfa.Store {
 		p := sqlite.place(t)

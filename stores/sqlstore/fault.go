@@ -8,12 +8,13 @@ import (
 	"strings"
 )
 
-// mysqlNumber is how go-sql-driver/mysql begins the text of a server's error,
-// whose number is in a field alone, out of reach without the driver.
+// mysqlNumber matches the start of the text of a server's error, as
+// go-sql-driver/mysql formats it. The number is otherwise only in a field, which
+// cannot be read without importing the driver.
 var mysqlNumber = regexp.MustCompile(`^Error (\d+) \(`)
 
-// code is the SQLSTATE of an error of PostgreSQL's, or the number of one of
-// MySQL's; "" for any other.
+// code returns the SQLSTATE of an error from PostgreSQL, the number of one from
+// MySQL, or "" for any other error.
 func code(err error) string {
 	var state interface{ SQLState() string } // pgx and lib/pq
 	if errors.As(err, &state) {
@@ -27,19 +28,20 @@ func code(err error) string {
 	return ""
 }
 
-// lost tells whether a statement did nothing since somebody else was faster.
-func lost(err error) bool {
+// isConflict reports whether a statement had no effect because another
+// transaction was faster.
+func isConflict(err error) bool {
 	switch code(err) {
 	case "23505", "1062", // unique violation
-		"40001", "40P01", "1213": // serialization failure, deadlock: the database gave this one up
+		"40001", "40P01", "1213": // serialization failure, deadlock: the database aborted this statement
 		return true
 	}
 	return false
 }
 
-// exists tells whether a table could not be created since it, its row type or
-// the catalogue's entry for it is there.
-func exists(err error) bool {
+// isDuplicate reports whether a table could not be created because it, its row
+// type or its entry in the catalog exists.
+func isDuplicate(err error) bool {
 	switch code(err) {
 	case "42P07", "42710", "23505":
 		return true
@@ -47,21 +49,28 @@ func exists(err error) bool {
 	return false
 }
 
-// explain says what to do about an error, as far as that can be told.
+// explain returns err with what was being done and, for known faults, the cure.
+// It adds the error of a context that has ended, which some drivers leave out.
+// It returns nil for nil.
 func (s *Store) explain(ctx context.Context, doing string, err error) error {
-	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
-		err = fmt.Errorf("%w: %w", ended, err) // some drivers give the server's words alone
+	if err == nil {
+		return nil
 	}
-	return fmt.Errorf("sqlstore: %s in table %s%s: %w", doing, s.table, s.cure(err), err)
+	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
+		err = fmt.Errorf("%w: %w", ended, err)
+	}
+	return fmt.Errorf("sqlstore: %s in table %s%s: %w", doing, s.table, cure(err), err)
 }
 
 const (
-	missing  = ", which is missing (call Migrate, or run the statement of Schema)"
-	unlike   = ", which is not as Schema says (compare it, or give another Options.Table)"
-	confused = " through what seems to be a pooler that confuses statements (see Poolers in the README)"
+	missing  = ", which is missing (call Migrate, or run the statement that Schema returns)"
+	unlike   = ", which does not match Schema (compare the two, or set another Options.Table)"
+	confused = ", perhaps through a pooler that mixes up statements (see Poolers in the README)"
 )
 
-func (s *Store) cure(err error) string {
+// cure returns what is wrong and what to do about it, or "" for an unknown
+// error.
+func cure(err error) string {
 	text := err.Error()
 	switch code(err) {
 	case "42P01", "1146":
@@ -69,7 +78,7 @@ func (s *Store) cure(err error) string {
 	case "42703", "42804", "42P10", "1054", "1364":
 		return unlike
 	case "42501", "1142", "1143":
-		return ", where something is not allowed (grant SELECT, INSERT, UPDATE and DELETE on it, and CREATE for Migrate)"
+		return ", where a permission is missing (grant SELECT, INSERT, UPDATE and DELETE on it, and CREATE for Migrate)"
 	case "26000", "42P05", "08P01":
 		return confused
 	}

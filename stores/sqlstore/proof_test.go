@@ -20,8 +20,8 @@ func TestMain(m *testing.M) {
 	store.Main(m, open)
 }
 
-// TestStore, through every driver, and with the settings that change what it
-// says.
+// TestStore runs with every driver, and with the settings that change what a
+// driver sends.
 func TestStore(t *testing.T) {
 	each(t, append(all, settings...), func(t *testing.T, d database) {
 		p := d.place(t)
@@ -44,7 +44,7 @@ func TestCrash(t *testing.T) {
 		options := p.options()
 		p.store(t, options)
 		if p.dialect == sqlstore.SQLite {
-			p.db.Close() // it recovers when the first one opens the file
+			p.db.Close() // SQLite recovers when the first connection opens the file
 		}
 		store.TestCrash(t, open, p.address(options), 50)
 	})
@@ -58,8 +58,9 @@ func TestHang(t *testing.T) {
 	each(t, servers, func(t *testing.T, d database) { d.behindProxy(t, store.TestHang) })
 }
 
-// SQLite has no server to hang, but another process may hold the file.
-func TestDeadlineWhileSQLiteIsLocked(t *testing.T) {
+// TestCallsEndWhileSQLiteIsLocked: SQLite has no server that hangs, but another
+// process may hold the lock of the file.
+func TestCallsEndWhileSQLiteIsLocked(t *testing.T) {
 	p := sqlite.place(t)
 	options := p.options()
 	locked := p.store(t, options)
@@ -67,7 +68,7 @@ func TestDeadlineWhileSQLiteIsLocked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := other.Exec("DELETE FROM " + options.Table); err != nil { // which takes the lock
+	if _, err := other.Exec("DELETE FROM " + options.Table); err != nil { // takes the lock
 		t.Fatal(err)
 	}
 	record := mfa.Record{UserID: "ada", Data: []byte("x")}

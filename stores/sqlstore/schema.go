@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"strings"
-
-	"github.com/protekt/mfa/internal/deadline"
 )
 
-// schemas hold user IDs so that they are compared byte by byte: text under the
-// C collation, and bytes in MySQL, whose collations ignore trailing spaces.
-// Data is under 2 KiB as the engine writes it.
+// schemas holds the statements that create the table. They store user IDs so
+// that they are compared byte by byte: as text under the C collation in
+// PostgreSQL, and as bytes in MySQL, whose collations ignore trailing spaces.
+// The engine's data is shorter than 2 KiB.
 var schemas = map[Dialect]string{
 	PostgreSQL: `CREATE TABLE IF NOT EXISTS TABLE_NAME (
 	user_id    text COLLATE "C" PRIMARY KEY,
@@ -35,31 +34,32 @@ var schemas = map[Dialect]string{
 ) STRICT`,
 }
 
-// Schema is the statement that creates the table, for migrations of the
-// host's. The column methods holds the confirmed factors, as in "totp,sms"; it
-// is empty for a user without MFA.
+// Schema returns the statement that creates the table, for the host's own
+// migrations. The column methods holds the confirmed factors, as in "totp,sms";
+// it is empty for a user without MFA.
 func (s *Store) Schema() string {
 	return strings.Replace(schemas[s.dialect], "TABLE_NAME", s.table, 1)
 }
 
-// creators bounds how often Migrate tries again since another process was faster.
-// In PostgreSQL IF NOT EXISTS can lose that race.
+// creators is the maximum number of times that Migrate tries to create the table
+// while other processes do so too: in PostgreSQL, IF NOT EXISTS can lose that
+// race.
 const creators = 10
 
-// Migrate creates the table unless it is there, and checks that it has the
-// columns of Schema. Processes may call it at the same time.
+// Migrate creates the table unless it exists, and checks that it has the columns
+// of Schema. Several processes may call it at the same time.
 func (s *Store) Migrate(ctx context.Context) error {
 	if s.punctual {
 		return s.migrate(ctx)
 	}
-	_, err := deadline.Within(ctx, func() (any, error) { return nil, s.migrate(ctx) })
+	_, err := within(ctx, func() (any, error) { return nil, s.migrate(ctx) })
 	return err
 }
 
 func (s *Store) migrate(ctx context.Context) error {
 	var err error
 	for range creators {
-		if _, err = s.db.ExecContext(ctx, s.Schema()); !exists(err) {
+		if _, err = s.db.ExecContext(ctx, s.Schema()); !isDuplicate(err) {
 			break
 		}
 	}
@@ -75,6 +75,7 @@ func (s *Store) migrate(ctx context.Context) error {
 	return nil
 }
 
+// checkColumns returns an error if the table lacks a column.
 func (s *Store) checkColumns(ctx context.Context) error {
 	rows, err := s.db.QueryContext(ctx, "SELECT user_id, version, methods, data, updated_at FROM "+s.table+" WHERE 1 = 0")
 	if err != nil {
@@ -84,15 +85,15 @@ func (s *Store) checkColumns(ctx context.Context) error {
 	return rows.Err()
 }
 
-// checkCommits sees that what is saved is kept: a connection may be told to wait
-// for a COMMIT, which nobody sends.
+// checkCommits returns an error if the connections do not commit each statement:
+// without autocommit they wait for a COMMIT, which nobody sends.
 func (s *Store) checkCommits(ctx context.Context) error {
 	var commits bool
 	if err := s.db.QueryRowContext(ctx, "SELECT @@autocommit").Scan(&commits); err != nil {
 		return s.explain(ctx, "checking", err)
 	}
 	if !commits {
-		return errors.New("sqlstore: the DB's connections keep nothing that is saved: take autocommit=0 out of the data source name")
+		return errors.New("sqlstore: the connections of the DB do not commit what is saved: remove autocommit=0 from the data source name")
 	}
 	return nil
 }

@@ -1,23 +1,23 @@
-// Package sqlstore keeps MFA state in a SQL database: PostgreSQL, MySQL or
-// MariaDB, SQLite, and what speaks their protocols. It is a mfa.Store over
-// database/sql and imports no driver; pgx/v5/stdlib, lib/pq,
-// go-sql-driver/mysql and modernc.org/sqlite are the ones that it is tested
-// with.
+// Package sqlstore keeps MFA state in an SQL database: PostgreSQL, MySQL,
+// MariaDB, SQLite, and databases that speak their protocols. It provides an
+// mfa.Store over database/sql and imports no driver. It is tested with
+// pgx/v5/stdlib, lib/pq, go-sql-driver/mysql and modernc.org/sqlite.
 //
 //	store, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Options{})
 //	...
-//	err = store.Migrate(ctx) // or put store.Schema() in a migration of yours
+//	err = store.Migrate(ctx) // or put store.Schema() in a migration of your own
 //	...
 //	engine, err := mfa.New(mfa.Config{Store: store, ...})
 //
-// There is one table, and one row per user. Each operation is one statement by
-// primary key, outside of any transaction: Load one SELECT, Save one
+// There is one table with one row per user. Each operation is one statement by
+// primary key, outside of any transaction: Load is one SELECT, Save one
 // conditional UPDATE or INSERT. So the database must be the primary: a replica
-// that lags behind would bring a spent code back to life, and let in a user
-// who has just enrolled. A pool that sends reads to replicas is not for this.
+// that lags behind would accept a spent code again, and let in a user who has
+// just enrolled without asking for a code. Do not use a pool that sends reads to
+// replicas.
 //
-// Only [Store.DeleteTx] takes a transaction. Save must not: the count of wrong
-// codes would be rolled back with whatever else the host gives up.
+// Only [Store.DeleteTx] takes a transaction. Save must not: if the host rolled
+// it back, the count of wrong codes would be lost with it.
 package sqlstore
 
 import (
@@ -25,22 +25,19 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/protekt/mfa"
-	"github.com/protekt/mfa/internal/methods"
-	"github.com/protekt/mfa/internal/userid"
 )
 
-// Options are what may differ from one host to the next.
+// Options configures a [Store]. The zero value is ready to use.
 type Options struct {
-	// Table is the table's name, or a schema's and the table's with a dot
-	// between; each is quoted. "" means "mfa_users".
+	// Table is the name of the table, or of a schema and the table with a dot
+	// between them; each part is quoted. The default is "mfa_users".
 	Table string
 }
 
-// A Store is a mfa.Store in a SQL database. It is safe for concurrent use.
+// A Store is an mfa.Store in an SQL database. It is safe for concurrent use.
 type Store struct {
 	db      *sql.DB
 	dialect Dialect
@@ -50,17 +47,17 @@ type Store struct {
 	update  *statement
 	remove  *statement
 
-	punctual bool // the driver ends calls in time by itself
+	punctual bool // the driver itself ends calls with their contexts
 }
 
-// New returns a store in db. It does not ask the database anything. One store
-// serves a whole process: it keeps statements prepared as long as db is open.
+// New returns a store in db. It sends nothing to the database. Use one store
+// for the whole process: it keeps statements prepared as long as db is open.
 func New(db *sql.DB, dialect Dialect, options Options) (*Store, error) {
 	if db == nil {
 		return nil, errors.New("sqlstore: db is nil: open one with sql.Open")
 	}
 	if _, known := schemas[dialect]; !known {
-		return nil, fmt.Errorf("sqlstore: unknown dialect %v: give PostgreSQL, MySQL or SQLite", dialect)
+		return nil, fmt.Errorf("sqlstore: unknown dialect %v: use PostgreSQL, MySQL or SQLite", dialect)
 	}
 	if options.Table == "" {
 		options.Table = "mfa_users"
@@ -69,7 +66,7 @@ func New(db *sql.DB, dialect Dialect, options Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, dialect: dialect, table: table, punctual: endsCalls(db)}
+	s := &Store{db: db, dialect: dialect, table: table, punctual: isPunctual(db)}
 	text := func(text string) string {
 		return strings.NewReplacer("TABLE", table, "NOW", dialect.now()).Replace(dialect.bind(text))
 	}
@@ -80,6 +77,26 @@ func New(db *sql.DB, dialect Dialect, options Options) (*Store, error) {
 	return s, nil
 }
 
+// key returns a user ID as the argument of a statement.
+func (s *Store) key(userID string) (any, error) {
+	if err := mfa.CheckUserID(userID); err != nil {
+		return nil, fmt.Errorf("sqlstore: %w", err)
+	}
+	if s.dialect == MySQL {
+		return []byte(userID), nil // whatever the connection's character set
+	}
+	return userID, nil
+}
+
+// retries is the maximum number of times that a statement is tried while the
+// database aborts it in favor of another transaction, which each time makes
+// progress. Save leaves retrying to the engine, which decides anew.
+const retries = 100
+
+// errOthers is returned for an answer that belongs to another statement. It
+// never counts as "no MFA".
+var errOthers = errors.New("the answer does not belong to the statement")
+
 // Load implements [mfa.Store].
 func (s *Store) Load(ctx context.Context, userID string) (mfa.Record, error) {
 	key, err := s.key(userID)
@@ -88,7 +105,7 @@ func (s *Store) Load(ctx context.Context, userID string) (mfa.Record, error) {
 	}
 	var row row
 	for range retries {
-		if row, err = s.load.query(ctx, key); !lost(err) {
+		if row, err = s.load.query(ctx, key); !isConflict(err) {
 			break
 		}
 	}
@@ -100,7 +117,7 @@ func (s *Store) Load(ctx context.Context, userID string) (mfa.Record, error) {
 	case err != nil:
 		return mfa.Record{}, s.explain(ctx, "loading", err)
 	}
-	return mfa.Record{UserID: userID, Version: row.version.Int64, Methods: methods.Split(row.methods.String), Data: row.data}, nil
+	return mfa.Record{UserID: userID, Version: row.version.Int64, Methods: splitMethods(row.methods.String), Data: row.data}, nil
 }
 
 // Save implements [mfa.Store].
@@ -109,26 +126,23 @@ func (s *Store) Save(ctx context.Context, record mfa.Record) error {
 	if err != nil {
 		return err
 	}
-	list, err := methods.Join(record.Methods)
+	methods, err := joinMethods(record.Methods)
 	if err != nil {
-		return fmt.Errorf("sqlstore: saving: %w", err)
+		return err
 	}
 	data := record.Data
 	if data == nil {
 		data = []byte{} // not NULL
 	}
-	// Every row that the UPDATE finds is also changed, so that MySQL counts the
-	// same with CLIENT_FOUND_ROWS and without.
+	// The UPDATE changes every row that it finds, so that MySQL counts the same
+	// rows with and without CLIENT_FOUND_ROWS.
 	var rows int64
-	switch {
-	case record.Version < 0 || record.Version == math.MaxInt64:
-		return fmt.Errorf("sqlstore: there is no version after %d", record.Version)
-	case record.Version == 0:
-		rows, err = s.insert.exec(ctx, key, list, data)
-	default:
-		rows, err = s.update.exec(ctx, list, data, key, record.Version)
+	if record.Version == 0 {
+		rows, err = s.insert.exec(ctx, key, methods, data)
+	} else {
+		rows, err = s.update.exec(ctx, methods, data, key, record.Version)
 	}
-	if lost(err) {
+	if isConflict(err) {
 		return mfa.ErrConflict
 	}
 	if err != nil {
@@ -140,14 +154,6 @@ func (s *Store) Save(ctx context.Context, record mfa.Record) error {
 	return nil
 }
 
-// retries bounds how often a statement starts again since the database gave it
-// up for another's sake, which got something done. Save leaves that to the
-// engine, which judges anew.
-const retries = 100
-
-// errOthers is never "no MFA".
-var errOthers = errors.New("the answer is not to what was asked")
-
 // Delete implements [mfa.Store].
 func (s *Store) Delete(ctx context.Context, userID string) error {
 	key, err := s.key(userID)
@@ -155,36 +161,20 @@ func (s *Store) Delete(ctx context.Context, userID string) error {
 		return err
 	}
 	for range retries {
-		if _, err = s.remove.exec(ctx, key); !lost(err) {
+		if _, err = s.remove.exec(ctx, key); !isConflict(err) {
 			break
 		}
 	}
-	if err != nil {
-		return s.explain(ctx, "deleting", err)
-	}
-	return nil
+	return s.explain(ctx, "deleting", err)
 }
 
-// DeleteTx removes a user inside a transaction of the host's, with whatever
-// else the host removes: all of it goes, or none.
+// DeleteTx removes a user's record inside a transaction of the host's, so that
+// it is deleted together with the host's own rows or not at all.
 func (s *Store) DeleteTx(ctx context.Context, tx *sql.Tx, userID string) error {
 	key, err := s.key(userID)
 	if err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, s.remove.text, key); err != nil {
-		return s.explain(ctx, "deleting", err)
-	}
-	return nil
-}
-
-// key is a user ID as the database gets it.
-func (s *Store) key(userID string) (any, error) {
-	if err := userid.Check(userID); err != nil {
-		return nil, fmt.Errorf("sqlstore: %w", err)
-	}
-	if s.dialect == MySQL {
-		return []byte(userID), nil // whatever the connection's character set
-	}
-	return userID, nil
+	_, err = tx.ExecContext(ctx, s.remove.text, key)
+	return s.explain(ctx, "deleting", err)
 }

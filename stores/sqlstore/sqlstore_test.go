@@ -15,7 +15,7 @@ import (
 	"github.com/protekt/mfa/stores/sqlstore"
 )
 
-func TestNewRefusesNonsense(t *testing.T) {
+func TestNewRefusesInvalidArguments(t *testing.T) {
 	db := sqlite.connect(t, sqlite.dsn(t))
 	for _, good := range []string{"", "mfa_users", "app.mfa_users", "we?ird %s table", `a"b`, "a`b", "'; DROP TABLE users; --", strings.Repeat("x", 63)} {
 		for _, dialect := range []sqlstore.Dialect{sqlstore.PostgreSQL, sqlstore.MySQL, sqlstore.SQLite} {
@@ -31,15 +31,15 @@ func TestNewRefusesNonsense(t *testing.T) {
 	}
 	for _, dialect := range []sqlstore.Dialect{0, -1, 4} {
 		if _, err := sqlstore.New(db, dialect, sqlstore.Options{}); err == nil {
-			t.Errorf("%v is taken", dialect)
+			t.Errorf("%v is accepted", dialect)
 		}
 	}
 	if _, err := sqlstore.New(nil, sqlstore.SQLite, sqlstore.Options{}); err == nil {
-		t.Error("a nil DB is taken")
+		t.Error("a nil DB is accepted")
 	}
 }
 
-// TestTableNames: whatever the name, it is a name and nothing else.
+// TestTableNames: every name is quoted and never becomes SQL.
 func TestTableNames(t *testing.T) {
 	each(t, all, func(t *testing.T, d database) {
 		p := d.place(t)
@@ -70,28 +70,8 @@ func TestLimits(t *testing.T) {
 	})
 }
 
-// TestUserIDs: what the columns cannot keep apart is refused before the
-// database is asked.
-func TestUserIDs(t *testing.T) {
-	each(t, all, func(t *testing.T, d database) {
-		p := d.place(t)
-		store := p.store(t, p.options())
-		for _, id := range []string{"", "a\x00", "\x00", "a\x00b", "\xff", strings.Repeat("x", 256)} {
-			_, err := store.Load(t.Context(), id)
-			for _, err := range []error{err, store.Save(t.Context(), mfa.Record{UserID: id}), store.Delete(t.Context(), id)} {
-				if !errors.Is(err, mfa.ErrInvalidUser) {
-					t.Errorf("user ID %q: %v, want ErrInvalidUser", id, err)
-				}
-			}
-		}
-		if err := store.Save(t.Context(), mfa.Record{UserID: strings.Repeat("x", 255)}); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-// TestDeleteTx: a user goes with the rest of the host's transaction, or stays
-// with it.
+// TestDeleteTx: a user is deleted with the rest of the host's transaction or not
+// at all.
 func TestDeleteTx(t *testing.T) {
 	each(t, all, func(t *testing.T, d database) {
 		p := d.place(t)
@@ -131,7 +111,7 @@ func TestDeleteTx(t *testing.T) {
 	})
 }
 
-// TestMigrate: by many at once, again, and onto a table that is another.
+// TestMigrate: many may call it at once, and again on a table with records.
 func TestMigrate(t *testing.T) {
 	each(t, all, func(t *testing.T, d database) {
 		p := d.place(t)
@@ -156,14 +136,14 @@ func TestMigrate(t *testing.T) {
 			t.Error(err)
 		}
 		if _, err := store.Load(t.Context(), "ada"); err != nil {
-			t.Errorf("lost by Migrate: %v", err)
+			t.Errorf("after the second Migrate: %v", err)
 		}
 	})
 }
 
-// TestWhatToDo: a mistake of the host's is an error that says the cure, and
-// never "no record" or a conflict.
-func TestWhatToDo(t *testing.T) {
+// TestErrorsNameTheCure: a mistake of the host's is an error that says what to do
+// about it, and never "no record" or a conflict.
+func TestErrorsNameTheCure(t *testing.T) {
 	each(t, all, func(t *testing.T, d database) {
 		p := d.place(t)
 		say := func(name string, store *sqlstore.Store, want string) {
@@ -191,8 +171,8 @@ func TestWhatToDo(t *testing.T) {
 
 		another := p.options()
 		p.exec(t, "CREATE TABLE "+another.Table+" (user_id VARCHAR(100) PRIMARY KEY, version INT, other INT NOT NULL)")
-		say("another table", at(another), "not as Schema says")
-		if err := at(another).Migrate(t.Context()); err == nil || !strings.Contains(err.Error(), "not as Schema says") {
+		say("another table", at(another), "does not match Schema")
+		if err := at(another).Migrate(t.Context()); err == nil || !strings.Contains(err.Error(), "does not match Schema") {
 			t.Errorf("Migrate onto another table: %v", err)
 		}
 
@@ -206,15 +186,16 @@ func TestWhatToDo(t *testing.T) {
 	})
 }
 
-// TestPermission: a user of the database's who may not, is told what to grant.
-func TestPermission(t *testing.T) {
+// TestMissingPermissionNamesTheGrant: the error for a role without permissions
+// says what to grant.
+func TestMissingPermissionNamesTheGrant(t *testing.T) {
 	d := pgx
 	p := d.place(t)
 	options := p.options()
 	p.store(t, options)
 	role := "mfa_test_" + strings.ToLower(rand.Text()[:12])
 	_, err := p.db.Exec("CREATE ROLE " + role + " LOGIN")
-	store.Require(t, "PostgreSQL where a role may be made", err)
+	store.Require(t, "PostgreSQL where a role may be created", err)
 	t.Cleanup(func() { p.exec(t, "DROP OWNED BY "+role); p.exec(t, "DROP ROLE "+role) })
 	p.exec(t, "GRANT USAGE ON SCHEMA "+p.schema+" TO "+role)
 	p.db.SetMaxOpenConns(1)
@@ -229,8 +210,9 @@ func TestPermission(t *testing.T) {
 	}
 }
 
-// TestAutocommit: connections that keep nothing are found by Migrate.
-func TestAutocommit(t *testing.T) {
+// TestMigrateRefusesAutocommitOff: without autocommit, nothing that is saved would
+// be kept.
+func TestMigrateRefusesAutocommitOff(t *testing.T) {
 	p := mariaDB.place(t)
 	separator := "?"
 	if strings.Contains(p.dsn, "?") {
@@ -245,8 +227,9 @@ func TestAutocommit(t *testing.T) {
 	}
 }
 
-// TestContexts: a context that is over is the error, whatever the driver says.
-func TestContexts(t *testing.T) {
+// TestCancelledContextIsTheError: whatever the driver returns, the error of a
+// cancelled context is found in it.
+func TestCancelledContextIsTheError(t *testing.T) {
 	each(t, all, func(t *testing.T, d database) {
 		p := d.place(t)
 		store := p.store(t, p.options())
@@ -264,8 +247,9 @@ func TestContexts(t *testing.T) {
 	})
 }
 
-// TestQueries: the host's own, on what the columns are for.
-func TestQueries(t *testing.T) {
+// TestHostsQueries: the host can query the table for users without MFA and for
+// those with a method.
+func TestHostsQueries(t *testing.T) {
 	each(t, all, func(t *testing.T, d database) {
 		p := d.place(t)
 		options := p.options()

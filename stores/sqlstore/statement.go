@@ -5,11 +5,10 @@ import (
 	"context"
 	"database/sql"
 	"sync/atomic"
-
-	"github.com/protekt/mfa/internal/deadline"
 )
 
-// A statement is one of a store's, kept prepared where that pays.
+// A statement is one of a store's statements. It is kept prepared if prepares is
+// set.
 type statement struct {
 	db       *sql.DB
 	text     string
@@ -22,8 +21,8 @@ func (s *Store) statement(text string) *statement {
 	return &statement{db: s.db, text: text, prepares: s.dialect.prepares(), punctual: s.punctual}
 }
 
-// prepare gives the prepared statement, which lasts as long as the DB. There may
-// be no table when the store is made, so the first use prepares it.
+// prepare returns the prepared statement, which lasts as long as the DB. The
+// first call prepares it, since the table may not exist when the store is made.
 func (s *statement) prepare(ctx context.Context) (*sql.Stmt, error) {
 	if prepared := s.prepared.Load(); prepared != nil {
 		return prepared, nil
@@ -39,8 +38,8 @@ func (s *statement) prepare(ctx context.Context) (*sql.Stmt, error) {
 	return prepared, nil
 }
 
-// A row is what a SELECT finds: the user ID that was asked for, and what is
-// stored for it, if anything.
+// A row is the result of a SELECT: the user ID that was asked for and, if
+// version is valid, what is stored for it.
 type row struct {
 	asked   string
 	version sql.NullInt64
@@ -48,12 +47,12 @@ type row struct {
 	data    []byte
 }
 
-// query reads the row of a user.
+// query returns the row of the user with that key.
 func (s *statement) query(ctx context.Context, key any) (row, error) {
 	if s.punctual {
 		return s.queryNow(ctx, key)
 	}
-	return deadline.Within(ctx, func() (row, error) { return s.queryNow(ctx, key) })
+	return within(ctx, func() (row, error) { return s.queryNow(ctx, key) })
 }
 
 func (s *statement) queryNow(ctx context.Context, key any) (r row, err error) {
@@ -69,17 +68,17 @@ func (s *statement) queryNow(ctx context.Context, key any) (r row, err error) {
 	return r, err
 }
 
-// exec tells how many rows have changed.
+// exec executes the statement and returns the number of rows that it changed.
 func (s *statement) exec(ctx context.Context, args ...any) (int64, error) {
 	if s.punctual {
 		return s.execNow(ctx, args)
 	}
 	for i, arg := range args {
 		if data, ok := arg.([]byte); ok {
-			args[i] = bytes.Clone(data) // the caller's again once the context is over
+			args[i] = bytes.Clone(data) // the caller may change its own once ctx is done
 		}
 	}
-	return deadline.Within(ctx, func() (int64, error) { return s.execNow(ctx, args) })
+	return within(ctx, func() (int64, error) { return s.execNow(ctx, args) })
 }
 
 func (s *statement) execNow(ctx context.Context, args []any) (int64, error) {

@@ -4,6 +4,10 @@
 // tests beside it drive the engine and the model with the same calls, and
 // compare.
 //
+// Without it, an order of calls that nobody has thought of could leave a user
+// with too many rights or too few: every other suite plays the orders that
+// somebody chose.
+//
 // A [User] is one state that a user may be in. [Rules.Play] takes one and a
 // [Call], and gives every [Result] that the contract allows: mostly one. There
 // are several where a store failed, which may have happened before or after the

@@ -11,21 +11,21 @@ import (
 	"github.com/protekt/mfa/mfatest"
 )
 
-// A Floor does what a login costs the database at the least, without an engine
-// and without a store: it reads the row of a user twice and writes it once,
-// with data as long as a record's.
+// A Floor does the least work that a login can cause in the database, without an
+// engine or a store: it reads a user's row twice and writes it once, with data as
+// long as a record's.
 type Floor func(ctx context.Context, user string, data []byte) error
 
 // BenchmarkLogins measures logins (BeginLogin and VerifyLogin) by 1 and by 16
-// goroutines, each for a user of its own, and the floor between them, since no
-// machine is equally fast all the time.
+// goroutines, each for a user of its own. It measures the floor alternately with
+// the logins, since the speed of a machine changes over time.
 func BenchmarkLogins(b *testing.B, store mfa.Store, floor Floor) {
 	for _, n := range []int{1, 16} {
 		b.Run(fmt.Sprintf("goroutines=%d", n), func(b *testing.B) { benchmarkLogins(b, store, floor, n) })
 	}
 }
 
-// batch is how many logins of each goroutine are measured at a time.
+// batch is the number of logins of each goroutine in one measurement.
 const batch = 25
 
 func benchmarkLogins(b *testing.B, store mfa.Store, floor Floor, n int) {
@@ -40,7 +40,7 @@ func benchmarkLogins(b *testing.B, store mfa.Store, floor Floor, n int) {
 		if v.app, _, err = enroll(ctx, v.engine, v.id, start, ""); err != nil {
 			b.Fatal(err)
 		}
-		for range 2 * batch { // until the record is as long as it stays
+		for range 2 * batch { // until the record has its final length
 			if err := v.visit(ctx); err != nil {
 				b.Fatal(err)
 			}
@@ -68,13 +68,13 @@ func benchmarkLogins(b *testing.B, store mfa.Store, floor Floor, n int) {
 		}
 		*total += time.Since(begin)
 	}
-	// Every other step is left out: two neighbours may have the same code, which is
-	// spent for both.
+	// Every other step is skipped: two adjacent steps may have the same code, which
+	// is then spent for both.
 	const pace = 2 * step
 	shown := make([][batch]string, n)
 	done := 0
 	for ; done < b.N; done += n * batch {
-		for i, v := range visitors { // the phones show the codes, not the server
+		for i, v := range visitors { // outside of the measurement: phones compute the codes, not the server
 			for k := range batch {
 				shown[i][k] = v.app.Code(v.clock.Now().Add(time.Duration(k+1) * pace))
 			}
@@ -90,5 +90,5 @@ func benchmarkLogins(b *testing.B, store mfa.Store, floor Floor, n int) {
 	b.ReportMetric(float64(done)/logins.Seconds(), "logins/s")
 	b.ReportMetric(float64(done)/floors.Seconds(), "floors/s")
 	b.ReportMetric(float64(floors)/float64(logins), "of-floor")
-	b.ReportMetric(0, "ns/op") // of whole batches
+	b.ReportMetric(0, "ns/op") // it would be that of whole batches
 }

@@ -16,30 +16,30 @@ import (
 	"github.com/protekt/mfa/mfatest"
 )
 
-// A worker is a user who logs in, and now and then takes another app, in a
+// A worker is a user who logs in and, now and then, enrolls another app, in a
 // process that will be killed.
 type worker struct {
 	ID  string
-	URI string    // of the app
-	Now time.Time // of the user's own clock, past all that was done
+	URI string    // of the user's app
+	Now time.Time // on the user's own clock, after everything done so far
 }
 
-// An entry is a line of a process's journal: what is about to be done, and the
-// same again once the engine has said that it was done.
+// An entry is a line of a process's journal. It is written before an operation
+// and, with Done set, again after the engine has acknowledged it.
 type entry struct {
 	User string
-	URI  string // of the app whose code is given; a new one while Enrolls
+	URI  string // of the app whose code is entered; a new app if Enrolls is set
 	At   time.Time
 
 	Enrolls bool
 	Done    bool
 }
 
-// enrollEvery is how many logins there are for one enrollment.
+// enrollEvery is the number of logins between two enrollments.
 const enrollEvery = 4
 
-// work lets each user log in and enroll until the process ends, and keeps the
-// journal. A line is one write, so that a kill leaves whole lines.
+// work has each user log in and enroll until the process is killed, and writes
+// the journal. Each line is one write, so that a kill leaves whole lines.
 func work(store mfa.Store, users []worker, journal io.Writer) error {
 	var mu sync.Mutex
 	write := func(e entry) error {
@@ -55,6 +55,7 @@ func work(store mfa.Store, users []worker, journal io.Writer) error {
 	return errors.Join(together(len(users), func(i int) error { return users[i].work(store, write) })...)
 }
 
+// work logs the user in and enrolls apps until an error.
 func (u worker) work(store mfa.Store, write func(entry) error) error {
 	ctx := context.Background()
 	clock := mfatest.NewClock(u.Now)
@@ -105,9 +106,11 @@ func (u worker) work(store mfa.Store, write func(entry) error) error {
 	}
 }
 
-// errUnchallenged is the worst that can happen to a user with a factor.
+// errUnchallenged is returned by logIn if a user with a factor is let in without
+// a challenge, the worst failure there is.
 var errUnchallenged = errors.New("let in without a code")
 
+// logIn logs a user in with a code.
 func logIn(ctx context.Context, engine *mfa.Engine, user, code string) (*mfa.Login, error) {
 	err := engine.BeginLogin(ctx, user)
 	var challenge *mfa.ChallengeError
@@ -120,10 +123,9 @@ func logIn(ctx context.Context, engine *mfa.Engine, user, code string) (*mfa.Log
 	return engine.VerifyLogin(ctx, challenge.Token, code)
 }
 
-// TestCrash kills a process that works on the store at address, in the middle
-// of what it does, again and again. Afterwards every record opens, no code is
-// accepted twice, and nothing that the engine said was done is missing. The
-// store must be empty.
+// TestCrash repeatedly kills a process in the middle of its work on the store at
+// address. Afterwards every record must open, no code is accepted twice, and
+// nothing that the engine has acknowledged is missing. The store must be empty.
 func TestCrash(t *testing.T, open Opener, address string, rounds int) {
 	users := make([]worker, 4)
 	atStore(t, open, address, func(ctx context.Context, store mfa.Store) {
@@ -159,11 +161,12 @@ func TestCrash(t *testing.T, open Opener, address string, rounds int) {
 	}
 	t.Logf("%d kills: %d changes acknowledged, %d cut off", rounds, done, cut)
 	if done < rounds || cut == 0 {
-		t.Errorf("the kills hit nothing")
+		t.Errorf("the kills interrupted nothing")
 	}
 }
 
-// atStore opens the store as a process that comes up after a crash does.
+// atStore calls do with the store, opened as by a process that starts after a
+// crash.
 func atStore(t *testing.T, open Opener, address string, do func(ctx context.Context, store mfa.Store)) {
 	t.Helper()
 	store, closeStore, err := open(address)
@@ -174,7 +177,8 @@ func atStore(t *testing.T, open Opener, address string, do func(ctx context.Cont
 	do(t.Context(), store)
 }
 
-// workUntilKilled gives each user's part of the journal.
+// workUntilKilled runs the job in a process, kills it after a random while and
+// returns each user's part of the journal.
 func workUntilKilled(t *testing.T, j job) map[string][]entry {
 	t.Helper()
 	p := launch(t, j)
@@ -188,17 +192,17 @@ func workUntilKilled(t *testing.T, j job) map[string][]entry {
 		}
 		var e entry
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			return false // cut off
+			return false // an incomplete line
 		}
 		journal[e.User] = append(journal[e.User], e)
 		return true
 	}
 	for range 2 + rand.IntN(40) {
 		if !read() {
-			t.Fatalf("the process ended by itself: %v", lines.Err())
+			t.Fatalf("the process ended before it was killed: %v", lines.Err())
 		}
 	}
-	time.Sleep(rand.N(3 * time.Millisecond)) // into the middle of something
+	time.Sleep(rand.N(3 * time.Millisecond)) // so that the kill comes in the middle of an operation
 	if err := p.command.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -207,8 +211,8 @@ func workUntilKilled(t *testing.T, j job) map[string][]entry {
 	return journal
 }
 
-// recover checks what is left of a user after a kill, and how many changes were
-// acknowledged and cut off.
+// recover checks what is left of a user after a kill. It returns how many changes
+// were acknowledged and how many were cut off.
 func (u *worker) recover(ctx context.Context, t *testing.T, store mfa.Store, journal []entry) (done, cut int) {
 	t.Helper()
 	clock := mfatest.NewClock(u.Now)
@@ -216,8 +220,8 @@ func (u *worker) recover(ctx context.Context, t *testing.T, store mfa.Store, jou
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What the process sent last may still be under way in the server. After a
-	// save of anything it is done, or never will be.
+	// The server may still be working on the process's last request. Once something
+	// else is saved, that request has been carried out or never will be.
 	if err := engine.ForgetDevices(ctx, u.ID); err != nil {
 		t.Fatalf("the record of %s does not open: %v", u.ID, err)
 	}
@@ -225,7 +229,7 @@ func (u *worker) recover(ctx context.Context, t *testing.T, store mfa.Store, jou
 	if err != nil {
 		t.Fatalf("the record of %s does not open: %v", u.ID, err)
 	}
-	// At most the last line is of something that was not told.
+	// At most the last line is about something that was not acknowledged.
 	var open *entry
 	var last entry
 	for i, e := range journal {
@@ -240,34 +244,34 @@ func (u *worker) recover(ctx context.Context, t *testing.T, store mfa.Store, jou
 		t.Fatalf("%s has the factors %+v", u.ID, status.Factors)
 	}
 	if f := status.Factors[0]; last.Done && f.EnrolledAt.Before(last.At) && f.LastUsedAt.Before(last.At) {
-		t.Errorf("%s was told of something at %v; the record ends at %v", u.ID, last.At, f.LastUsedAt)
+		t.Errorf("for %s a change at %v was acknowledged; the record ends at %v", u.ID, last.At, f.LastUsedAt)
 	}
 	if last.Done {
 		clock.Set(last.At)
 		if _, err := logIn(ctx, engine, u.ID, u.code(t, last.URI, last.At)); !errors.Is(err, mfa.ErrInvalidCode) {
-			t.Errorf("the code that %s gave at %v is taken again: %v", u.ID, last.At, err)
+			t.Errorf("the code that %s entered at %v is accepted again: %v", u.ID, last.At, err)
 		}
 	}
 	if open != nil {
 		cut++
 		u.settle(ctx, t, engine, clock, *open)
 	}
-	// The user goes on.
+	// The user can still log in.
 	u.Now = u.Now.Add(30 * time.Second)
 	clock.Set(u.Now)
 	if _, err := logIn(ctx, engine, u.ID, u.code(t, u.URI, u.Now)); err != nil {
-		t.Errorf("%s does not get in after the kill: %v", u.ID, err)
+		t.Errorf("%s cannot log in after the kill: %v", u.ID, err)
 	}
 	return done, cut
 }
 
-// settle finds out whether what was cut off was done. Its code is good once at
-// most.
+// settle finds out whether the operation that was cut off took effect. Its code
+// must be accepted at most once.
 func (u *worker) settle(ctx context.Context, t *testing.T, engine *mfa.Engine, clock *mfatest.Clock, open entry) {
 	t.Helper()
 	clock.Set(open.At)
 	if open.Enrolls {
-		// The next step's code tells which app is the user's.
+		// The next code shows which app the user now has.
 		u.Now = u.Now.Add(30 * time.Second)
 		clock.Set(u.Now)
 		if _, err := logIn(ctx, engine, u.ID, u.code(t, open.URI, u.Now)); err == nil {
@@ -283,10 +287,11 @@ func (u *worker) settle(ctx context.Context, t *testing.T, engine *mfa.Engine, c
 		}
 	}
 	if logins > 1 {
-		t.Errorf("the code that %s gave at %v is taken twice", u.ID, open.At)
+		t.Errorf("the code that %s entered at %v is accepted twice", u.ID, open.At)
 	}
 }
 
+// code returns the code that the app with that URI shows.
 func (u *worker) code(t *testing.T, uri string, at time.Time) string {
 	t.Helper()
 	app, err := mfatest.NewAuthenticator(uri)

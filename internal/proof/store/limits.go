@@ -10,10 +10,11 @@ import (
 	"github.com/protekt/mfa"
 )
 
-// TestLimits holds a store to what a record may grow to: Data of 8 KiB, a
-// Version of 2^62, and to user IDs that every database can keep. setVersion
-// changes the version of that user's record behind the store's back. What cannot
-// be kept is refused, and is no conflict. The store must be empty.
+// TestLimits tests a store at the limits of a record: Data of 8 KiB and a
+// Version of 2^62 are stored. A Version and Methods that cannot be stored are
+// refused, and so are user IDs that mfa.CheckUserID refuses. setVersion changes
+// the version of a user's record behind the store's back. The store must be
+// empty.
 func TestLimits(t *testing.T, store mfa.Store, setVersion func(userID string, version int64)) {
 	ctx := t.Context()
 	data := bytes.Repeat([]byte{0, '\'', '\\', '\r', '\n', '%', 0x7f, 0xff}, 1024)
@@ -22,9 +23,9 @@ func TestLimits(t *testing.T, store mfa.Store, setVersion func(userID string, ve
 	}
 	for _, version := range []int64{1<<31 - 1, 1 << 31, 1<<53 + 1, 1 << 62} {
 		setVersion("ada", version)
-		for _, other := range []int64{version - 1, version + 1} { // the same, as floating point
+		for _, other := range []int64{version - 1, version + 1} { // equal to version in floating point
 			if err := store.Save(ctx, mfa.Record{UserID: "ada", Version: other, Data: data}); !errors.Is(err, mfa.ErrConflict) {
-				t.Errorf("version %d is taken for %d: %v", other, version, err)
+				t.Errorf("version %d passes for %d: %v", other, version, err)
 			}
 		}
 		if err := store.Save(ctx, mfa.Record{UserID: "ada", Version: version, Data: data}); err != nil {
@@ -39,14 +40,14 @@ func TestLimits(t *testing.T, store mfa.Store, setVersion func(userID string, ve
 		{Methods: []mfa.Method{""}}, {Methods: []mfa.Method{"a,b"}},
 	} {
 		bad.UserID = "bob"
-		if err := store.Save(ctx, bad); err == nil || errors.Is(err, mfa.ErrConflict) {
+		if err := store.Save(ctx, bad); err == nil || errors.Is(err, mfa.ErrConflict) != (bad.Version != 0) {
 			t.Errorf("version %d with %q: %v", bad.Version, bad.Methods, err)
 		}
 		if _, err := store.Load(ctx, "bob"); !errors.Is(err, mfa.ErrNoRecord) {
 			t.Errorf("version %d with %q is stored: %v", bad.Version, bad.Methods, err)
 		}
 	}
-	for _, id := range []string{"", "a\x00b", "\xff", strings.Repeat("a", 256)} {
+	for _, id := range []string{"", "a\x00b", "a\n", "\u0085", "\xff", strings.Repeat("a", 256)} {
 		_, err := store.Load(ctx, id)
 		for _, err := range []error{err, store.Save(ctx, mfa.Record{UserID: id}), store.Delete(ctx, id)} {
 			if !errors.Is(err, mfa.ErrInvalidUser) {

@@ -13,25 +13,27 @@ import (
 	"github.com/protekt/mfa/mfatest"
 )
 
-// Patience bounds what should come at once, so that a test that waits in vain
-// fails instead of hanging. No time is measured with it. Clients under test have
-// longer time-outs, or none, or those would end what contexts must.
+// Patience is the time after which a test fails instead of waiting any longer
+// for what should happen at once. No duration is measured with it. Clients under
+// test must have longer timeouts, or none: otherwise a timeout could end what a
+// context must end.
 var Patience = 30 * time.Second
 
-// TestOutage cuts the server off while users log in, and gives it back: open
-// opens a store at the proxy's address. Whatever fails is refused, nobody is
-// let in twice or for nothing, and all go on by themselves.
+// TestOutage cuts the server off while users log in, and restores it. open opens
+// a store at the proxy's address. During the outage logins fail with the store's
+// error, nobody gets in with a spent code or without one, and afterwards logins
+// work again.
 func TestOutage(t *testing.T, proxy *Proxy, open func() (store mfa.Store, close func(), err error)) {
 	behind(t, proxy, open, func(store mfa.Store) {
 		takeAway(t, store, func(giveUp context.CancelFunc) {
 			proxy.Cut()
-			time.AfterFunc(time.Second, giveUp) // of clients that wait for a connection instead of failing
+			time.AfterFunc(time.Second, giveUp) // for clients that wait for a connection instead of failing
 		}, proxy.Restore)
 	})
 }
 
-// TestHang is TestOutage with a server that keeps its connections and says
-// nothing more: calls end with their contexts.
+// TestHang does the same as TestOutage with a server that keeps its connections
+// open and no longer answers: calls must end with their contexts.
 func TestHang(t *testing.T, proxy *Proxy, open func() (store mfa.Store, close func(), err error)) {
 	behind(t, proxy, open, func(store mfa.Store) {
 		takeAway(t, store, func(giveUp context.CancelFunc) { proxy.Hang(); giveUp() }, proxy.Restore)
@@ -39,8 +41,8 @@ func TestHang(t *testing.T, proxy *Proxy, open func() (store mfa.Store, close fu
 	})
 }
 
-// behind opens a store behind the proxy, and sees that nothing is left of it
-// once it is closed.
+// behind calls test with a store behind the proxy, and checks that closing it
+// leaves no connection and no goroutine.
 func behind(t *testing.T, proxy *Proxy, open func() (store mfa.Store, close func(), err error), test func(store mfa.Store)) {
 	before := runtime.NumGoroutine()
 	store, closeStore, err := open()
@@ -49,15 +51,15 @@ func behind(t *testing.T, proxy *Proxy, open func() (store mfa.Store, close func
 	}
 	test(store)
 	closeStore()
-	wait(t, "connections are left", func() (int, bool) { n := proxy.Open(); return n, n == 0 })
-	wait(t, "goroutines are left", func() (int, bool) { n := runtime.NumGoroutine(); return n - before, n <= before })
+	wait(t, "connections left open", func() (int, bool) { n := proxy.Open(); return n, n == 0 })
+	wait(t, "goroutines left running", func() (int, bool) { n := runtime.NumGoroutine(); return n - before, n <= before })
 }
 
-// wait waits for something that is on its way.
-func wait(t *testing.T, what string, there func() (n int, ok bool)) {
+// wait waits until done reports true. n is the number of what is left until then.
+func wait(t *testing.T, what string, done func() (n int, ok bool)) {
 	t.Helper()
 	for over := time.Now().Add(Patience); ; time.Sleep(time.Millisecond) {
-		n, ok := there()
+		n, ok := done()
 		if ok {
 			return
 		}
@@ -68,8 +70,8 @@ func wait(t *testing.T, what string, there func() (n int, ok bool)) {
 	}
 }
 
-// A visitor is a user who logs in again and again, and for each login has a
-// clock of their own.
+// A visitor is a user who logs in again and again and has an engine with a clock
+// of its own.
 type visitor struct {
 	id     string
 	engine *mfa.Engine
@@ -77,13 +79,14 @@ type visitor struct {
 	app    *mfatest.Authenticator
 }
 
-// step is how long a code is shown.
+// step is the time for which an app shows a code.
 const step = 30 * time.Second
 
-// visits is how many logins of a visitor are enough.
+// visits is the number of logins of a visitor before and after an outage.
 const visits = 5
 
-// visits logs in until that fails, and tells ready when there were enough.
+// visits logs in until that fails, and returns the number of logins. It calls
+// ready.Done once, after enough logins or the first failure.
 func (v *visitor) visits(ctx context.Context, ready *sync.WaitGroup) (logins int, err error) {
 	for {
 		if err = v.visit(ctx); err == nil {
@@ -98,20 +101,20 @@ func (v *visitor) visits(ctx context.Context, ready *sync.WaitGroup) (logins int
 	}
 }
 
-// visit logs in with the next code.
+// visit logs the visitor in with the next code.
 func (v *visitor) visit(ctx context.Context) error {
 	v.clock.Advance(step)
 	return v.again(ctx)
 }
 
-// again logs in with the code of the last visit.
+// again logs the visitor in with the code of the last visit.
 func (v *visitor) again(ctx context.Context) error {
 	_, err := logIn(ctx, v.engine, v.id, v.app.Code(v.clock.Now()))
 	return err
 }
 
-// takeAway has several users log in while the server goes and comes back. away
-// may end the calls that are under way.
+// takeAway has several users log in while away takes the server from them and
+// back restores it. away may call giveUp to end the calls under way.
 func takeAway(t *testing.T, store mfa.Store, away func(giveUp context.CancelFunc), back func()) {
 	ctx := t.Context()
 	visitors := make([]*visitor, 8)
@@ -175,22 +178,23 @@ func takeAway(t *testing.T, store mfa.Store, away func(giveUp context.CancelFunc
 	done.Wait()
 	for _, v := range visitors {
 		if err := v.again(t.Context()); !errors.Is(err, mfa.ErrInvalidCode) {
-			t.Errorf("%s: the last code is taken again: %v", v.id, err)
+			t.Errorf("%s: the last code is accepted again: %v", v.id, err)
 		}
 		status, err := v.engine.Status(t.Context(), v.id)
 		if err != nil || len(status.Factors) != 1 || status.Factors[0].Disabled {
-			t.Errorf("%s is left with %+v, %v", v.id, status, err)
+			t.Errorf("%s: status %+v, %v after the outage", v.id, status, err)
 		}
 	}
 }
 
-// isVerdict tells whether what came says something about the user, and not about
-// the store.
+// isVerdict reports whether err says something about the user rather than the
+// store.
 func isVerdict(err error) bool {
 	return mfa.ErrorCode(err) != "internal" || errors.Is(err, errUnchallenged) || errors.Is(err, mfa.ErrNoRecord)
 }
 
-// deadline ends calls by their contexts while the server hangs.
+// deadline checks that each of a store's calls ends with its context while the
+// server hangs.
 func deadline(t *testing.T, proxy *Proxy, store mfa.Store) {
 	record := mfa.Record{UserID: "deadline", Data: []byte("x")}
 	if err := store.Save(t.Context(), record); err != nil {

@@ -16,18 +16,18 @@ import (
 	"github.com/protekt/mfa/mfatest"
 )
 
-const jobVariable = "MFA_STOREPROOF_JOB"
+const jobVariable = "MFA_TEST_STORE_JOB"
 
-// A job is what a process is started for.
+// A job is what a process that a test starts has to do.
 type job struct {
 	Address string
 	Part    part
-	Users   []worker // of partWork
+	Users   []worker // for partWork
 
-	Tokens []string // of partAnswer: one for each goroutine
+	Tokens []string // for partAnswer: one for each goroutine
 	Code   string
 
-	Guesses int // of partGuess
+	Guesses int // for partGuess
 	User    string
 	Wrong   string
 }
@@ -40,12 +40,13 @@ const (
 	partWork   part = "work"   // logins and enrollments, until it is killed
 )
 
-// verdicts are how many answers had which end.
+// verdicts counts answers by their results.
 type verdicts struct{ Logins, Wrong, Refused int }
 
-// goroutines is how many answer at once in one process.
+// goroutines is the number of goroutines that answer at once in one process.
 const goroutines = 16
 
+// run does the job on the store that open opens.
 func (j job) run(open Opener) error {
 	store, closeStore, err := open(j.Address)
 	if err != nil {
@@ -59,7 +60,7 @@ func (j job) run(open Opener) error {
 	if err != nil {
 		return err
 	}
-	// All processes are ready before one begins.
+	// All processes are ready before the first one begins.
 	fmt.Println("ready")
 	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
 		return err
@@ -83,7 +84,7 @@ func (j job) run(open Opener) error {
 			errs = append(errs, some...)
 		}
 	default:
-		return fmt.Errorf("no part is called %q", j.Part)
+		return fmt.Errorf("unknown part %q", j.Part)
 	}
 	v, err := count(errs)
 	if err != nil {
@@ -92,7 +93,8 @@ func (j job) run(open Opener) error {
 	return json.NewEncoder(os.Stdout).Encode(v)
 }
 
-// count sorts answers by their ends. A fault of the store is none of them.
+// count counts the results of answers. It returns the first error that is a fault
+// of the store.
 func count(errs []error) (v verdicts, err error) {
 	for _, err := range errs {
 		switch mfa.ErrorCode(err) {
@@ -109,14 +111,14 @@ func count(errs []error) (v verdicts, err error) {
 	return v, nil
 }
 
-// A process is one that a test has started.
+// A process is a process that a test has started.
 type process struct {
 	command *exec.Cmd
 	in      io.WriteCloser
 	out     *bufio.Reader
 }
 
-// launch starts this test binary again, for a job.
+// launch starts this test binary again to do a job.
 func launch(t *testing.T, j job) *process {
 	t.Helper()
 	text, err := json.Marshal(j)
@@ -144,8 +146,8 @@ func launch(t *testing.T, j job) *process {
 	return &process{command, in, bufio.NewReader(out)}
 }
 
-// atOnce starts one process for each job, lets them begin together and adds up
-// what they say.
+// atOnce runs each job in a process of its own, all at the same time, and returns
+// the sum of their results.
 func atOnce(t *testing.T, jobs []job) (sum verdicts) {
 	t.Helper()
 	var processes []*process
@@ -154,7 +156,7 @@ func atOnce(t *testing.T, jobs []job) (sum verdicts) {
 	}
 	for _, p := range processes {
 		if line, err := p.out.ReadString('\n'); line != "ready\n" {
-			t.Fatalf("a process says %q, %v", line, err)
+			t.Fatalf("a process wrote %q, %v", line, err)
 		}
 	}
 	for _, p := range processes {
@@ -175,10 +177,11 @@ func atOnce(t *testing.T, jobs []job) (sum verdicts) {
 	return sum
 }
 
+// processes is the number of processes that work on a store at once.
 const processes = 4
 
-// TestProcesses starts four processes on the store at address: they answer with
-// one and the same code, and guess, all at once. The store must be empty.
+// TestProcesses starts several processes on the store at address, which answer
+// with the same code and guess wrong ones, all at once. The store must be empty.
 func TestProcesses(t *testing.T, open Opener, address string) {
 	store, closeStore, err := open(address)
 	if err != nil {
@@ -253,14 +256,16 @@ func TestProcesses(t *testing.T, open Opener, address string) {
 		for range processes {
 			jobs = append(jobs, job{Address: address, Part: partGuess, Guesses: 200, User: "guess", Wrong: app.WrongCode(start)})
 		}
-		// Five are judged before the first delay; the clock stands still.
+		// Five guesses are checked before the first delay, which does not end since
+		// the clock stands still.
 		if v := atOnce(t, jobs); v.Wrong != 5 || v.Logins != 0 || v.Refused != processes*200-5 {
 			t.Errorf("%+v, want 5 wrong, no login, all others refused", v)
 		}
 	})
 }
 
-// enroll gives a user an app, replacing one with the help of a proof.
+// enroll enrolls an app for a user and returns it with the user's new proof. If
+// the user has an app, proof lets the new one replace it.
 func enroll(ctx context.Context, engine *mfa.Engine, user string, now time.Time, proof string) (*mfatest.Authenticator, string, error) {
 	enrollment, err := engine.EnrollTOTP(ctx, user, user, mfa.WithProof(proof))
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A Proxy stands between a client and its server, so that a test can take the
-// server away from its own client alone.
+// A Proxy stands between a client and its server, so that a test can cut off its
+// own client and no other.
 type Proxy struct {
 	Addr string // host and port to connect to
 
@@ -17,14 +17,14 @@ type Proxy struct {
 
 	mu      sync.Mutex
 	changed *sync.Cond
-	gone    bool // connections are refused
-	hangs   bool // nothing is passed on
-	loses   bool // the next answer, with its connection
+	gone    bool // refuse connections
+	hangs   bool // pass nothing on
+	loses   bool // drop the next answer and its connection
 	pairs   map[net.Conn]net.Conn
 }
 
-// NewProxy starts one in front of the server at that host and port, until the
-// test ends.
+// NewProxy starts a proxy in front of the server at that host and port. It runs
+// until the test ends.
 func NewProxy(t testing.TB, server string) *Proxy {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -43,6 +43,7 @@ func NewProxy(t testing.TB, server string) *Proxy {
 	return p
 }
 
+// accept passes on connections until the listener is closed.
 func (p *Proxy) accept() {
 	for {
 		client, err := p.listener.Accept()
@@ -74,8 +75,9 @@ func (p *Proxy) accept() {
 	}
 }
 
-// pass copies from one connection to the other until either ends, or loses says
-// to drop what has come, and ends both.
+// pass copies from one connection to the other until either ends, then closes
+// both. If *loses is set when data arrives, pass resets it, drops the data and
+// ends.
 func (p *Proxy) pass(from, to net.Conn, loses *bool) {
 	defer from.Close()
 	defer to.Close()
@@ -103,7 +105,7 @@ func (p *Proxy) pass(from, to net.Conn, loses *bool) {
 	}
 }
 
-// Cut ends every connection and refuses new ones: the server is gone.
+// Cut closes every connection and refuses new ones, as if the server were gone.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -114,22 +116,22 @@ func (p *Proxy) Cut() {
 	}
 }
 
-// Hang passes nothing on, in either direction, while connections stay open.
+// Hang stops passing data on, in either direction. Connections stay open.
 func (p *Proxy) Hang() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.hangs = true
 }
 
-// LoseAnswer has the next answer of the server not arrive, and its connection
-// end: what was asked is done, and nobody is told.
+// LoseAnswer drops the next answer of the server and closes its connection: the
+// request is carried out, but the client does not learn of it.
 func (p *Proxy) LoseAnswer() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.loses = true
 }
 
-// Restore ends Cut and Hang.
+// Restore undoes Cut and Hang.
 func (p *Proxy) Restore() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -137,7 +139,7 @@ func (p *Proxy) Restore() {
 	p.changed.Broadcast()
 }
 
-// Open is how many connections there are.
+// Open returns the number of open connections.
 func (p *Proxy) Open() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,10 +1,11 @@
-// Package store holds a store, with an engine on it, to what a real
-// database alone can show: several processes at once, processes that are
-// killed, a server that goes away or hangs. It is for the tests of the modules
-// under stores/, beside mfatest.TestStore.
+// Package store tests a store, with an engine on top of it, against what only a
+// real database shows: several processes at once, processes that are killed, a
+// server that is cut off or hangs. The tests of the modules under stores/ use it
+// beside mfatest.TestStore, which sees one client only: without this package, a
+// store could lose what it has acknowledged, or take an outage for an answer.
 //
-// A test starts its own test binary again as the other processes. Main, called
-// from TestMain, is where those begin:
+// A test starts its own test binary again to get other processes. They begin in
+// Main, which TestMain calls:
 //
 //	func TestMain(m *testing.M) { store.Main(m, open) }
 package store
@@ -18,13 +19,15 @@ import (
 	"time"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/proof/world"
 )
 
-// An Opener opens the store at an address, as each process does for itself. What
-// an address is, is the module's own affair. close waits for nothing.
+// An Opener opens the store at an address; each process opens its own. Each
+// module has its own form of address. close does not wait for calls under way.
 type Opener func(address string) (store mfa.Store, close func(), err error)
 
-// Main runs the tests, or the part of a process that a test has started.
+// Main runs the tests or, in a process that a test has started, its job. It does
+// not return.
 func Main(m *testing.M, open Opener) {
 	text, started := os.LookupEnv(jobVariable)
 	if !started {
@@ -41,21 +44,21 @@ func Main(m *testing.M, open Opener) {
 	}
 }
 
-// Require skips a test whose server does not answer. Under MFA_TEST_REQUIRE=1
-// that is a failure.
+// Require skips the test if err, the error of reaching the server, is not nil.
+// With MFA_TEST_REQUIRE=1 the test fails instead.
 func Require(t testing.TB, server string, err error) {
 	t.Helper()
 	switch {
 	case err == nil:
 	case os.Getenv("MFA_TEST_REQUIRE") == "1":
-		t.Fatalf("%s is required here, and does not answer: %v", server, err)
+		t.Fatalf("%s is required but does not answer: %v", server, err)
 	default:
 		t.Skipf("skipped: no %s answers: %v", server, err)
 	}
 }
 
-// Address is where a server is: what the environment says, or else the usual
-// local one.
+// Address returns the address of a server: the value of the environment
+// variable, or else the usual local address.
 func Address(variable, usual string) string {
 	if address := os.Getenv(variable); address != "" {
 		return address
@@ -63,21 +66,21 @@ func Address(variable, usual string) string {
 	return usual
 }
 
-// start is when the clocks of all processes begin.
+// start is the time at which the clocks of all processes start.
 var start = time.Date(2030, 1, 1, 0, 0, 10, 0, time.UTC)
 
-// newEngine is the same in every process.
+// newEngine returns an engine with the same settings in every process.
 func newEngine(store mfa.Store, now func() time.Time) (*mfa.Engine, error) {
 	return mfa.New(mfa.Config{
 		Issuer:      "ACME",
 		Store:       store,
-		Keys:        [][]byte{[]byte("this key is for tests and no more")[:32]},
+		Keys:        [][]byte{world.Key(1)},
 		Now:         now,
 		BackupCodes: mfa.BackupCodeConfig{Count: 1},
 	})
 }
 
-// together runs attempt in n goroutines at once and gives what each returned.
+// together runs attempt in n goroutines at once and returns their results.
 func together[T any](n int, attempt func(i int) T) []T {
 	results := make([]T, n)
 	var ready, done sync.WaitGroup

@@ -1,5 +1,6 @@
-// Package world sets an engine up with all that a host gives it, and shows what
-// the host sees. It is for this module's own tests.
+// Package world sets up an engine with everything that a host supplies, and
+// records what the host sees. It holds what two or more of this repository's
+// suites use: stores that fail in chosen ways, users with factors, checks.
 package world
 
 import (
@@ -58,7 +59,7 @@ func New(t testing.TB, adjust ...func(*mfa.Config)) *World {
 		Keys:        [][]byte{Key(1)},
 		SMS:         w.Outbox,
 		Now:         w.Clock.Now,
-		BackupCodes: mfa.BackupCodeConfig{Count: 2}, // each costs a password hash
+		BackupCodes: mfa.BackupCodeConfig{Count: 1}, // see BackupCodes
 		OnEvent: func(_ context.Context, event mfa.Event) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -195,6 +196,16 @@ func (w *World) WantTold(want ...mfa.EventType) {
 	if got := w.Told(); !slices.Equal(got, want) {
 		w.T.Errorf("events %v, want %v", got, want)
 	}
+}
+
+// Stored returns the user's record.
+func (w *World) Stored(user string) mfa.Record {
+	w.T.Helper()
+	record, err := w.Store.Load(w.Ctx, user)
+	if err != nil {
+		w.T.Fatalf("Load: %v", err)
+	}
+	return record
 }
 
 // StatusOf is a user's status.
