@@ -657,7 +657,6 @@ var public = []struct{ in, compares, why string }{
 	{"mfa: (*Engine).availableMethods", "f.Method == MethodBackupCode", "names of methods"},
 	{"mfa: newBackupCodes", "slices.Contains(codes, code)", "a set that is being drawn"},
 	{"mfa: (*Engine).save", "bytes.Equal(seal.Plaintext(buffer), u.encoded)", "the record before and after, which no guess is part of"},
-	{"otpauth: parseSecret", "base32NoPadding.EncodeToString(secret) != text", "what the caller gave, twice"},
 	{"otpauth: QRCode", "code.At(x, y) == color.Black", "a picture"},
 }
 
