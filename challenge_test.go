@@ -45,7 +45,7 @@ func TestAChallengeOffersWhatCanAnswerIt(t *testing.T) {
 	}
 }
 
-// schedule is the delay after the k-th wrong one-time code in a row.
+// schedule returns the delay after the k-th wrong one-time code in a row.
 func schedule(k int) time.Duration {
 	if k < 5 {
 		return 0

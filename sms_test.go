@@ -284,7 +284,7 @@ func TestANumberGetsFiveMessagesAnHourAndTenADay(t *testing.T) {
 	}
 }
 
-// codeFor is the code of the last message to that user.
+// codeFor returns the code of the last message to that user.
 func codeFor(w *world.World, user string) (code string) {
 	for _, message := range w.Outbox.Messages() {
 		if message.UserID == user {

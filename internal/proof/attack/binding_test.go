@@ -96,7 +96,7 @@ func TestC02ChallengeOfAnotherUser(t *testing.T) {
 	}
 }
 
-// parameters are the names of a method's parameters.
+// parameters returns the names of a method's parameters.
 func parameters(method *ast.FuncDecl) (names []string) {
 	for _, field := range method.Type.Params.List {
 		for _, name := range field.Names {
@@ -132,7 +132,7 @@ func issueAll(t *testing.T) issued {
 	return issued{w, app, tokens}
 }
 
-// use gives a token to what takes that kind. It is nil where it was taken.
+// use hands a token to what takes that kind. It is nil where it was taken.
 func (i issued) use(kind, token string) (err error) {
 	switch kind {
 	case "enrollment":
@@ -696,7 +696,7 @@ func TestC10PredictableChallenges(t *testing.T) {
 			t.Errorf("byte %d of a token is not random", place)
 		}
 	}
-	t.Run("chance is asked for enough, each time", func(t *testing.T) {
+	t.Run("enough randomness is read, each time", func(t *testing.T) {
 		source := &countingReader{Reader: rand.Reader}
 		rand.Reader = source
 		defer func() { rand.Reader = source.Reader }()

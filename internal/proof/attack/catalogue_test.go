@@ -123,7 +123,7 @@ func TestCatalogueIsWrittenDown(t *testing.T) {
 
 var className = regexp.MustCompile(`^Test([A-Z][0-9]{2})`)
 
-// classOf is the ID in the name of a test; "" where there is none.
+// classOf returns the ID in the name of a test; "" where there is none.
 func classOf(test string) string {
 	if match := className.FindStringSubmatch(test); match != nil {
 		return match[1]
@@ -131,7 +131,7 @@ func classOf(test string) string {
 	return ""
 }
 
-// testNames are the test functions of this directory.
+// testNames returns the test functions of this directory.
 func testNames(t *testing.T) (names []string) {
 	t.Helper()
 	paths, err := filepath.Glob("*_test.go")

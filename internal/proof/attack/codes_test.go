@@ -390,7 +390,7 @@ func TestA07SecondWayToVerify(t *testing.T) {
 	})
 }
 
-// methodsWith are the engine's exported methods that have a parameter of that
+// methodsWith returns the engine's exported methods that have a parameter of that
 // name.
 func methodsWith(t *testing.T, parameter string) (names []string) {
 	t.Helper()
@@ -407,7 +407,7 @@ func methodsWith(t *testing.T, parameter string) (names []string) {
 	return names
 }
 
-// engineMethods are the declarations of the engine's exported methods.
+// engineMethods returns the declarations of the engine's exported methods.
 func engineMethods(t *testing.T) (methods []*ast.FuncDecl) {
 	t.Helper()
 	entries, err := os.ReadDir(moduleRoot)
@@ -805,5 +805,5 @@ func TestA14CodeAfterRecovery(t *testing.T) {
 	world.WantTries(t, err, 4)
 }
 
-// isInvalidCode tells whether err refuses a code, and nothing else.
+// isInvalidCode reports whether err refuses a code, and nothing else.
 func isInvalidCode(err error) bool { return mfa.ErrorCode(err) == "invalid_code" }

@@ -21,7 +21,7 @@ import (
 	"github.com/protekt/mfa/internal/record"
 )
 
-// deep is all that is in a value, also in fields that no verb of fmt shows.
+// deep returns all that is in a value, also in fields that no verb of fmt shows.
 func deep(v any) string {
 	var b strings.Builder
 	var walk func(v reflect.Value, depth int)
@@ -253,7 +253,7 @@ func TestH03ValuesAreRedacted(t *testing.T) {
 var sentinels = []error{mfa.ErrInvalidCode, mfa.ErrInvalidToken, mfa.ErrNotEnrolled, mfa.ErrNoPendingEnrollment, mfa.ErrEnforced, mfa.ErrMethodUnavailable,
 	mfa.ErrInvalidPhone, mfa.ErrInvalidUser, mfa.ErrInvalidInput, mfa.ErrDelivery, mfa.ErrFactorDisabled, mfa.ErrNoRecord, mfa.ErrConflict}
 
-// told is all that an error tells a caller: its type and fields, its text, its
+// told returns all that an error tells a caller: its type and fields, its text, its
 // code, and what errors.Is says of it. The tokens in it, new ones each time, are
 // left out.
 func told(err error) string {

@@ -122,7 +122,7 @@ func TestD02InheritsConfirmed(t *testing.T) {
 	world.OK(t, confirm(w, mfa.MethodTOTP, c.Shows()))
 }
 
-// notProofs are what is no fresh proof of ada's.
+// notProofs returns what is no fresh proof of ada's.
 func notProofs(w *world.World) map[string]string {
 	w.T.Helper()
 	bob, login := w.GiveTOTP("bob")

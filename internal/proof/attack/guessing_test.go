@@ -29,7 +29,7 @@ const (
 	yearly     = 1217             // guesses beside a user who logs in daily
 )
 
-// delayAfter is the delay after the k-th wrong one-time code in a row.
+// delayAfter returns the delay after the k-th wrong one-time code in a row.
 func delayAfter(k int) time.Duration {
 	if k <= free {
 		return 0
@@ -753,7 +753,7 @@ func (f numericField) in(config *mfa.Config) reflect.Value {
 	return reflect.ValueOf(config).Elem().FieldByIndex(f.path)
 }
 
-// numericFields are all of them, of structs inside too.
+// numericFields returns all of them, of structs inside too.
 func numericFields(in reflect.Type, path []int) (fields []numericField) {
 	for i := range in.NumField() {
 		field, at := in.Field(i), append(slices.Clone(path), i)

@@ -37,7 +37,7 @@ var doors = []door{
 	stepUp(mfa.ActionManage),
 }
 
-// stepUp is the door to an action.
+// stepUp returns the door to an action.
 func stepUp(action string) door {
 	return door{action,
 		func(w *world.World, user string) string {
@@ -81,7 +81,7 @@ func inside(store *world.HookStore, attempts, loads int, attempt func(i int)) {
 	store.Loaded = nil
 }
 
-// count is how many events of a type were told since it was asked last.
+// count returns how many events of a type were told since it was asked last.
 func count(w *world.World, want mfa.EventType) (n int) {
 	for _, told := range w.Told() {
 		if told == want {

@@ -223,7 +223,7 @@ func TestF02CodesAreStrings(t *testing.T) {
 	}
 }
 
-// zeros are those of the decimal digits of every script but ours.
+// zeros returns those of the decimal digits of every script but ours.
 func zeros() (zeros []rune) {
 	for _, r16 := range unicode.Nd.R16 {
 		for zero := rune(r16.Lo); zero <= rune(r16.Hi); zero += 10 {
@@ -429,7 +429,7 @@ func TestF05LeadingZeros(t *testing.T) {
 // perHash is what one password hash of a backup code allocates.
 const perHash = 19 << 20
 
-// allocated is how many bytes do allocates.
+// allocated returns how many bytes do allocates.
 func allocated(do func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -438,7 +438,7 @@ func allocated(do func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// allocations is how many allocations do makes: the least of a few runs, since a
+// allocations returns how many allocations do makes: the least of a few runs, since a
 // pool that was emptied is filled again, which the race detector does at random.
 func allocations(do func()) float64 {
 	least := math.Inf(1)
@@ -660,6 +660,9 @@ func sixDigits(n int, verify func(code string) bool) (taken []string) {
 
 // F08: a code for tests, or for support, opens every account.
 func TestF08NoMagicCode(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left out by -short: every seventh code of six digits")
+	}
 	// What people choose repeats itself: all of the forms aaaaaa, ababab and
 	// abcabc are multiples of seven.
 	every := 7

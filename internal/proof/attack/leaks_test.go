@@ -114,7 +114,7 @@ func newScene(t *testing.T, spoil func(s *scene, a world.App)) *scene {
 	return s
 }
 
-// other is a code that looks as random as a right one does: 000000 is found in
+// other returns a code that looks as random as a right one does: 000000 is found in
 // many places.
 func other(code string) string {
 	return strings.Map(func(digit rune) rune { return '0' + (digit-'0'+5)%10 }, code)
@@ -314,7 +314,7 @@ var misfortunes = func() []misfortune {
 	return list
 }()
 
-// sends is a sender that does what it is told, and remembers the code.
+// sends returns a sender that does what it is told, and remembers the code.
 func (s *scene) sends(send world.SenderFunc) mfa.SMSSender {
 	return world.SenderFunc(func(ctx context.Context, message mfa.SMS) error {
 		s.fresh["code of a message"], s.acted = message.Code, true
@@ -359,12 +359,15 @@ func (p panickingStore) Delete(_ context.Context, userID string) error {
 	panic(userID)
 }
 
-// H02: codes, secrets and tokens in logs. Every operation, well and badly used, in every misfortune;
-// and all that the host can print, log or store as JSON is searched for every
-// secret in every spelling. What is for somebody by its nature is left out by
-// name: the JSON of what clients get (clientJSON), the messages that the
-// sender is given, backup codes, and what Unwrap gives of a host's own error.
+// H02: codes, secrets and tokens in logs. Every operation is called, used well
+// and badly, in every misfortune, and all that the host can print, log or store
+// as JSON is searched for every secret in every spelling. What is meant to hold a
+// secret is left out by name: the JSON of what clients get (clientJSON), messages
+// to the sender, backup codes, and a host's own error behind Unwrap.
 func TestH02NothingSecretIsLogged(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left out by -short: the search for secrets in all that comes out")
+	}
 	s := newScene(t, nil)
 	s.checkSearch()
 	s.suffer(misfortune{name: "nothing", before: func(s *scene) { s.acted = true }}, func(c attempt, err error) {
@@ -391,6 +394,9 @@ func TestH02NothingSecretIsLogged(t *testing.T) {
 // TestNothingOfALockedUserIsLogged: delayed and disabled factors refuse in words of
 // their own.
 func TestNothingOfALockedUserIsLogged(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left out by -short: the search for secrets of a locked user")
+	}
 	fail := func(s *scene, a world.App, n int) {
 		for range n {
 			_, err := s.VerifyLogin(s.Ctx, s.Begin("ada").Token, a.Wrong())
@@ -519,7 +525,7 @@ var clientJSON = []reflect.Type{
 	reflect.TypeFor[mfa.ChallengeError](), reflect.TypeFor[mfa.EnrollmentError](),
 }
 
-// printed is all that fmt, slog and encoding/json make of a value, alone and
+// printed returns all that fmt, slog and encoding/json make of a value, alone and
 // inside others; JSON where it is not for the client.
 func printed(value any) string {
 	text := world.Printed(value, world.Verbs) + world.Printed([]any{value}, world.VerbsInside) +
@@ -542,7 +548,7 @@ func (s *scene) show(value any) {
 	}
 }
 
-// printedError is how an error is shown, too, as hosts wrap errors.
+// printedError returns how an error is shown, too, as hosts wrap errors.
 func printedError(err error) (texts []string) {
 	texts = []string{err.Error(), mfa.ErrorCode(err)}
 	for _, wrapped := range []error{fmt.Errorf("wrapped: %w", err), errors.Join(errHost, err), fmt.Errorf("%w, %w", err, errHost)} {
@@ -572,7 +578,7 @@ func (s *scene) report(where, out string, secrets map[string]string) {
 	}
 }
 
-// leak is the spelling in which a secret is in a text; "" if it is not.
+// leak returns the spelling in which a secret is in a text; "" if it is not.
 func leak(text, secret string) string {
 	for _, spelled := range knownSpellings(secret) {
 		at := strings.Index(text, string(spelled))
@@ -602,7 +608,7 @@ var (
 	hexRun = regexp.MustCompile(`0[xX][0-9a-fA-F]+|[0-9a-fA-F]{10,}`)
 )
 
-// holdsCode tells whether a code is in a text as a number of its own. Within
+// holdsCode reports whether a code is in a text as a number of its own. Within
 // addresses, and within what %x prints, it would be found by chance; a code that
 // %x prints has another spelling.
 func holdsCode(text, code string) bool {

@@ -59,7 +59,7 @@ func TestG01CodesAreRandom(t *testing.T) {
 		}
 	}
 
-	// All chance is crypto/rand's: with that repeated, everything is.
+	// All randomness is crypto/rand's: with that repeated, everything is.
 	chosen := func(seed uint64) []string {
 		w := world.New(t)
 		cryptotest.SetGlobalRandom(t, seed)
@@ -75,7 +75,7 @@ func TestG01CodesAreRandom(t *testing.T) {
 	first, again, other := chosen(1), chosen(1), chosen(2)
 	for i := range first {
 		if first[i] != again[i] {
-			t.Errorf("value %d has another source of chance than crypto/rand: %q, %q", i, first[i], again[i])
+			t.Errorf("value %d has another source of randomness than crypto/rand: %q, %q", i, first[i], again[i])
 		}
 		if first[i] == other[i] {
 			t.Errorf("value %d is %q, whatever crypto/rand gives", i, first[i])
@@ -127,7 +127,7 @@ func TestG02CodesAreEven(t *testing.T) {
 	}
 
 	// And over 40,000 of them no digit is likelier in any place, nor in all.
-	rand.Reader = chance
+	rand.Reader = cryptoRandom
 	cryptotest.SetGlobalRandom(t, 7)
 	w := world.New(t, func(c *mfa.Config) { c.OnEvent = nil })
 	const n = 40_000
@@ -161,25 +161,25 @@ func TestG02CodesAreEven(t *testing.T) {
 	}
 }
 
-// deadChance names the operation that a child of TestG03 tries without chance.
-const deadChance = "MFA_ATTACK_DEAD_CHANCE"
+// noRandomness names the operation that a child of TestG03 tries without randomness.
+const noRandomness = "MFA_ATTACK_NO_RANDOMNESS"
 
-// errNoChance is that of a source of chance that fails.
-var errNoChance = errors.New("no chance")
+// errNoRandomness is that of a source of randomness that fails.
+var errNoRandomness = errors.New("no randomness")
 
 // failing gives no bytes.
 type failing struct{}
 
-func (failing) Read([]byte) (int, error) { return 0, errNoChance }
+func (failing) Read([]byte) (int, error) { return 0, errNoRandomness }
 
 // stingy gives one byte at a time.
 type stingy struct{ io.Reader }
 
 func (s stingy) Read(b []byte) (int, error) { return s.Reader.Read(b[:min(1, len(b))]) }
 
-// G03: the same codes for everybody, or codes of nothing where chance fails.
+// G03: the same codes for everybody, or codes of nothing where randomness fails.
 func TestG03ChanceIsNotShared(t *testing.T) {
-	needChance := map[string]func(w *world.World, ada person) error{
+	needRandomness := map[string]func(w *world.World, ada person) error{
 		"EnrollTOTP": func(w *world.World, _ person) error { _, err := w.EnrollTOTP(w.Ctx, "bob", "bob"); return err },
 		"EnrollSMS":  func(w *world.World, _ person) error { _, err := w.EnrollSMS(w.Ctx, "bob", world.Phone2); return err },
 		"BeginLogin": func(w *world.World, _ person) error { return w.BeginLogin(w.Ctx, "ada") },
@@ -196,9 +196,9 @@ func TestG03ChanceIsNotShared(t *testing.T) {
 		return w, person{Proof: login.Proof, Codes: []string{w.Begin("ada").Token}}
 	}
 
-	// A child whose chance fails dies before it stores or sends anything:
+	// A child whose source of randomness fails dies before it stores or sends anything:
 	// crypto/rand ends the process.
-	if name := os.Getenv(deadChance); name != "" {
+	if name := os.Getenv(noRandomness); name != "" {
 		w, ada := setUp(t)
 		store := &world.SpyStore{Store: w.Store}
 		sent := len(w.Outbox.Messages())
@@ -210,31 +210,31 @@ func TestG03ChanceIsNotShared(t *testing.T) {
 					err = fmt.Errorf("panic: %v", recovered)
 				}
 			}()
-			return needChance[name](w, ada)
+			return needRandomness[name](w, ada)
 		}()
 		fmt.Printf("it lived: %v, saved %d, sent %d\n", err, len(store.IDs), len(w.Outbox.Messages())-sent)
 		os.Exit(3)
 	}
-	for name := range needChance {
+	for name := range needRandomness {
 		child := exec.Command(os.Args[0], "-test.run=^TestG03", "-test.timeout=60s")
-		child.Env = append(os.Environ(), deadChance+"="+name)
+		child.Env = append(os.Environ(), noRandomness+"="+name)
 		out, err := child.CombinedOutput()
 		var exit *exec.ExitError
 		switch {
 		case !errors.As(err, &exit):
-			t.Errorf("%s without chance: %v, %s", name, err, out)
+			t.Errorf("%s without randomness: %v, %s", name, err, out)
 		case bytes.Contains(out, []byte("it lived")): // a panic, which a host may catch
-			if !bytes.Contains(out, []byte("it lived: panic: "+errNoChance.Error()+", saved 0, sent 0")) {
-				t.Errorf("%s without chance: %s", name, out)
+			if !bytes.Contains(out, []byte("it lived: panic: "+errNoRandomness.Error()+", saved 0, sent 0")) {
+				t.Errorf("%s without randomness: %s", name, out)
 			}
 		case !bytes.Contains(out, []byte("crypto/rand")):
-			t.Errorf("%s without chance: %s", name, out)
+			t.Errorf("%s without randomness: %s", name, out)
 		}
 	}
 
-	// Chance that comes in small pieces is waited for.
-	rand.Reader = stingy{chance}
-	t.Cleanup(func() { rand.Reader = chance })
+	// Randomness that comes in small pieces is waited for.
+	rand.Reader = stingy{cryptoRandom}
+	t.Cleanup(func() { rand.Reader = cryptoRandom })
 	w, _ := setUp(t)
 	for range 20 {
 		enrollment, err := w.EnrollTOTP(w.Ctx, "bob", "bob")
@@ -245,7 +245,7 @@ func TestG03ChanceIsNotShared(t *testing.T) {
 			t.Errorf("a secret with nothing in it: %x", secret)
 		}
 	}
-	rand.Reader = chance
+	rand.Reader = cryptoRandom
 
 	// Users and engines share nothing.
 	seen := make(map[string]string)
@@ -320,7 +320,7 @@ func TestG04SecretsAreLong(t *testing.T) {
 	}
 }
 
-// spellings are the forms in which a secret may lie about: those of
+// spellings returns the forms in which a secret may lie about: those of
 // world.Spellings, backwards, as UTF-16, and as JSON and a log in JSON, which
 // escape otherwise.
 func spellings(secret string) [][]byte {
@@ -340,7 +340,7 @@ func spellings(secret string) [][]byte {
 	return append(forms, little, big, bytes.Trim(marshalled, `"`), bytes.TrimSuffix(logged, []byte("\"}\n")))
 }
 
-// spelled is the form in which a secret lies in there; nil if it does not.
+// spelled returns the form in which a secret lies in there; nil if it does not.
 func spelled(in []byte, secret string) []byte {
 	for _, form := range spellings(secret) {
 		if bytes.Contains(in, form) {
@@ -350,7 +350,7 @@ func spelled(in []byte, secret string) []byte {
 	return nil
 }
 
-// fastHashes are the starts of all that a hash without a key, or with one that
+// fastHashes returns the starts of all that a hash without a key, or with one that
 // is no secret, makes of a secret and what is known beside it.
 func fastHashes(secret string, known ...string) (starts [][]byte) {
 	add := func(sum []byte) {
@@ -376,7 +376,7 @@ func fastHashes(secret string, known ...string) (starts [][]byte) {
 	return starts
 }
 
-// hashed tells whether a fast hash of the secret lies in there.
+// hashed reports whether a fast hash of the secret lies in there.
 func hashed(in []byte, secret string, known ...string) bool {
 	return slices.ContainsFunc(fastHashes(secret, known...), func(start []byte) bool { return bytes.Contains(in, start) })
 }
@@ -400,7 +400,7 @@ func TestG05BackupCodesAreHashedSlowly(t *testing.T) {
 			symbols[symbol] = true
 		}
 	}
-	if len(symbols) < 24 { // of 32: 120 random ones miss nine with less than one chance in a million
+	if len(symbols) < 24 { // of 32: 120 random ones miss nine once in more than a million sets
 		t.Errorf("%d symbols in use", len(symbols))
 	}
 	plain := w.Opened("ada")
@@ -864,7 +864,7 @@ func TestG14NoSharedState(t *testing.T) {
 	}
 }
 
-// heap is what is in use, after a collection.
+// heap returns what is in use, after a collection.
 func heap() uint64 {
 	var stats runtime.MemStats
 	runtime.GC()

@@ -325,7 +325,7 @@ func TestEveryFuzzTargetHasACorpus(t *testing.T) {
 	}
 }
 
-// fuzzTargets are the names of those in a file.
+// fuzzTargets returns the names of those in a file.
 func fuzzTargets(t *testing.T, path string) (names []string) {
 	t.Helper()
 	file, err := parser.ParseFile(gotoken.NewFileSet(), path, nil, parser.SkipObjectResolution)

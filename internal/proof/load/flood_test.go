@@ -318,7 +318,7 @@ func (f flood) start(t *testing.T) (o outcome) {
 	return o
 }
 
-// raceDetector tells whether this binary has it.
+// raceDetector reports whether this binary has it.
 func raceDetector() bool {
 	info, _ := debug.ReadBuildInfo()
 	for _, setting := range info.Settings {

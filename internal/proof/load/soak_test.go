@@ -55,7 +55,7 @@ type gauge struct {
 // start is when the clocks of all users begin.
 var start = time.Date(2030, 1, 1, 0, 0, 10, 0, time.UTC)
 
-// newSoak gives each user an app.
+// newSoak returns a soak whose users each have an app.
 func newSoak(ctx context.Context, store mfa.Store, database *sql.DB, plan plan) (*soak, error) {
 	s := &soak{plan: plan, database: database, took: make(map[string]*latencies)}
 	var ids []string
@@ -203,7 +203,7 @@ func (s *soak) report(store string) string {
 	return b.String()
 }
 
-// brief is a duration of two digits.
+// brief returns a duration of two digits.
 func brief(d time.Duration) string {
 	unit := time.Duration(1)
 	for d/unit >= 100 {
@@ -214,7 +214,7 @@ func brief(d time.Duration) string {
 
 func mebibytes[T int64 | uint64](bytes T) float64 { return float64(bytes) / (1 << 20) }
 
-// soakPlan is a short one, or as long as MFA_TEST_SOAK says.
+// soakPlan returns a short one, or as long as MFA_TEST_SOAK says.
 func soakPlan(t *testing.T) plan {
 	text := os.Getenv("MFA_TEST_SOAK")
 	if text == "" {

@@ -74,7 +74,7 @@ func (a ask) String() string {
 		[]string{"Unlock", "wrong digits", "a code of the app", "the code sent", "a backup code, charged", "a backup code, judged"}[a.kind], a.challenge, a.step, a.code)
 }
 
-// answer gives what the engine must answer, and the state after it.
+// answer returns what the engine must answer, and the state after it.
 func (d desk) answer(a ask) (string, desk) {
 	c := a.challenge
 	over := d.used[c] || d.failures[c] >= maxTries

@@ -124,7 +124,7 @@ func done(u User, result, told string) []Result {
 	return []Result{{Outcome: Outcome{Result: result, Told: told}, Then: []User{u}}}
 }
 
-// Play gives the results that are right. What u knows of the clock is noted in
+// Play returns the results that are right. What u knows of the clock is noted in
 // the state that they begin with.
 func (r Rules) Play(u User, c Call) (begin User, results []Result) {
 	begin = u.clone()
@@ -217,7 +217,7 @@ func (u *User) see(now time.Time) {
 
 func (u User) enrolled() bool { return u.totp.on || u.sms.on }
 
-// exists tells whether there can be something that ForgetDevices ends.
+// exists reports whether there can be something that ForgetDevices ends.
 func (u User) exists() bool { return u.epoch > 0 }
 
 // renew ends every challenge, enrollment token, proof and trusted device.

@@ -199,7 +199,7 @@ func (m *timed) shows(u timedUser, step int) string {
 	return u.app.Code(m.w.Clock.Now().Add(time.Duration(step) * 30 * time.Second))
 }
 
-// wrongAt is the right code but for one digit.
+// wrongAt returns the right code but for one digit.
 func (m *timed) wrongAt(u timedUser, place int) answer {
 	for {
 		code := []byte(m.shows(u, 0))
@@ -251,7 +251,7 @@ func lastSymbol(_ *timed, u timedUser) answer {
 	}
 }
 
-// hashWrongAt is the hash of a backup code but for one byte.
+// hashWrongAt returns the hash of a backup code but for one byte.
 func (m *timed) hashWrongAt(place int) answer {
 	hashes := m.one.BackupCodes.Hashes
 	hash := hashes[mathrand.IntN(len(hashes))]

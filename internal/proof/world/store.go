@@ -90,7 +90,7 @@ type FaultStore struct {
 // NewFaultStore returns an empty store without a fault.
 func NewFaultStore() *FaultStore { return &FaultStore{Records: make(map[string]mfa.Record)} }
 
-// Snapshot is what the store holds, for Arm.
+// Snapshot returns what the store holds, for Arm.
 func (s *FaultStore) Snapshot() map[string]mfa.Record { return maps.Clone(s.Records) }
 
 // Arm makes the store hold records and its at-th call meet f.

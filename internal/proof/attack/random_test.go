@@ -24,19 +24,19 @@ func (s *scripted) Read(b []byte) (int, error) {
 	return s.Reader.Read(b)
 }
 
-// left is how many draws nobody has asked for.
+// left returns how many draws nobody has asked for.
 func (s *scripted) left() int { return len(s.draws) }
 
-// chance is crypto/rand as it was before any test.
-var chance = rand.Reader
+// cryptoRandom is crypto/rand as it was before any test.
+var cryptoRandom = rand.Reader
 
 // script replaces crypto/rand's reader until the test ends. No test of this
 // package runs in parallel.
 func script(t *testing.T, size int, draws ...[]byte) *scripted {
 	t.Helper()
-	s := &scripted{chance, size, draws}
+	s := &scripted{cryptoRandom, size, draws}
 	rand.Reader = s
-	t.Cleanup(func() { rand.Reader = chance })
+	t.Cleanup(func() { rand.Reader = cryptoRandom })
 	return s
 }
 
@@ -50,7 +50,7 @@ func draw(n uint32) []byte { return []byte{byte(n >> 16), byte(n >> 8), byte(n)}
 // scriptCodes makes the next codes by SMS these.
 func scriptCodes(t *testing.T, codes ...uint32) *scripted {
 	t.Helper()
-	check := &scripted{chance, drawSize, [][]byte{draw(1<<20 - 1), draw(1_000_000), draw(999_999)}}
+	check := &scripted{cryptoRandom, drawSize, [][]byte{draw(1<<20 - 1), draw(1_000_000), draw(999_999)}}
 	if n, err := rand.Int(check, big.NewInt(1_000_000)); err != nil || n.Int64() != 999_999 || check.left() > 0 {
 		t.Fatalf("crypto/rand draws otherwise than this script: %v, %v", n, err)
 	}
