@@ -335,7 +335,7 @@ func TestAMalformedCodeCostsAnEnrollmentNothing(t *testing.T) {
 	w := world.New(t)
 	enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "a")
 	world.OK(t, err)
-	for _, code := range []string{"", " ", "abc123", "１２３４５６", "+12345", strings.Repeat("1", 65)} {
+	for _, code := range []string{"", " ", "abc123", "+12345", strings.Repeat("1", 65)} {
 		_, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, code)
 		world.WantErr(t, err, mfa.ErrInvalidCode)
 	}
