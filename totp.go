@@ -51,11 +51,11 @@ type TOTPEnrollment struct {
 
 // EnrollTOTP begins the enrollment of an authenticator app, in place of one
 // begun before. account is what the app shows beside the issuer, such as an
-// e-mail address: 1 to 255 printable bytes without ':'. The app counts once
-// VerifyEnrollment has accepted a code from it, and takes the place of those that
-// the user has, unless KeepOthers or OnlyFactor says otherwise. A user with a
-// confirmed factor who passes no fresh proof gets a *ChallengeError
-// (ActionManage).
+// e-mail address: 1 to 255 printable bytes without ':', as many as leave the URI
+// 600 bytes once percent-encoded. The app counts once VerifyEnrollment has
+// accepted a code from it, and takes the place of those that the user has, unless
+// KeepOthers or OnlyFactor says otherwise. A user with a confirmed factor who
+// passes no fresh proof gets a *ChallengeError (ActionManage).
 func (e *Engine) EnrollTOTP(ctx context.Context, userID, account string, opts ...ChangeOption) (*TOTPEnrollment, error) {
 	options, err := readOptions(opts)
 	if err != nil {
@@ -87,20 +87,22 @@ func (e *Engine) EnrollTOTP(ctx context.Context, userID, account string, opts ..
 }
 
 // ImportTOTP adopts the key of an authenticator app that another system has
-// confirmed, as its otpauth URI: 10 to 64 bytes, SHA1, SHA256 or SHA512, 6 to 8
-// digits, a period of up to 120 seconds. It is confirmed at once. Importing the key
-// that the user has changes nothing; in place of another one it is
+// confirmed: an otpauth URI with a secret of 10 to 64 bytes, SHA1, SHA256 or
+// SHA512, 6 to 8 digits and a period of up to 120 seconds, or the secret alone,
+// in base32, for a key with the default settings. The secret may be in either
+// case, with spaces, dashes and padding. It is confirmed at once. Importing the
+// key that the user has changes nothing; in place of another one it is
 // ErrAlreadyEnrolled, so that an import at each login is safe.
-func (e *Engine) ImportTOTP(ctx context.Context, userID, uri string) error {
-	key, err := otpauth.Parse(uri)
+func (e *Engine) ImportTOTP(ctx context.Context, userID, key string) error {
+	parsed, err := otpauth.Parse(key)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalidInput, err)
 	}
 	return e.update(ctx, userID, func(u *user) error {
 		if u.Has(MethodTOTP) {
-			return alreadyEnrolled(slices.ContainsFunc(u.TOTP, func(app record.TOTP) bool { return app.Key.Equal(key) }))
+			return alreadyEnrolled(slices.ContainsFunc(u.TOTP, func(app record.TOTP) bool { return app.Key.Equal(parsed) }))
 		}
-		imported := u.about(u.ImportTOTP(key, u.now))
+		imported := u.about(u.ImportTOTP(parsed, u.now))
 		imported.Type = EventEnrolled
 		u.event(imported)
 		return nil
@@ -116,13 +118,19 @@ func alreadyEnrolled(same bool) error {
 	return ErrAlreadyEnrolled
 }
 
-// newKey generates a key as long as the algorithm's output (RFC 6238 §5.1).
+// newKey generates a key.
 func newKey(c TOTPConfig) totp.Key {
+	key := c.blankKey()
+	rand.Read(key.Secret)
+	return key
+}
+
+// blankKey returns a key of zeros, as long as the algorithm's output (RFC 6238
+// §5.1).
+func (c TOTPConfig) blankKey() totp.Key {
 	algorithm := c.Algorithm.number()
-	secret := make([]byte, algorithm.Size())
-	rand.Read(secret)
 	return totp.Key{
-		Secret:    secret,
+		Secret:    make([]byte, algorithm.Size()),
 		Algorithm: algorithm,
 		Digits:    c.Digits,
 		Period:    int64(c.Period / time.Second),

@@ -281,7 +281,7 @@ func (h *history) tally(engine int, c Call) string {
 	return fmt.Sprintf("%s under key %d", c.Phone, engine%2)
 }
 
-// tallied is what a tally may say.
+// tallied returns what a tally may say.
 func (h *history) tallied(tally string) []messages {
 	if known := h.numbers[tally]; known != nil {
 		return known
@@ -440,11 +440,11 @@ func (h *history) call(ctx context.Context, e *mfa.Engine, p *person, c *Call, t
 		}
 	case "VerifyStepUp":
 		var l *mfa.Login
-		l, err = e.VerifyStepUp(ctx, text, c.Action, c.Code)
+		l, err = e.VerifyStepUp(ctx, "ada", text, c.Action, c.Code)
 		got.Result = h.login(p, c, l)
 	case "TrustDevice":
 		var device *mfa.TrustedDevice
-		if device, err = e.TrustDevice(ctx, p.id, text); err == nil {
+		if device, err = e.TrustDevice(ctx, p.id, text, ""); err == nil {
 			got.Result = "ok until " + timeText(device.ExpiresAt)
 			h.issued(p, c, deviceToken, device.Token)
 		}
@@ -557,7 +557,7 @@ func shown(s *mfa.Status) string {
 	return text + strconv.Itoa(s.BackupCodesLeft) + " backup codes left, required: " + strconv.FormatBool(s.Required)
 }
 
-// scan gives the app that holds the key of a URI, the same for the same.
+// scan returns the app that holds the key of a URI, the same for the same.
 func (h *history) scan(uri string) *App {
 	if app := h.apps[uri]; app != nil {
 		return app
