@@ -25,10 +25,10 @@ type Config struct {
 	// on RPID or a subdomain. An Android app has an origin that begins with
 	// "android:apk-key-hash:".
 	Origins []string
-	// UserVerification is whether authenticators ask for a PIN or biometrics. The
+	// UserVerification says whether authenticators ask for a PIN or biometrics. The
 	// default is Preferred. Required refuses responses without it.
 	UserVerification Requirement
-	// ResidentKey is whether a new passkey takes storage in its authenticator, so
+	// ResidentKey says whether a new passkey takes storage in its authenticator, so
 	// that a browser can list it before the user is known. A second factor does not
 	// need that. The default is Discouraged.
 	ResidentKey Requirement
