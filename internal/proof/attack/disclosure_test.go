@@ -19,6 +19,7 @@ import (
 	"github.com/protekt/mfa"
 	"github.com/protekt/mfa/internal/proof/world"
 	"github.com/protekt/mfa/internal/record"
+	"github.com/protekt/mfa/internal/throttle"
 )
 
 // deep returns all that is in a value, also in fields that no verb of fmt shows.
@@ -375,8 +376,7 @@ func TestH05NoOracle(t *testing.T) {
 		if login != nil {
 			t.Errorf("it is accepted: %+v", login)
 		}
-		lanes := w.Decoded("ada")
-		return fmt.Sprintln(told(err), w.Told(), lanes.TOTP.Lane, lanes.SMS.Lane, lanes.BackupCodes.Lane)
+		return fmt.Sprintln(told(err), w.Told(), w.Decoded("ada").Lanes)
 	}
 	sent := func(w *world.World) string { // a challenge with a live code
 		token := w.Begin("ada").Token
@@ -431,16 +431,16 @@ func TestH05NoOracle(t *testing.T) {
 	}
 
 	// While delayed, or disabled, a right code says what a wrong one does.
-	for name, change := range map[string]func(lane *record.Factor, now time.Time){
-		"delayed":  func(f *record.Factor, now time.Time) { f.Lane.Consecutive, f.Lane.LastFailure = 20, now },
-		"disabled": func(f *record.Factor, _ time.Time) { f.Lane.Disabled = true },
+	for name, change := range map[string]func(lane *throttle.Lane, now time.Time){
+		"delayed":  func(lane *throttle.Lane, now time.Time) { lane.Consecutive, lane.LastFailure = 20, now },
+		"disabled": func(lane *throttle.Lane, _ time.Time) { lane.Disabled = true },
 	} {
 		shut := func(code func(ada person) string) string {
 			return answerOf(func(w *world.World, ada, _ person) (string, string) {
 				token := w.Begin("ada").Token
 				w.Tamper("ada", func(u *record.User) {
 					for _, f := range u.Factors() {
-						change(f, w.Clock.Now())
+						change(u.Lane(f.Method), w.Clock.Now())
 					}
 				})
 				return token, code(ada)
@@ -494,8 +494,8 @@ func TestH06NumbersAreMasked(t *testing.T) {
 			world.OK(t, err)
 			manage := world.Challenged(t, w.Unenroll(w.Ctx, "ada", mfa.MethodSMS))
 			for place, got := range map[string]string{
-				"EnrollSMS": begun.Phone, "BeginLogin": challenge.Phone, "SendCode": sent.Phone,
-				"BeginStepUp": step.Phone, "Unenroll": manage.Phone, "Status": w.Factor("ada", mfa.MethodSMS).Phone,
+				"EnrollSMS": begun.Phone, "BeginLogin": phoneOf(challenge.Challenge), "SendCode": sent.Phone,
+				"BeginStepUp": phoneOf(*step), "Unenroll": phoneOf(manage.Challenge), "Status": w.Factor("ada", mfa.MethodSMS).Phone,
 			} {
 				if got != mask {
 					t.Errorf("%s shows %s as %q, want %q", place, phone, got, mask)

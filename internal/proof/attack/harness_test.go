@@ -81,6 +81,14 @@ func inside(store *world.HookStore, attempts, loads int, attempt func(i int)) {
 	store.Loaded = nil
 }
 
+// phoneOf returns the masked number that a challenge shows.
+func phoneOf(c mfa.Challenge) (phone string) {
+	for _, f := range c.Factors {
+		phone += f.Phone
+	}
+	return phone
+}
+
 // count returns how many events of a type were told since it was asked last.
 func count(w *world.World, want mfa.EventType) (n int) {
 	for _, told := range w.Told() {

@@ -61,7 +61,7 @@ func TestE01EnrolledFactorIsAsked(t *testing.T) {
 	w := world.New(t)
 	w.GiveSMS("ada", world.Phone)
 	world.WantErr(t, w.Another(func(c *mfa.Config) { c.SMS = nil }).BeginLogin(w.Ctx, "ada"), mfa.ErrMethodUnavailable)
-	w.Tamper("ada", func(u *record.User) { u.SMS.Lane.Disabled = true })
+	w.Tamper("ada", func(u *record.User) { u.Lanes.SMS.Disabled = true })
 	world.WantErr(t, w.BeginLogin(w.Ctx, "ada"), mfa.ErrFactorDisabled)
 }
 
@@ -393,11 +393,11 @@ func TestE07UnknownNamesAreRefused(t *testing.T) {
 	// Nor does a stored record have another reading.
 	for name, change := range map[string]func(u *record.User){
 		"no change":     func(*record.User) {},
-		"algorithm 0":   func(u *record.User) { u.TOTP.Key.Algorithm = 0 },
-		"algorithm 99":  func(u *record.User) { u.TOTP.Key.Algorithm = 99 },
-		"algorithm 255": func(u *record.User) { u.TOTP.Key.Algorithm = totp.Algorithm(255) },
-		"digits 99":     func(u *record.User) { u.TOTP.Key.Digits = 99 },
-		"period 0":      func(u *record.User) { u.TOTP.Key.Period = 0 },
+		"algorithm 0":   func(u *record.User) { u.TOTP[0].Key.Algorithm = 0 },
+		"algorithm 99":  func(u *record.User) { u.TOTP[0].Key.Algorithm = 99 },
+		"algorithm 255": func(u *record.User) { u.TOTP[0].Key.Algorithm = totp.Algorithm(255) },
+		"digits 99":     func(u *record.User) { u.TOTP[0].Key.Digits = 99 },
+		"period 0":      func(u *record.User) { u.TOTP[0].Key.Period = 0 },
 	} {
 		w := world.New(t)
 		w.GiveTOTP("ada")

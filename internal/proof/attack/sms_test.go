@@ -239,7 +239,7 @@ func TestI02OneSpellingOfANumber(t *testing.T) {
 		}
 		_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, w.Outbox.Code(same[0]))
 		world.OK(t, err)
-		if got := w.Decoded("ada").SMS.Phone; got != same[0] {
+		if got := w.Decoded("ada").SMS[0].Phone; got != same[0] {
 			t.Errorf("%q is stored as %q", spelling, got)
 		}
 		// The limit of the number is one, in whatever spelling.
@@ -294,8 +294,8 @@ func TestI03NumbersAreProven(t *testing.T) {
 		w.Clock.Advance(time.Minute)
 		abandon(w)
 		challenge := w.Begin("ada")
-		if challenge.Phone != "+23*****678" {
-			t.Errorf("%s: a login shows %s", name, challenge.Phone)
+		if phone := phoneOf(challenge.Challenge); phone != "+23*****678" {
+			t.Errorf("%s: a login shows %s", name, phone)
 		}
 		code := w.SentCode(challenge.Token)
 		if m := last(w); m.To != world.Phone {
@@ -399,7 +399,7 @@ func TestI04OneLiveCode(t *testing.T) {
 	world.WantErr(t, err, mfa.ErrInvalidCode)
 	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, "222222")
 	world.OK(t, err)
-	if got := w.Decoded("ada").SMS.Phone; got != world.Phone2 {
+	if got := w.Decoded("ada").SMS[0].Phone; got != world.Phone2 {
 		t.Errorf("%s is confirmed", got)
 	}
 }
@@ -670,12 +670,12 @@ func TestI07NoMessageUnasked(t *testing.T) {
 		refused(w, w.Begin("ada").Token, mfa.ErrMethodUnavailable)
 	})
 	silent("a phone that is delayed", func(w *world.World, _ person, token string) {
-		w.Tamper("ada", func(u *record.User) { u.SMS.Lane.Consecutive, u.SMS.Lane.LastFailure = 10, w.Clock.Now() })
+		w.Tamper("ada", func(u *record.User) { u.Lanes.SMS.Consecutive, u.Lanes.SMS.LastFailure = 10, w.Clock.Now() })
 		_, err := w.SendCode(w.Ctx, token)
 		world.WantThrottled(t, err, 32*time.Second)
 	})
 	silent("a phone that is disabled", func(w *world.World, _ person, token string) {
-		w.Tamper("ada", func(u *record.User) { u.SMS.Lane.Disabled = true })
+		w.Tamper("ada", func(u *record.User) { u.Lanes.SMS.Disabled = true })
 		refused(w, token, mfa.ErrFactorDisabled)
 		refused(w, w.Begin("ada").Token, mfa.ErrFactorDisabled)
 	})
