@@ -2,6 +2,7 @@ package mfa_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -24,11 +25,15 @@ func TestStatusShowsEveryFactor(t *testing.T) {
 	for range 5 {
 		w.VerifyLogin(w.Ctx, challenge.Token, a.Wrong())
 	}
-	want := `{"factors":[` +
-		`{"method":"totp","enrolled_at":"2030-01-01T00:00:10Z","last_used_at":"2030-01-01T00:02:11Z","disabled":false,"retry_at":"2030-01-01T00:02:12Z"},` +
-		`{"method":"sms","phone":"+23*****678","enrolled_at":"2030-01-01T00:01:10Z","disabled":false},` +
-		`{"method":"backup_code","enrolled_at":"2030-01-01T00:02:10Z","disabled":false}],` +
-		`"backup_codes_left":1,"required":false}`
+	var ids []any
+	for _, f := range w.StatusOf("ada").Factors[:2] {
+		ids = append(ids, f.ID)
+	}
+	want := fmt.Sprintf(`{"factors":[`+
+		`{"id":"%s","method":"totp","enrolled_at":"2030-01-01T00:00:10Z","last_used_at":"2030-01-01T00:02:11Z","disabled":false,"retry_at":"2030-01-01T00:02:12Z"},`+
+		`{"id":"%s","method":"sms","phone":"+23*****678","enrolled_at":"2030-01-01T00:01:10Z","disabled":false},`+
+		`{"method":"backup_code","enrolled_at":"2030-01-01T00:02:10Z","disabled":false}],`+
+		`"backup_codes_left":1,"required":false}`, ids...)
 	if got := world.JSON(t, w.StatusOf("ada")); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -14,7 +14,7 @@ import (
 func TestAUserWithoutFactorsIsNotChallenged(t *testing.T) {
 	w := world.New(t)
 	world.OK(t, w.BeginLogin(w.Ctx, "ada"))
-	w.WantTold()
+	w.WantTold(mfa.EventPassed)
 }
 
 func TestAUserWithFactorsIsChallenged(t *testing.T) {
@@ -22,7 +22,8 @@ func TestAUserWithFactorsIsChallenged(t *testing.T) {
 	a, login := w.GiveTOTP("ada")
 	w.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
 	challenge := w.Begin("ada")
-	if !strings.HasPrefix(challenge.Token, "mfa_tmp_") || challenge.Action != mfa.ActionLogin || challenge.Phone != "+23*****678" ||
+	if !strings.HasPrefix(challenge.Token, "mfa_tmp_") || challenge.Action != mfa.ActionLogin ||
+		len(challenge.Factors) != 2 || challenge.Factors[1].Phone != "+23*****678" || !strings.HasPrefix(challenge.Factors[1].ID, "fac_") ||
 		!slices.Equal(challenge.Methods, []mfa.Method{mfa.MethodTOTP, mfa.MethodSMS}) || !challenge.ExpiresAt.Equal(w.Clock.Now().Add(5*time.Minute)) {
 		t.Errorf("%+v", challenge.Challenge)
 	}
@@ -34,7 +35,7 @@ func TestAUserWithFactorsIsChallenged(t *testing.T) {
 	}
 	login, err := w.VerifyLogin(w.Ctx, challenge.Token, a.Shows())
 	world.OK(t, err)
-	if login.UserID != "ada" || login.Method != mfa.MethodTOTP || login.Action != mfa.ActionLogin || !login.Time.Equal(w.Clock.Now()) ||
+	if login.UserID != "ada" || login.Method != mfa.MethodTOTP || login.FactorID != challenge.Factors[0].ID || login.Action != mfa.ActionLogin || !login.Time.Equal(w.Clock.Now()) ||
 		!slices.Equal(login.AMR, []string{"otp", "mfa"}) || login.BackupCodesLeft != 0 || !strings.HasPrefix(login.Proof, "mfa_prf_") {
 		t.Errorf("%+v", *login)
 	}

@@ -41,7 +41,7 @@ func TestANumberIsEnrolledByTheCodeSentToIt(t *testing.T) {
 	if login.Method != mfa.MethodSMS || login.Action != mfa.ActionEnroll || login.Proof == "" {
 		t.Errorf("%+v", *login)
 	}
-	w.WantTold(mfa.EventRefused, mfa.EventEnrolled)
+	w.WantTold(mfa.EventPassed, mfa.EventRefused, mfa.EventEnrolled)
 	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, message.Code)
 	world.WantErr(t, err, mfa.ErrNoPendingEnrollment)
 }
@@ -55,13 +55,13 @@ func TestALoginBySMSSendsOnRequest(t *testing.T) {
 		t.Errorf("a message went out before it was asked for")
 	}
 	_, err := w.VerifyLogin(w.Ctx, challenge.Token, "123456") // none was sent
-	world.WantTries(t, err, 4)
+	world.WantTries(t, err, 5)
 	delivery, err := w.SendCode(w.Ctx, challenge.Token)
 	world.OK(t, err)
 	if now := w.Clock.Now(); delivery.Phone != "+23*****678" || !delivery.ExpiresAt.Equal(now.Add(5*time.Minute)) || !delivery.ResendAfter.Equal(now.Add(30*time.Second)) {
 		t.Errorf("%+v", delivery)
 	}
-	w.WantTold(mfa.EventChallenged, mfa.EventRefused, mfa.EventCodeSent)
+	w.WantTold(mfa.EventChallenged, mfa.EventCodeSent)
 	message := w.Outbox.Messages()[1]
 	if message.Action != mfa.ActionLogin || message.To != world.Phone {
 		t.Errorf("%+v", message)

@@ -91,9 +91,9 @@ func FuzzJSON(f *testing.F) {
 		names := []any{two, three}
 		when := at.Format(time.RFC3339)
 
-		wantJSON(t, mfa.Challenge{Token: a, Action: b, Methods: list, Phone: c, ExpiresAt: at}, true,
+		wantJSON(t, mfa.Challenge{Token: a, Action: b, Methods: list, Factors: []mfa.Factor{{Phone: c}}, ExpiresAt: at}, true,
 			map[string]any{"mfa_required": true, "mfa_token": one, "available_methods": names})
-		wantJSON(t, &mfa.ChallengeError{Challenge: mfa.Challenge{Token: a, Action: b, Methods: list, Phone: c, ExpiresAt: at}}, true,
+		wantJSON(t, &mfa.ChallengeError{Challenge: mfa.Challenge{Token: a, Action: b, Methods: list, Factors: []mfa.Factor{{Phone: c}}, ExpiresAt: at}}, true,
 			map[string]any{"mfa_required": true, "mfa_token": one, "available_methods": names})
 		wantJSON(t, &mfa.EnrollmentError{Token: a, Methods: list, ExpiresAt: at}, true,
 			map[string]any{"mfa_enrollment_required": true, "mfa_token": one, "available_methods": names})
