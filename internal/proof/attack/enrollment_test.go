@@ -500,9 +500,13 @@ func TestD09SecondWayToRemove(t *testing.T) {
 func TestD10BackupCodesWithoutMFA(t *testing.T) {
 	refused := func(w *world.World, codes []string) {
 		t.Helper()
+		left := 5 // without a set there is nothing to compare them with
+		if w.Factor("ada", mfa.MethodBackupCode) != nil {
+			left = 4
+		}
 		for _, code := range codes {
 			_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, code)
-			world.WantTries(t, err, 4)
+			world.WantTries(t, err, left)
 		}
 	}
 	t.Run("before", func(t *testing.T) {
@@ -521,6 +525,7 @@ func TestD10BackupCodesWithoutMFA(t *testing.T) {
 			"Unenroll": func(w *world.World, proof string) error {
 				return w.Unenroll(w.Ctx, "ada", mfa.MethodTOTP, mfa.WithProof(proof))
 			},
+			"Revoke":     func(w *world.World, _ string) error { return w.Revoke(w.Ctx, "ada", mfa.MethodTOTP) },
 			"Reset":      func(w *world.World, _ string) error { return w.Reset(w.Ctx, "ada") },
 			"DeleteUser": func(w *world.World, _ string) error { return w.DeleteUser(w.Ctx, "ada") },
 		} {
@@ -778,6 +783,7 @@ func TestD15Leftovers(t *testing.T) {
 		"Unenroll": func(w *world.World, proof string) error {
 			return w.Unenroll(w.Ctx, "ada", mfa.MethodTOTP, mfa.WithProof(proof))
 		},
+		"Revoke":     func(w *world.World, _ string) error { return w.Revoke(w.Ctx, "ada", mfa.MethodTOTP) },
 		"Reset":      func(w *world.World, _ string) error { return w.Reset(w.Ctx, "ada") },
 		"DeleteUser": func(w *world.World, _ string) error { return w.DeleteUser(w.Ctx, "ada") },
 	} {

@@ -574,6 +574,9 @@ func TestF07NumbersAtTheirEnds(t *testing.T) {
 		}
 		w.Clock.Set(time.Unix(1<<31, 0)) // nothing is broken for good
 		world.OK(t, w.Unlock(w.Ctx, "ada"))
+		if w.Enrolled("ada") != nil {
+			world.OK(t, w.Revoke(w.Ctx, "ada", mfa.MethodTOTP))
+		}
 		world.OK(t, w.ImportTOTP(w.Ctx, "ada", importedURI))
 		w.Login("ada", w.Scan(importedURI).Shows())
 	}
