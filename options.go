@@ -82,7 +82,8 @@ func deviceID(id record.ID) string { return devicePrefix + hex.EncodeToString(id
 
 func parseDeviceID(text string) (record.ID, bool) { return parseID(text, devicePrefix) }
 
-// parseID returns the zero ID, which nothing has, for text that is none.
+// parseID returns the zero ID, which nothing has, for text that is none. The text
+// of the zero ID is none: other code takes that ID for any.
 func parseID(text, prefix string) (id record.ID, ok bool) {
 	digits, found := strings.CutPrefix(text, prefix)
 	if !found || len(digits) != hex.EncodedLen(len(id)) || digits != strings.ToLower(digits) {
@@ -91,5 +92,5 @@ func parseID(text, prefix string) (id record.ID, ok bool) {
 	if _, err := hex.Decode(id[:], []byte(digits)); err != nil {
 		return record.ID{}, false
 	}
-	return id, true
+	return id, id != record.ID{}
 }

@@ -114,8 +114,8 @@ func (e *Engine) EnrollPasskey(ctx context.Context, userID, account string, opts
 // PasskeyOptions returns the argument of navigator.credentials.get, as JSON, for
 // the challenge of a token. The browser's response is the answer to
 // VerifyLogin or VerifyStepUp.
-func (e *Engine) PasskeyOptions(ctx context.Context, text string) (json.RawMessage, error) {
-	claims, err := e.openChallenge(ctx, text)
+func (e *Engine) PasskeyOptions(ctx context.Context, token string) (json.RawMessage, error) {
+	claims, err := e.openChallenge(ctx, token)
 	if err != nil {
 		return nil, err
 	}

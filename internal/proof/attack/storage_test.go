@@ -487,6 +487,7 @@ func TestG07SecretsAreSealed(t *testing.T) {
 	world.OK(t, w.ImportTOTP(w.Ctx, "bob", importedURI))
 	world.OK(t, w.ImportTOTP(w.Ctx, "eve", importedURI))
 	first := w.Stored("bob").Data[5:]
+	world.OK(t, w.Revoke(w.Ctx, "bob", mfa.MethodTOTP))
 	world.OK(t, w.ImportTOTP(w.Ctx, "bob", importedURI))
 	for name, other := range map[string][]byte{"another user's": w.Stored("eve").Data[5:], "the same user's": w.Stored("bob").Data[5:]} {
 		for i := range len(first) - 16 {
