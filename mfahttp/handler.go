@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"path"
 	"strings"
 )
 
@@ -20,10 +21,14 @@ type endpoint func(w http.ResponseWriter, r *http.Request) (any, error)
 
 func (h *Handler) routes() {
 	route := func(pattern string, limit int64, serve endpoint) {
-		method, path, _ := strings.Cut(pattern, " ")
-		h.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-			if r.Method != method {
-				w.Header().Set("Allow", method)
+		method, pattern, _ := strings.Cut(pattern, " ")
+		allow := method
+		if method == http.MethodGet {
+			allow = "GET, HEAD" // RFC 9110 §9.1; the server leaves the body out
+		}
+		h.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != method && !(r.Method == http.MethodHead && method == http.MethodGet) {
+				w.Header().Set("Allow", allow)
 				h.refuse(w, r, errMethod)
 				return
 			}
@@ -54,7 +59,18 @@ func (h *Handler) routes() {
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h.CrossOrigin(h.mux).ServeHTTP(w, r)
+	h.CrossOrigin(http.HandlerFunc(h.dispatch)).ServeHTTP(w, r)
+}
+
+// dispatch refuses paths such as //mfa/status, which a ServeMux would redirect:
+// the answer to a client of the endpoints is JSON, and below a prefix that the
+// host strips the redirect would lead elsewhere.
+func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request) {
+	if escaped := r.URL.EscapedPath(); escaped != path.Clean(escaped) {
+		h.refuse(w, r, errNotFound)
+		return
+	}
+	h.mux.ServeHTTP(w, r)
 }
 
 // CrossOrigin returns a handler that refuses what browsers send from other sites,

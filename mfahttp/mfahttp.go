@@ -19,7 +19,7 @@
 //	POST /mfa/verify           confirms: {"code"} or {"passkey":{...}}; "method" if not what was begun last
 //	POST /mfa/backup-codes     generates a set
 //	POST /mfa/unenroll         removes: {"method"} or {"factor_id"}
-//	POST /mfa/revoke           the same whatever the policy, behind a fresh proof while another factor remains
+//	POST /mfa/revoke           the same whatever the policy, behind a fresh proof
 //	POST /mfa/factors/{id}     renames: {"label"}
 //	POST /mfa/step-up          answers a step-up: {"mfa_token","code"} or with "passkey"; "action" if not "manage"
 //	GET  /mfa/status           lists factors
