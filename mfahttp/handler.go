@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -17,23 +18,43 @@ const (
 )
 
 // An endpoint returns the body of a success.
-type endpoint func(w http.ResponseWriter, r *http.Request) (any, error)
+type endpoint func(h *Handler, w http.ResponseWriter, r *http.Request) (any, error)
+
+var routes = []struct {
+	method, path string
+	limit        int64 // of the body
+	serve        endpoint
+}{
+	{"POST", "/auth/mfa/verify", maxPasskey, (*Handler).verifyLogin},
+	{"POST", "/auth/mfa/send", maxBody, (*Handler).sendCode},
+	{"POST", "/auth/mfa/passkey", maxBody, (*Handler).passkeyOptions},
+	{"POST", "/mfa/enroll", maxBody, (*Handler).enroll},
+	{"POST", "/mfa/verify", maxPasskey, (*Handler).verifyEnrollment},
+	{"POST", "/mfa/backup-codes", maxBody, (*Handler).backupCodes},
+	{"POST", "/mfa/unenroll", maxBody, (*Handler).unenroll},
+	{"POST", "/mfa/revoke", maxBody, (*Handler).revoke},
+	{"POST", "/mfa/factors/{id}", maxBody, (*Handler).rename},
+	{"POST", "/mfa/step-up", maxPasskey, (*Handler).stepUp},
+	{"GET", "/mfa/status", 0, (*Handler).status},
+	{"GET", "/mfa/devices", 0, (*Handler).devices},
+	{"POST", "/mfa/devices/forget", maxBody, (*Handler).forgetDevices},
+	{"GET", "/openapi.json", 0, (*Handler).openAPI},
+}
 
 func (h *Handler) routes() {
-	route := func(pattern string, limit int64, serve endpoint) {
-		method, pattern, _ := strings.Cut(pattern, " ")
-		allow := method
-		if method == http.MethodGet {
+	for _, route := range routes {
+		allow := route.method
+		if allow == http.MethodGet {
 			allow = "GET, HEAD" // RFC 9110 §9.1; the server leaves the body out
 		}
-		h.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			if r.Method != method && !(r.Method == http.MethodHead && method == http.MethodGet) {
+		h.mux.HandleFunc(route.path, func(w http.ResponseWriter, r *http.Request) {
+			if !slices.Contains(strings.Split(allow, ", "), r.Method) {
 				w.Header().Set("Allow", allow)
 				h.refuse(w, r, errMethod)
 				return
 			}
-			r.Body = http.MaxBytesReader(w, r.Body, limit)
-			body, err := serve(w, r)
+			r.Body = http.MaxBytesReader(w, r.Body, route.limit)
+			body, err := route.serve(h, w, r)
 			if err != nil {
 				h.refuse(w, r, err)
 				return
@@ -41,19 +62,6 @@ func (h *Handler) routes() {
 			writeJSON(w, http.StatusOK, body)
 		})
 	}
-	route("POST /auth/mfa/verify", maxPasskey, h.verifyLogin)
-	route("POST /auth/mfa/send", maxBody, h.sendCode)
-	route("POST /auth/mfa/passkey", maxBody, h.passkeyOptions)
-	route("POST /mfa/enroll", maxBody, h.enroll)
-	route("POST /mfa/verify", maxPasskey, h.verifyEnrollment)
-	route("POST /mfa/backup-codes", maxBody, h.backupCodes)
-	route("POST /mfa/unenroll", maxBody, h.unenroll)
-	route("POST /mfa/revoke", maxBody, h.revoke)
-	route("POST /mfa/factors/{id}", maxBody, h.rename)
-	route("POST /mfa/step-up", maxPasskey, h.stepUp)
-	route("GET /mfa/status", 0, h.status)
-	route("GET /mfa/devices", 0, h.devices)
-	route("POST /mfa/devices/forget", maxBody, h.forgetDevices)
 	h.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { h.refuse(w, r, errNotFound) })
 }
 
