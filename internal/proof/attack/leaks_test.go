@@ -114,7 +114,6 @@ func newScene(t *testing.T, spoil func(s *scene, a world.App)) *scene {
 	s.passkeyLogin = s.Begin("kim").Token
 	s.answered = s.Asked(key, s.passkeyLogin)
 	plant("token", s.login, s.texted, s.stepUp, s.manage, s.enrollment, s.proof, s.device, s.passkeyLogin)
-	plant("answer of a passkey", s.answered)
 	plant("code", s.right, s.wrong, s.spent, s.sms, s.backup, s.pending, s.pendingSMS)
 	s.before, s.start = s.store.Snapshot(), s.Clock.Now()
 	return s
