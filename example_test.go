@@ -120,7 +120,7 @@ func Example_enroll() {
 	fmt.Println(login.Method, err)
 
 	status := must(engine.Status(ctx, "ada"))
-	fmt.Println(string(status))
+	fmt.Println(status.Factors[0].Method, status.Factors[0].EnrolledAt)
 	// Output:
 	// otpauth://totp/ACME%20Co:ada@example.com?secret=...&issuer=ACME%20Co
 	// data:image/png;base64,

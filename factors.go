@@ -196,6 +196,18 @@ func (e *Engine) Rename(ctx context.Context, userID, factorID, label string) err
 	})
 }
 
+// CheckProof returns nil if proof is a fresh one of a user's who has a factor, for
+// pages of the host's that ask for one, such as for Revoke. Without one it returns
+// a *ChallengeError (ActionManage), and ErrNotEnrolled for a user without a factor.
+func (e *Engine) CheckProof(ctx context.Context, userID, proof string) error {
+	return e.update(ctx, userID, func(u *user) error {
+		if !u.Enrolled() {
+			return ErrNotEnrolled
+		}
+		return e.mayChange(u, changeOptions{proof: proof})
+	})
+}
+
 // mayChange returns nil if the factors of u may be changed: there is nothing to
 // prove yet, the options carry a proof, or the host takes care of that. Else it
 // returns the challenge to answer first.

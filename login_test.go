@@ -164,3 +164,75 @@ func TestAStepUpTakesEveryMethod(t *testing.T) {
 		t.Errorf("%+v", *login)
 	}
 }
+
+// TestExpectEnrolledRefusesAUserWithoutAFactor: a deleted row, a stale replica or
+// another spelling of the user ID.
+func TestExpectEnrolledRefusesAUserWithoutAFactor(t *testing.T) {
+	required := false
+	w := world.New(t, world.RequiredWhen(&required))
+	w.GiveTOTP("ada")
+	world.Challenged(t, w.BeginLogin(w.Ctx, "ada", mfa.ExpectEnrolled()))
+	world.WantErr(t, w.BeginLogin(w.Ctx, "Ada", mfa.ExpectEnrolled()), mfa.ErrNotEnrolled)
+	world.OK(t, w.DeleteUser(w.Ctx, "ada"))
+	for _, required = range []bool{false, true} {
+		world.WantErr(t, w.BeginLogin(w.Ctx, "ada", mfa.ExpectEnrolled()), mfa.ErrNotEnrolled)
+	}
+}
+
+// TestAStepUpIsBoundToItsUser: a host that takes the token from a form must not
+// act for the user of its session on the strength of another user's app.
+func TestAStepUpIsBoundToItsUser(t *testing.T) {
+	w := world.New(t)
+	thief, _ := w.GiveTOTP("mallory")
+	w.GiveTOTP("ada")
+	challenge, err := w.BeginStepUp(w.Ctx, "mallory", "transfer")
+	world.OK(t, err)
+	w.Told()
+	_, err = w.VerifyStepUp(w.Ctx, "ada", challenge.Token, "transfer", thief.Shows())
+	world.WantErr(t, err, mfa.ErrInvalidToken)
+	if event := w.LastEvent(); event.Type != mfa.EventTokenRefused || event.UserID != "mallory" || event.ChallengeID == "" {
+		t.Errorf("%v", event)
+	}
+	_, err = w.VerifyStepUp(w.Ctx, "", challenge.Token, "transfer", thief.Shows())
+	world.WantErr(t, err, mfa.ErrInvalidUser)
+	_, err = w.VerifyStepUp(w.Ctx, "mallory", challenge.Token, "transfer", thief.Shows())
+	world.OK(t, err)
+}
+
+// TestALoweredTTLBindsOldTokens of every kind.
+func TestALoweredTTLBindsOldTokens(t *testing.T) {
+	required := true
+	w := world.New(t, world.RequiredWhen(&required))
+	enrollment := w.MustEnroll("bob")
+	a, login := w.GiveTOTP("ada")
+	challenge := w.Begin("ada")
+	device, err := w.TrustDevice(w.Ctx, "ada", login.Proof, "")
+	world.OK(t, err)
+	lowered := w.Another(func(c *mfa.Config) {
+		c.ChallengeTTL, c.EnrollmentTTL, c.ProofTTL, c.TrustedDeviceTTL = 2*time.Minute, 2*time.Minute, 2*time.Minute, 2*time.Minute
+	})
+	for _, alive := range []bool{true, false} {
+		want := error(nil)
+		if !alive {
+			want = mfa.ErrInvalidToken
+		}
+		_, err := lowered.SendCode(w.Ctx, challenge.Token)
+		if want == nil {
+			want = mfa.ErrMethodUnavailable // she has no phone
+		}
+		world.WantErr(t, err, want)
+		_, err = lowered.EnrollmentUser(w.Ctx, enrollment.Token)
+		if (err == nil) != alive {
+			t.Errorf("enrollment, alive %v: %v", alive, err)
+		}
+		_, err = lowered.EnrollTOTP(w.Ctx, "ada", "a", mfa.WithProof(login.Proof))
+		if (err == nil) != alive {
+			t.Errorf("proof, alive %v: %v", alive, err)
+		}
+		if err := lowered.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device.Token)); (err == nil) != alive {
+			t.Errorf("device, alive %v: %v", alive, err)
+		}
+		w.Clock.Advance(2 * time.Minute)
+	}
+	w.Login("ada", a.Shows())
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -182,7 +183,8 @@ func (e *Engine) passkeyRequest(u *user, claims token.Claims, response string) f
 
 // underEachKey tries the challenge under each of Config.Keys: the process that
 // made the options may have had another first key, as during a rotation. The
-// first error counts.
+// first error counts, unless a response that is right under another key is from a
+// clone.
 func underEachKey(challenges []seal.Tag, verify func(challenge []byte) (Passkey, error)) (record.Credential, error) {
 	var first error
 	for _, challenge := range challenges {
@@ -190,7 +192,7 @@ func underEachKey(challenges []seal.Tag, verify func(challenge []byte) (Passkey,
 		if err == nil {
 			return record.Credential(passkey), nil
 		}
-		if first == nil {
+		if first == nil || errors.Is(err, ErrClonedPasskey) {
 			first = err
 		}
 	}

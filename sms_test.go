@@ -452,3 +452,35 @@ func TestAMessageFitsOneSegment(t *testing.T) {
 		t.Errorf("got %q, want %q", message.Body, want)
 	}
 }
+
+// TestAMessageSaysWhatItsCodeIsFor: a login and a transfer must not look alike.
+func TestAMessageSaysWhatItsCodeIsFor(t *testing.T) {
+	w := world.New(t)
+	login := w.GiveSMS("ada", world.Phone)
+	token := map[string]string{mfa.ActionLogin: w.Begin("ada").Token}
+	for _, action := range []string{mfa.ActionManage, "transfer"} {
+		challenge, err := w.BeginStepUp(w.Ctx, "ada", action)
+		world.OK(t, err)
+		token[action] = challenge.Token
+	}
+	seen := make(map[string]string)
+	for action, purpose := range map[string]string{
+		mfa.ActionEnroll: "to confirm this phone number", mfa.ActionLogin: "to sign in",
+		mfa.ActionManage: "to change your security settings", "transfer": "to confirm an action",
+	} {
+		if action == mfa.ActionEnroll {
+			_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(login.Proof))
+			world.OK(t, err)
+		} else {
+			_, err := w.SendCode(w.Ctx, token[action])
+			world.OK(t, err)
+		}
+		messages := w.Outbox.Messages()
+		body := messages[len(messages)-1].Body
+		if !strings.Contains(body, purpose) || seen[body] != "" {
+			t.Errorf("%s: %q", action, body)
+		}
+		seen[body] = action
+		w.Clock.Advance(30 * time.Second)
+	}
+}

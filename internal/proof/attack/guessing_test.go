@@ -77,6 +77,7 @@ func TestGuessesSucceedAsSeldomAsPromised(t *testing.T) {
 		fmt.Sprintf("| app, the first day | %d, then disabled (after %.1f hours) | %.2f %% |", throttle.Limit, first.Hours(), succeeds(appCodes, million, throttle.Limit)),
 		fmt.Sprintf("| app, ever, until somebody unlocks it | %d | %.2f %% |", throttle.Limit, succeeds(appCodes, million, throttle.Limit)),
 		fmt.Sprintf("| app, a year beside a user who logs in daily | %d | %.2f %% |", inAYear, succeeds(appCodes, million, inAYear)),
+		fmt.Sprintf("| five apps of one user, ever (%d codes valid at a time) | %d | %.2f %% |", 5*appCodes, throttle.Limit, succeeds(5*appCodes, million, throttle.Limit)),
 		fmt.Sprintf("| SMS, ever | %d | %.2f %% |", throttle.Limit, succeeds(sentCodes, million, throttle.Limit)),
 		fmt.Sprintf("| backup code of %d bits, ten live | %d | %.7f %% |", bits, throttle.Limit, succeeds(backupCodes, math.Exp2(float64(bits)), throttle.Limit)),
 		fmt.Sprintf("| %d accounts, %d guesses each | %d | %.0f accounts |", accounts, atOnce, accounts*atOnce, accounts*succeeds(appCodes, million, atOnce)/100),
