@@ -156,6 +156,10 @@ var attempts = []attempt{
 	{"BeginStepUp", "", "", func(s *scene, e *mfa.Engine) (any, error) { return e.BeginStepUp(s.Ctx, "ada", "pay") }},
 	{"BeginStepUp", "with a token as the action", "invalid_request", func(s *scene, e *mfa.Engine) (any, error) { return e.BeginStepUp(s.Ctx, "ada", s.login) }},
 	{"DeleteUser", "", "", func(s *scene, e *mfa.Engine) (any, error) { return none(e.DeleteUser(s.Ctx, "ada")) }},
+	{"CheckProof", "", "", func(s *scene, e *mfa.Engine) (any, error) { return none(e.CheckProof(s.Ctx, "ada", s.proof)) }},
+	{"CheckProof", "with another token", "mfa_required", func(s *scene, e *mfa.Engine) (any, error) {
+		return none(e.CheckProof(s.Ctx, "ada", s.device))
+	}},
 	{"Devices", "", "", func(s *scene, e *mfa.Engine) (any, error) { return e.Devices(s.Ctx, "ada") }},
 	{"EnrollPasskey", "with a proof", "", func(s *scene, e *mfa.Engine) (any, error) {
 		return e.EnrollPasskey(s.Ctx, "ada", "ada@example.com", mfa.WithProof(s.proof))
