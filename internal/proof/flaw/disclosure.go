@@ -129,11 +129,4 @@ b.WriteByte('%')`,
 		New:    "true",
 		Caught: "H08",
 	},
-	{
-		Name:   "an issuer may be of any length",
-		In:     "mfa: Config.leavesRoom",
-		Old:    "err == nil",
-		New:    "err == nil || true",
-		Caught: "H09",
-	},
 }
