@@ -28,7 +28,7 @@ type SMS struct {
 	// Code is the code in Body, for providers' templates.
 	Code   string `json:"-"`
 	UserID string `json:"user_id"`
-	// Action is what the code is for.
+	// Action is that of the challenge, or ActionEnroll.
 	Action    string    `json:"action"`
 	ExpiresAt time.Time `json:"expires_at"`
 }
@@ -174,7 +174,7 @@ const (
 // for enrollments and for challenges differ in; send carries both out.
 type delivery struct {
 	userID string
-	// about is what its events have in common.
+	// about holds what its events have in common.
 	about Event
 	// check returns the phone that a code may be sent to, and from when on.
 	check func(u *user) (phone string, next time.Time, err error)

@@ -103,4 +103,11 @@ found = subtle.ConstantTimeSelect(equal, int(s-first)+1, found)`,
 		New:    "c.Failures = MaxTries",
 		Caught: "A13",
 	},
+	{
+		Name:   "what is left of a code may be of any length",
+		In:     "mfa: parseCode",
+		Old:    "len(code) > maxCode",
+		New:    "false",
+		Caught: "A03",
+	},
 }

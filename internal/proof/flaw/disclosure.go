@@ -115,4 +115,18 @@ b.WriteByte('%')`,
 		New:    "Token: c.Token + c.Phone",
 		Caught: "H06 H10",
 	},
+	{
+		Name:   "a short number is masked as a long one",
+		In:     "mfa: maskPhone",
+		Old:    "shown = 2",
+		New:    "shown = 3",
+		Caught: "H06",
+	},
+	{
+		Name:   "joiners may end a word",
+		In:     "mfa: isName",
+		Old:    "inWord(i+1)",
+		New:    "true",
+		Caught: "H08",
+	},
 }

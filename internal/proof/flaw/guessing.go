@@ -162,4 +162,11 @@ if err != nil && !errors.Is(err, ErrNoRecord) {
 }`,
 		Caught: "B15 C08",
 	},
+	{
+		Name:   "new apps have codes of two minutes",
+		In:     "mfa: Config.check",
+		Old:    "outside(c.TOTP.Period, time.Minute)",
+		New:    "outside(c.TOTP.Period, 2*time.Minute)",
+		Caught: "B17",
+	},
 }

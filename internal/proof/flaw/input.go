@@ -107,4 +107,32 @@ var input = []Flaw{
 		New:    "subtle.ConstantTimeCompare(h.value(s, k.Digits)[1:], given[min(1, len(given)):])",
 		Caught: "F08 F09",
 	},
+	{
+		Name:   "digits of a script are counted from its first row",
+		In:     "mfa: normalRune",
+		Old:    "before%10",
+		New:    "before",
+		Caught: "F03",
+	},
+	{
+		Name:   "parameters of a URI in other letters are overlooked",
+		In:     "otpauth: parameters",
+		Old:    "name != known && strings.EqualFold(name, known)",
+		New:    "false",
+		Caught: "F07",
+	},
+	{
+		Name:   "an interval is overlooked",
+		In:     "otpauth: parameters",
+		Old:    `strings.EqualFold(name, "interval")`,
+		New:    "false",
+		Caught: "F07",
+	},
+	{
+		Name:   "an unknown algorithm is SHA1",
+		In:     "otpauth: algorithm",
+		Old:    "return 0",
+		New:    "return totp.SHA1",
+		Caught: "F07",
+	},
 }

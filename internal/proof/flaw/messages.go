@@ -124,4 +124,11 @@ return phone, u.throttled(u.NextSend(c), MethodSMS, claims.Action)`,
 		New:    "false",
 		Caught: "I07",
 	},
+	{
+		Name:   "a zero in brackets is part of the number",
+		In:     "mfa: parsePhone",
+		Old:    `strings.Contains(phone, "(0)")`,
+		New:    "false",
+		Caught: "I02",
+	},
 }

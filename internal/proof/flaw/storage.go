@@ -144,4 +144,18 @@ for _, digit := range b {
 		New:    "&r.keys[len(r.keys)-1]",
 		Caught: "G16",
 	},
+	{
+		Name:   "a secret that is cut off is taken for a shorter one",
+		In:     "otpauth: parseSecret",
+		Old:    "base32NoPadding.EncodedLen(len(secret)) != len(text)",
+		New:    "false",
+		Caught: "G04",
+	},
+	{
+		Name:   "a key may be text",
+		In:     "seal: New",
+		Old:    "isText(k)",
+		New:    "false",
+		Caught: "G16",
+	},
 }
