@@ -707,6 +707,21 @@ func TestB13LimitsAreOff(t *testing.T) {
 	}
 	base := world.New(t).Config
 	base.BackupCodes.Count = 0
+
+	// A host that forgets the limits for each number is told so; to do without has
+	// an ugly name.
+	unlimited := base
+	unlimited.SMSCodes.InsecureNoNumberLimits = false
+	if _, err := mfa.New(unlimited); !errors.Is(err, mfa.ErrInvalidInput) || !strings.Contains(err.Error(), "SMSCodes.Numbers") {
+		t.Errorf("New without Numbers: %v", err)
+	}
+	unlimited.SMS = nil
+	_, err := mfa.New(unlimited)
+	world.OK(t, err)
+	unlimited = base
+	unlimited.SMSCodes = mfa.SMSConfig{Numbers: mfa.NewMemoryStore()}
+	_, err = mfa.New(unlimited)
+	world.OK(t, err)
 	numbers := numericFields(reflect.TypeFor[mfa.Config](), nil)
 	for _, field := range numbers {
 		for value, good := range map[int64]bool{0: true, -1: false, math.MinInt64: false, math.MaxInt64: false} {
