@@ -34,7 +34,7 @@ func tell(ctx context.Context, in io.Reader, out io.Writer, attended bool) error
 	store := mfa.NewMemoryStore()
 	var err error
 	s.engine, err = mfa.New(mfa.Config{
-		Issuer:   "ACME Quickstart",
+		Issuer:   "ACME",
 		Store:    store,
 		Keys:     [][]byte{key},
 		SMS:      s,
