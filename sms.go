@@ -105,7 +105,7 @@ func (e *Engine) SendCode(ctx context.Context, token string, opts ...SendOption)
 	if err != nil {
 		return nil, err
 	}
-	ticket, about := ticketOf(claims), aboutChallenge(claims)
+	ticket, about := ticketOf(claims), e.aboutChallenge(claims)
 	about.Method = MethodSMS
 	to := func(u *user) *record.SMS {
 		if options.to == nil {
@@ -124,7 +124,7 @@ func (e *Engine) SendCode(ctx context.Context, token string, opts ...SendOption)
 			c, ok := u.Answerable(ticket, u.now)
 			switch {
 			case !ok:
-				return "", next, u.report(record.Verdict{Result: record.Ended}, aboutChallenge(claims))
+				return "", next, u.report(record.Verdict{Result: record.Ended}, e.aboutChallenge(claims))
 			case e.config.SMS == nil || !u.Has(MethodSMS):
 				return "", next, ErrMethodUnavailable
 			case to(u) == nil:
