@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -181,8 +182,9 @@ func (e *Engine) passkeyRequest(u *user, claims token.Claims, response string) f
 }
 
 // underEachKey tries the challenge under each of Config.Keys: the process that
-// made the options may have had another first key, as during a rotation. The
-// first error counts.
+// made the options may have had another first key, as during a rotation. Of the
+// errors the first counts, unless one reports a copied authenticator: that one
+// was to the right challenge.
 func underEachKey(challenges []seal.Tag, verify func(challenge []byte) (Passkey, error)) (record.Credential, error) {
 	var first error
 	for _, challenge := range challenges {
@@ -190,7 +192,7 @@ func underEachKey(challenges []seal.Tag, verify func(challenge []byte) (Passkey,
 		if err == nil {
 			return record.Credential(passkey), nil
 		}
-		if first == nil {
+		if first == nil || errors.Is(err, ErrClonedPasskey) {
 			first = err
 		}
 	}

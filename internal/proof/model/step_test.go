@@ -557,7 +557,16 @@ func (h *history) one(s step, p *person, op string) Outcome {
 	case "ImportSMS":
 		c.Phone = phones[s.phone]
 	}
-	return h.do(s.engine, p, c, text, note)
+	return h.do(h.engineOf(s, op), p, c, text, note)
+}
+
+// engineOf returns the engine that a call goes to: for every other step, now one
+// and now another. Those that share a first key share the counts of numbers.
+func (h *history) engineOf(s step, op string) int {
+	if s.by%2 == 1 && op != "EnrollSMS" {
+		return (s.engine + h.serial) % len(h.engines)
+	}
+	return s.engine
 }
 
 // choose chooses what to do about other factors.
