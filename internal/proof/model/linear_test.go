@@ -295,7 +295,7 @@ func TestLinearizability(t *testing.T) {
 	if testing.Short() {
 		t.Skip("left out by -short: concurrent histories")
 	}
-	histories, withBackupCodes := 60, 5 // each of the latter costs some hashes
+	histories, withBackupCodes := 30, 3 // each of the latter costs some hashes
 	if os.Getenv("MFA_TEST_LONG") != "" {
 		histories, withBackupCodes = 2000, 150
 	}
@@ -331,7 +331,7 @@ func TestLinearizabilityFindsLostUpdates(t *testing.T) {
 		t.Skip("left out by -short: concurrent histories on a store that loses updates")
 	}
 	found := 0
-	for range 30 {
+	for range 15 {
 		store := world.NewFaultStore()
 		store.Blind = true
 		history := contend(t, restlessStore{store, new(atomic.Int64)}, false)
@@ -339,8 +339,8 @@ func TestLinearizabilityFindsLostUpdates(t *testing.T) {
 			found++
 		}
 	}
-	t.Logf("found in %d of 30 histories", found)
-	if found < 10 {
+	t.Logf("found in %d of 15 histories", found)
+	if found < 5 {
 		t.Errorf("found in %d histories only", found)
 	}
 }
