@@ -64,3 +64,43 @@ func TestADeletedUserIsTold(t *testing.T) {
 		t.Errorf("%v", event)
 	}
 }
+
+// TestARowNamesItsKey as docs/operations.md says: bytes 1 to 4 of the sealed data.
+func TestARowNamesItsKey(t *testing.T) {
+	w := world.New(t)
+	key := func(user string) string { return string(w.Stored(user).Data[1:5]) }
+	w.GiveTOTP("ada")
+	w.GiveTOTP("bob")
+	old := key("ada")
+	if key("bob") != old {
+		t.Fatal("two names of one key")
+	}
+	rotated := w.Another(func(c *mfa.Config) { c.Keys = [][]byte{world.Key(2), world.Key(1)} })
+	world.OK(t, rotated.Reseal(w.Ctx, "ada"))
+	if key("ada") == old || key("bob") != old {
+		t.Errorf("ada is under %x, bob under %x, the old key is %x", key("ada"), key("bob"), old)
+	}
+}
+
+// TestWhatARestoreBringsBack as docs/operations.md says, and how it is ended.
+func TestWhatARestoreBringsBack(t *testing.T) {
+	store := world.NewFaultStore()
+	w := world.New(t, func(c *mfa.Config) { c.Store = store })
+	a, login := w.GiveTOTP("ada")
+	codes := w.CheapBackupCodes("ada")
+	device, err := w.TrustDevice(w.Ctx, "ada", login.Proof, "")
+	world.OK(t, err)
+	backup := store.Snapshot()
+	w.Login("ada", codes[0])
+	world.OK(t, w.PasswordChanged(w.Ctx, "ada"))
+	w.GiveTOTP("eve")
+
+	store.Records = backup
+	world.OK(t, w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device.Token)))
+	w.Login("ada", codes[0])
+	world.WantErr(t, w.BeginLogin(w.Ctx, "eve", mfa.ExpectEnrolled()), mfa.ErrNotEnrolled)
+
+	world.OK(t, w.PasswordChanged(w.Ctx, "ada"))
+	w.Begin("ada", mfa.WithTrustedDevice(device.Token))
+	w.Login("ada", a.Shows())
+}

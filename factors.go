@@ -17,7 +17,7 @@ const (
 	MethodBackupCode = record.MethodBackupCode // "backup_code": single-use codes that the user keeps (NIST SP 800-63B look-up secrets)
 )
 
-// Status is what there is to show a user about their factors.
+// Status describes a user's factors, for the user to see.
 type Status struct {
 	// Factors are the confirmed passkey, totp and sms, and backup_code while there
 	// is a set.
@@ -193,6 +193,18 @@ func (e *Engine) Rename(ctx context.Context, userID, factorID, label string) err
 		}
 		f.Label = label
 		return nil
+	})
+}
+
+// CheckProof returns nil if proof is a fresh one of a user's who has a factor, for
+// pages of the host's that ask for one, such as for Revoke. Without one it returns
+// a *ChallengeError (ActionManage), and ErrNotEnrolled for a user without a factor.
+func (e *Engine) CheckProof(ctx context.Context, userID, proof string) error {
+	return e.update(ctx, userID, func(u *user) error {
+		if !u.Enrolled() {
+			return ErrNotEnrolled
+		}
+		return e.mayChange(u, changeOptions{proof: proof})
 	})
 }
 

@@ -73,16 +73,21 @@ func factorID(id record.ID) string {
 	if id == (record.ID{}) { // backup codes
 		return ""
 	}
-	return factorPrefix + hex.EncodeToString(id[:])
+	return formatID(factorPrefix, id)
 }
 
 func parseFactorID(text string) (record.ID, bool) { return parseID(text, factorPrefix) }
 
-func deviceID(id record.ID) string { return devicePrefix + hex.EncodeToString(id[:]) }
+func deviceID(id record.ID) string { return formatID(devicePrefix, id) }
 
 func parseDeviceID(text string) (record.ID, bool) { return parseID(text, devicePrefix) }
 
-// parseID returns the zero ID, which nothing has, for text that is none.
+func formatID(prefix string, id record.ID) string {
+	return string(hex.AppendEncode(append(make([]byte, 0, 32), prefix...), id[:]))
+}
+
+// parseID returns the zero ID, which nothing has, for text that is none. The text
+// of the zero ID is none: other code takes that ID for any.
 func parseID(text, prefix string) (id record.ID, ok bool) {
 	digits, found := strings.CutPrefix(text, prefix)
 	if !found || len(digits) != hex.EncodedLen(len(id)) || digits != strings.ToLower(digits) {
@@ -91,5 +96,5 @@ func parseID(text, prefix string) (id record.ID, ok bool) {
 	if _, err := hex.Decode(id[:], []byte(digits)); err != nil {
 		return record.ID{}, false
 	}
-	return id, true
+	return id, id != record.ID{}
 }

@@ -114,8 +114,8 @@ func (e *Engine) EnrollPasskey(ctx context.Context, userID, account string, opts
 // PasskeyOptions returns the argument of navigator.credentials.get, as JSON, for
 // the challenge of a token. The browser's response is the answer to
 // VerifyLogin or VerifyStepUp.
-func (e *Engine) PasskeyOptions(ctx context.Context, text string) (json.RawMessage, error) {
-	claims, err := e.openChallenge(ctx, text)
+func (e *Engine) PasskeyOptions(ctx context.Context, token string) (json.RawMessage, error) {
+	claims, err := e.openChallenge(ctx, token)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func (e *Engine) PasskeyOptions(ctx context.Context, text string) (json.RawMessa
 // mayRequest returns nil if a passkey of u may answer a challenge now.
 func (e *Engine) mayRequest(u *user, claims token.Claims) error {
 	if _, ok := u.Answerable(ticketOf(claims), u.now); !ok {
-		return u.report(record.Verdict{Result: record.Ended}, aboutChallenge(claims))
+		return u.report(record.Verdict{Result: record.Ended}, e.aboutChallenge(claims))
 	}
 	switch {
 	case e.config.Passkeys == nil || !u.Has(MethodPasskey):
@@ -146,7 +146,7 @@ func (e *Engine) mayRequest(u *user, claims token.Claims) error {
 	case u.Lane(MethodPasskey).Closed(u.now):
 		return ErrFactorDisabled
 	}
-	about := aboutChallenge(claims)
+	about := e.aboutChallenge(claims)
 	about.Method = MethodPasskey
 	return u.throttled(u.RetryAt(MethodPasskey), false, about)
 }
@@ -182,9 +182,9 @@ func (e *Engine) passkeyRequest(u *user, claims token.Claims, response string) f
 }
 
 // underEachKey tries the challenge under each of Config.Keys: the process that
-// made the options may have had another first key, as during a rotation. Of the
-// errors the first counts, unless one reports a copied authenticator: that one
-// was to the right challenge.
+// made the options may have had another first key, as during a rotation. The
+// first error counts, unless a response that is right under another key is from a
+// clone.
 func underEachKey(challenges []seal.Tag, verify func(challenge []byte) (Passkey, error)) (record.Credential, error) {
 	var first error
 	for _, challenge := range challenges {

@@ -174,3 +174,28 @@ func TestAPasskeyThatIsTooLargeIsRefused(t *testing.T) {
 		world.OK(t, w.DeleteUser(w.Ctx, "ada"))
 	}
 }
+
+// TestPasskeysOnly is README's recipe for accounts that resist phishing.
+func TestPasskeysOnly(t *testing.T) {
+	required := true
+	w := world.New(t, world.WithPasskeys, world.RequiredWhen(&required))
+	enter := func(login *mfa.Login) bool { return login.Method == mfa.MethodPasskey }
+	app, login := w.GiveTOTP("ada")
+	if enter(login) || enter(w.Login("ada", app.Shows())) {
+		t.Fatal("an app is a way in")
+	}
+	key, login := w.GivePasskey("ada", "key", mfa.WithProof(login.Proof))
+	world.OK(t, w.Revoke(w.Ctx, "ada", mfa.MethodTOTP))
+	if !enter(login) || !slices.Equal(w.Enrolled("ada"), []mfa.Method{mfa.MethodPasskey}) {
+		t.Fatal("the passkey is no way in, or not the only one")
+	}
+	challenge := w.Begin("ada")
+	if !slices.Equal(challenge.Methods, []mfa.Method{mfa.MethodPasskey}) {
+		t.Errorf("offers %v", challenge.Methods)
+	}
+	login, err := w.VerifyLogin(w.Ctx, challenge.Token, w.Asked(key, challenge.Token))
+	world.OK(t, err)
+	if !enter(login) {
+		t.Error("the passkey is no way in")
+	}
+}

@@ -69,6 +69,7 @@ func New(t testing.TB, adjust ...func(*mfa.Config)) *World {
 	for _, a := range adjust {
 		a(&w.Config)
 	}
+	w.Config.SMSCodes.InsecureNoNumberLimits = w.Config.SMSCodes.Numbers == nil
 	w.Store = w.Config.Store
 	w.Engine = w.Another()
 	return w
