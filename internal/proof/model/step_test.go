@@ -327,6 +327,9 @@ func (h *history) run(s step) {
 	case "add":
 		h.prove(s, p)
 		s.bad, s.method = false, s.method%3
+		if s.choice == all {
+			s.choice = keepOthers
+		}
 		h.enroll(s, p, s.method)
 	case "devices":
 		h.prove(s, p)
