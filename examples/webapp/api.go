@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -184,10 +183,10 @@ func (s *server) apiEnroll(_ http.ResponseWriter, r *http.Request) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	return begun, s.grants.began(r.Context(), client.grant, bearer(r), body.Method)
+	return begun, nil
 }
 
-// apiVerify confirms an enrollment: of the method given, or else of what this client
+// apiVerify confirms an enrollment: of the method given, or else of what the user
 // began last. A client that had to enroll first is signed in then, and gets tokens.
 func (s *server) apiVerify(_ http.ResponseWriter, r *http.Request) (any, error) {
 	client, err := s.enroller(r)
@@ -201,11 +200,7 @@ func (s *server) apiVerify(_ http.ResponseWriter, r *http.Request) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	method := cmp.Or(body.Method, client.Begun)
-	if method == "" {
-		return nil, mfa.ErrNoPendingEnrollment
-	}
-	login, err := s.engine.VerifyEnrollment(r.Context(), client.UserID, method, body.Code)
+	login, err := s.engine.VerifyEnrollment(r.Context(), client.UserID, body.Method, body.Code)
 	if err != nil {
 		return nil, err
 	}

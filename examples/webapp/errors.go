@@ -30,6 +30,7 @@ var (
 	errResetLink   = &refusal{"invalid_link", http.StatusUnprocessableEntity, "This link is no longer valid. Please ask for a new one."}
 	errLastAdmin   = &refusal{"last_admin", http.StatusConflict, "You are the only administrator. Your account cannot be deleted while there are other users."}
 	errCurrent     = &refusal{"wrong_password", http.StatusUnauthorized, "That is not your current password."}
+	errFactorsLost = &refusal{"internal", http.StatusServiceUnavailable, "Your second factor could not be found. Please ask your administrator."}
 	errCodeExpired = &refusal{"code_expired", http.StatusConflict, "That code has expired. We can send another one."}
 	errNoUser      = &refusal{"not_found", http.StatusNotFound, "There is no such user."}
 	errNoPage      = &refusal{"not_found", http.StatusNotFound, "There is no such page."}

@@ -185,7 +185,7 @@ func TestEmails(t *testing.T) {
 		for checkEmail(letter+email) == nil {
 			email = letter + email
 		}
-		if p := s.signedUp(email).post("/enroll/totp").wants("totp"); !p.has("qr") {
+		if p := s.signedUp(email).setUp("/enroll/totp").wants("totp"); !p.has("qr") {
 			t.Errorf("%q cannot enroll: %s", email, p.body)
 		}
 	}

@@ -25,7 +25,7 @@ func newPrompt(c *mfa.Challenge) *prompt {
 	return &prompt{Token: c.Token, Methods: c.Methods, Factors: c.Factors, ExpiresAt: c.ExpiresAt}
 }
 
-// An asked is a form that awaits a fresh proof.
+// An asked is a form that awaits a fresh proof, or the password.
 type asked struct {
 	Path   string
 	Form   url.Values
@@ -40,7 +40,7 @@ func (a *asked) Text() string {
 		return "You are about to set up an authenticator app."
 	case smsPath:
 		return "You are about to set up the phone number " + a.Form.Get("phone") + "."
-	case removePath:
+	case removePath, revokePath:
 		return "You are about to remove a second factor: " + methodName(method) + "."
 	case backupCodesPath:
 		return "You are about to generate new backup codes. The old ones will stop working."
@@ -120,14 +120,14 @@ func (s *server) promptAt(w http.ResponseWriter, r *http.Request, v *visit, path
 // browser has that request's new session and must not lose it to this one.
 func (s *server) promptOver(w http.ResponseWriter, r *http.Request, v *visit, why string) {
 	if v.State == passwordOnly {
-		s.keep(r.Context(), session{Notice: why + " Please sign in again."})
+		s.keep(r.Context(), session{Alert: why + " Please sign in again."})
 		http.Redirect(w, r, "/login", http.StatusSeeOther)
 		return
 	}
 	back := securityPath
 	if v.Prompt != nil {
 		back, v.Prompt = v.Prompt.Asked.Return, nil
-		v.Notice = why + " Please try again."
+		v.Alert = why + " Please try again."
 		s.keep(r.Context(), v.session)
 	}
 	http.Redirect(w, r, back, http.StatusSeeOther)
@@ -186,7 +186,6 @@ func (v *visit) entered(login *mfa.Login, notice string) session {
 		UserID:     login.UserID,
 		Generation: v.Generation,
 		Proof:      login.Proof,
-		ProvedAt:   login.Time,
 		AMR:        append([]string{"pwd"}, login.AMR...),
 		Codes:      v.Codes,
 		Notice:     notice,
@@ -228,9 +227,7 @@ func (s *server) answerConfirm(w http.ResponseWriter, r *http.Request, v *visit)
 		s.fail(w, r, v, err)
 		return
 	}
-	again := r.Clone(r.Context())
-	again.URL.Path, again.PostForm, again.Form = form.Path, form.Form, form.Form
-	s.forms[form.Path](w, again, v)
+	s.goOn(w, r, v, form)
 }
 
 // backupCodeNotice returns how many backup codes are left after one was used, or
