@@ -101,7 +101,7 @@ func (s *server) signInPage(w http.ResponseWriter, r *http.Request, v *visit, pa
 	case err == nil:
 		next.State, next.AMR = signedIn, []string{"pwd"}
 	case errors.As(err, &challenge):
-		next.State, next.Prompt = passwordOnly, newPrompt(&challenge.Challenge)
+		next.State, next.Prompt = passwordOnly, s.newPromptFor(r.Context(), &challenge.Challenge)
 	case errors.As(err, &enrollment):
 		next.State, next.Enrollment = enrolling, enrollment.Token
 	default:
