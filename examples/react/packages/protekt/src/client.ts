@@ -1,6 +1,7 @@
-import type { Method, Result } from './result.js';
+import type { Result } from './result.js';
 import { transport, type Access, type Options } from './transport.js';
 import type * as wire from './wire.js';
+import type { Method } from './wire.js';
 
 /** A code that somebody typed, or what navigator.credentials returned. */
 export type Answer = { code: string; passkey?: undefined } | { passkey: PasskeyAnswer; code?: undefined };
@@ -52,8 +53,9 @@ export function createProtekt(options: Options) {
         send<wire.Delivery>('POST', '/auth/mfa/send', { mfa_token: mfaToken, factor_id: factorId }, access),
       /** Returns what navigator.credentials.get takes. */
       passkeyOptions: ({ mfaToken }: { mfaToken: string }, access?: Access) =>
-        send<wire.RequestOptions>('POST', '/auth/mfa/passkey', { mfa_token: mfaToken }, access),
-      stepUp: ({ mfaToken, action, ...answer }: Answer & { mfaToken: string; action?: string | undefined }, access?: Access) =>
+        send<wire.CredentialOptions>('POST', '/auth/mfa/passkey', { mfa_token: mfaToken }, access),
+      /** action is what the proof is for: a route of the host's, or "manage", which lets this session change factors. */
+      stepUp: ({ mfaToken, action = 'manage', ...answer }: Answer & { mfaToken: string; action?: string | undefined }, access?: Access) =>
         send<wire.Proof>('POST', '/mfa/step-up', { mfa_token: mfaToken, ...answer, action }, access),
       status: (access?: Access) => send<wire.Status>('GET', '/mfa/status', undefined, access),
       devices: (access?: Access) => send<wire.Devices>('GET', '/mfa/devices', undefined, access),

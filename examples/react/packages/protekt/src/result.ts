@@ -1,3 +1,5 @@
+import type { ChallengeFactor, Method } from './wire.js';
+
 /** An error as every call returns it: the server's, or one of the codes "network" and "aborted". */
 export interface ProtektError {
   /** Stable, such as "mfa_required" or "invalid_code"; the list is in mfahttp's documentation. */
@@ -17,17 +19,6 @@ export interface ProtektError {
   availableMethods?: Method[];
   factors?: ChallengeFactor[];
   expiresAt?: string;
-}
-
-export type Method = 'passkey' | 'totp' | 'sms' | 'backup_code';
-
-/** A factor that may answer a challenge. */
-export interface ChallengeFactor {
-  id?: string;
-  method: Method;
-  label?: string;
-  /** Masked. */
-  phone?: string;
 }
 
 /** Either the fields of T and no error, or an error and none of the fields. */

@@ -1,48 +1,23 @@
-import type { Camel, Method } from './result.js';
+import type { Camel } from './result.js';
+import type { components } from './schema.js';
 
-export type Tokens = Camel<{
-  access_token: string;
-  refresh_token: string;
-  token_type: string;
-  expires_in: number;
-  /** For the next login on this device, if it was to be trusted. */
-  device_token?: string;
-}>;
+type Schemas = components['schemas'];
 
-export type TotpEnrollment = Camel<{ totp_uri: string; secret: string; qr_code: string; expires_at: string }>;
-export type Delivery = Camel<{ phone: string; expires_at: string; resend_after: string }>;
-export type PasskeyEnrollment = Camel<{ expires_at: string }> & { options: CredentialOptions };
-export type RequestOptions = CredentialOptions;
-/** As JSON, for PublicKeyCredential.parseCreationOptionsFromJSON and parseRequestOptionsFromJSON. */
+export type Method = Schemas['Method'];
+export type ChallengeFactor = Camel<Schemas['ChallengeFactor']>;
+/** Empty where the host keeps the session in a cookie. */
+export type Tokens = Camel<Schemas['Tokens']>;
+export type TotpEnrollment = Camel<Schemas['TOTPEnrollment']>;
+export type Delivery = Camel<Schemas['SMSDelivery']>;
+/** publicKey is for PublicKeyCredential.parseCreationOptionsFromJSON or parseRequestOptionsFromJSON. */
 export type CredentialOptions = { publicKey: Record<string, unknown> };
-
-export type Proof = Camel<{
-  user_id: string;
-  method: Method;
-  factor_id?: string;
-  amr: string[];
-  time: string;
-  action: string;
-  backup_codes_left: number;
-}>;
+export type PasskeyEnrollment = Omit<Camel<Schemas['PasskeyEnrollment']>, 'options'> & { options: CredentialOptions };
+export type Proof = Camel<Schemas['Login']>;
 /** A proof for who was logged in, tokens for who had to enroll to be. */
-export type Verified = Partial<Proof> & Partial<Tokens>;
-
-export type BackupCodes = Camel<{ backup_codes: string[] }>;
-
-export type Factor = Camel<{
-  id?: string;
-  method: Method;
-  label?: string;
-  phone?: string;
-  enrolled_at?: string;
-  last_used_at?: string;
-  disabled: boolean;
-  retry_at?: string;
-}>;
-export type Status = { factors: Factor[] } & Camel<{ backup_codes_left: number; required: boolean }>;
-
-export type Device = Camel<{ id: string; label?: string; trusted_at: string; last_used_at?: string; expires_at: string }>;
-export type Devices = { devices: Device[] };
-
-export type Project = Camel<{ id: string; mfa_required: boolean }>;
+export type Verified = Partial<Proof> & Tokens;
+export type BackupCodes = Camel<Schemas['BackupCodes']>;
+export type Factor = Camel<Schemas['Factor']>;
+export type Status = Camel<Schemas['Status']>;
+export type Device = Camel<Schemas['Device']>;
+export type Devices = Camel<Schemas['Devices']>;
+export type Project = Camel<Schemas['Project']>;

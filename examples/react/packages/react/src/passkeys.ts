@@ -1,4 +1,4 @@
-import type { PasskeyAnswer, PasskeyEnrollment, RequestOptions } from '@protekt/js';
+import type { CredentialOptions, PasskeyAnswer } from '@protekt/js';
 
 /** passkeysSupported reports whether this browser can make and use passkeys from JSON. */
 export function passkeysSupported(): boolean {
@@ -10,13 +10,13 @@ export function passkeysSupported(): boolean {
 }
 
 /** createPasskey asks the browser for a new passkey. It returns null if the user declined. */
-export async function createPasskey({ options }: { options: PasskeyEnrollment['options'] }): Promise<PasskeyAnswer | null> {
+export async function createPasskey(options: CredentialOptions): Promise<PasskeyAnswer | null> {
   const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options.publicKey as unknown as PublicKeyCredentialCreationOptionsJSON);
   return answer(() => navigator.credentials.create({ publicKey }));
 }
 
 /** getPasskey asks the browser to sign with a passkey. It returns null if the user declined. */
-export async function getPasskey(options: RequestOptions): Promise<PasskeyAnswer | null> {
+export async function getPasskey(options: CredentialOptions): Promise<PasskeyAnswer | null> {
   const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options.publicKey as unknown as PublicKeyCredentialRequestOptionsJSON);
   return answer(() => navigator.credentials.get({ publicKey }));
 }

@@ -247,8 +247,10 @@ export class Session {
         return null; // another tab or call was faster
       }
       const result = await this.#client.auth.refresh({ refreshToken: before.refreshToken }, { signal });
-      if (result.error === null && !signal.aborted) this.#hold({ ...result, since: before.since });
-      return result.error;
+      if (signal.aborted || result.error !== null) return result.error;
+      if (!result.accessToken || !result.refreshToken) return ended;
+      this.#hold({ accessToken: result.accessToken, refreshToken: result.refreshToken, since: before.since });
+      return null;
     });
   }
 
@@ -301,8 +303,8 @@ export class Session {
     return this.#abort.signal;
   }
 
-  #enter(tokens: Partial<Tokens>): void {
-    if (!this.#cookie && tokens.accessToken) this.#hold({ accessToken: tokens.accessToken, refreshToken: tokens.refreshToken ?? '', since: Date.now() });
+  #enter({ accessToken, refreshToken = '' }: Tokens): void {
+    if (!this.#cookie && accessToken) this.#hold({ accessToken, refreshToken, since: Date.now() });
     this.#set({ ...signedOut, status: 'signedIn', generation: this.#state.generation + 1 });
   }
 

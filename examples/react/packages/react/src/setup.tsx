@@ -99,7 +99,7 @@ export function PasskeySetup({ onDone }: Pick<SetupProps, 'onDone'>) {
   const action = useAction(async () => {
     const begun = await startMfaEnrollment({ method: 'passkey', label: label || undefined });
     if (begun.error !== null) return begun;
-    const passkey = await createPasskey(begun);
+    const passkey = await createPasskey(begun.options);
     if (passkey === null) return { error: { code: 'passkey_cancelled', message: texts.passkeyCancelled, status: 0 } };
     return verifyMfaEnrollment({ method: 'passkey', passkey });
   });
