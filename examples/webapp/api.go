@@ -268,12 +268,9 @@ func (s *server) apiStepUp(_ http.ResponseWriter, r *http.Request) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	login, err := s.engine.VerifyStepUp(r.Context(), "ada", body.Token, mfa.ActionManage, body.Code)
+	login, err := s.engine.VerifyStepUp(r.Context(), client.UserID, body.Token, mfa.ActionManage, body.Code)
 	if err != nil {
 		return nil, err
-	}
-	if login.UserID != client.UserID {
-		return nil, mfa.ErrInvalidToken
 	}
 	client.Proof = login.Proof
 	return login, s.grants.keep(r.Context(), client.grant)

@@ -46,7 +46,7 @@ func TestAPIStory(t *testing.T) {
 	if sent := c.post("/mfa/enroll", "method", "sms", "phone", phoneOne).ok(); sent.text("phone") != "+23*****678" {
 		t.Errorf("sent %s", sent.body)
 	}
-	soon := c.post("/mfa/enroll", "method", "sms", "phone", phoneOne).refused(http.StatusTooManyRequests, "too_many_attempts")
+	soon := c.post("/mfa/enroll", "method", "sms", "phone", phoneOne).refused(http.StatusTooManyRequests, "too_many_messages")
 	if soon.header.Get("Retry-After") != "30" || !strings.Contains(soon.body, `"retry_after":30`) {
 		t.Errorf("Retry-After %q, %s", soon.header.Get("Retry-After"), soon.body)
 	}

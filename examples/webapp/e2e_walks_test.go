@@ -117,7 +117,7 @@ func TestBrowserCountsWaitsDown(t *testing.T) {
 	stale := b.another().open("/login/mfa?method=sms").wants("prompt")
 	b.click("#send").wants("prompt").wantsFocus("code")
 	b.resends("+23*****678")
-	stale.click("#send").wants("prompt").wantsError(http.StatusTooManyRequests, "too_many_attempts").wantsFocus("error")
+	stale.click("#send").wants("prompt").wantsError(http.StatusTooManyRequests, "too_many_messages").wantsFocus("error")
 	if evaluate[bool](stale, "submit.disabled") || !evaluate[bool](stale, "resend.disabled") {
 		t.Error("the wrong form waits")
 	}

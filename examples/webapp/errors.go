@@ -95,6 +95,8 @@ var answers = map[string]struct {
 	"delivery_failed":         {http.StatusBadGateway, "The message could not be sent. Please try again, or use another method."},
 	"factor_disabled":         {http.StatusForbidden, "This factor was disabled after too many wrong codes. Use another one, or ask your administrator to unlock it."},
 	"too_many_attempts":       {http.StatusTooManyRequests, "Too many attempts."},
+	"too_many_messages":       {http.StatusTooManyRequests, "Another message cannot be sent yet."},
+	"already_enrolled":        {http.StatusConflict, "There is another factor of this kind already."},
 	"conflict":                {http.StatusConflict, "Somebody else changed this at the same time. Please try again."},
 	"internal":                {http.StatusServiceUnavailable, "Something went wrong on our side. Please try again."},
 }

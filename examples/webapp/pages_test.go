@@ -104,7 +104,7 @@ func TestSMS(t *testing.T) {
 	if sent.find(`id="masked">([^<]+)`) != "+23*****678" || sent.find(`id="resend"[^>]*data-seconds="(\d+)"`) != "30" {
 		t.Errorf("the page is %s", sent.body)
 	}
-	soon := b.post("/enroll/sms", "phone", "+234 801 234 5678").wants("sms").wantsError(http.StatusTooManyRequests, "too_many_attempts")
+	soon := b.post("/enroll/sms", "phone", "+234 801 234 5678").wants("sms").wantsError(http.StatusTooManyRequests, "too_many_messages")
 	if soon.header.Get("Retry-After") != "30" || soon.find(`id="retry-after" data-seconds="(\d+)"`) != "30" || !soon.has("code") {
 		t.Errorf("Retry-After %q on %s", soon.header.Get("Retry-After"), soon.body)
 	}
@@ -291,7 +291,7 @@ func TestRefusalsHaveAPage(t *testing.T) {
 	b.signIn("ada@example.com").wants("prompt")
 	want(b.post("/login/mfa", "code", a.wrong(), "method", "totp"), "prompt", "/login/mfa", "invalid_code")
 	b.post("/login/mfa/send").wants("prompt")
-	want(b.post("/login/mfa/send"), "prompt", "/login/mfa", "too_many_attempts")
+	want(b.post("/login/mfa/send"), "prompt", "/login/mfa", "too_many_messages")
 	s.clock.Advance(time.Minute)
 	if tries := b.post("/login/mfa", "code", a.wrong()).find(`(\d) tries are left`); tries != "3" {
 		t.Errorf("%q tries are left after two wrong codes and reloads", tries)

@@ -15,14 +15,14 @@ import (
 type prompt struct {
 	Token     string
 	Methods   []mfa.Method
-	Phone     string // masked
+	Factors   []mfa.Factor // those that may answer
 	ExpiresAt time.Time
 	Sent      *mfa.SMSDelivery // the last message, if any
 	Asked     *asked           // what to do after a fresh proof; nil for a login
 }
 
 func newPrompt(c *mfa.Challenge) *prompt {
-	return &prompt{Token: c.Token, Methods: c.Methods, Phone: c.Phone, ExpiresAt: c.ExpiresAt}
+	return &prompt{Token: c.Token, Methods: c.Methods, Factors: c.Factors, ExpiresAt: c.ExpiresAt}
 }
 
 // An asked is a form that awaits a fresh proof.
@@ -76,8 +76,12 @@ func (s *server) view(v *visit, path, chosen string) promptView {
 		Path:   path,
 		Login:  path == loginPath,
 		Method: method,
-		Phone:  v.Prompt.Phone,
 		Sent:   v.Prompt.Sent != nil,
+	}
+	if view.Sent {
+		view.Phone = v.Prompt.Sent.Phone
+	} else if i := slices.IndexFunc(v.Prompt.Factors, func(f mfa.Factor) bool { return f.Method == mfa.MethodSMS }); i >= 0 {
+		view.Phone = v.Prompt.Factors[i].Phone
 	}
 	view.Others = slices.DeleteFunc(slices.Clone(v.Prompt.Methods), func(m mfa.Method) bool { return m == method })
 	if view.Sent {
@@ -213,7 +217,7 @@ func (s *server) answerConfirm(w http.ResponseWriter, r *http.Request, v *visit)
 		s.promptAt(w, r, v, confirmPath, nil)
 		return
 	}
-	login, err := s.engine.VerifyStepUp(r.Context(), "ada", v.Prompt.Token, mfa.ActionManage, r.PostFormValue("code"))
+	login, err := s.engine.VerifyStepUp(r.Context(), v.UserID, v.Prompt.Token, mfa.ActionManage, r.PostFormValue("code"))
 	if err != nil {
 		s.promptAt(w, r, v, confirmPath, err)
 		return

@@ -125,7 +125,7 @@ func (s *site) fail(email string, a app, times int) {
 func (s *site) smsCode(number string) string {
 	s.t.Helper()
 	for _, m := range s.phone.arrived() {
-		if code := regexp.MustCompile(`^(\d{6}) is your`).FindStringSubmatch(m.Body); m.To == number && code != nil {
+		if code := regexp.MustCompile(`\b(\d{6})\b`).FindStringSubmatch(m.Body); m.To == number && code != nil {
 			return code[1]
 		}
 	}

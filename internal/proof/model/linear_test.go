@@ -105,7 +105,7 @@ func (d desk) answer(a ask) (string, desk) {
 		d.used[c], d.sms = true, 0
 		return "ok", d
 	case a.kind == app && totpOpen && a.step <= d.spent:
-		return wrongText(maxTries - d.failures[c]), d
+		return wrongText(maxTries-d.failures[c], spent), d
 	case a.kind == app && totpOpen:
 		d.used[c], d.totp, d.spent = true, 0, a.step
 		return "ok", d
@@ -117,7 +117,7 @@ func (d desk) answer(a ask) (string, desk) {
 		d.totp++
 	}
 	d.failures[c]++
-	return wrongText(maxTries - d.failures[c]), d
+	return wrongText(maxTries-d.failures[c], ""), d
 }
 
 // redeem judges what was paid for. That its challenge took the last wrong code
@@ -130,7 +130,7 @@ func (d desk) redeem(a ask) (string, desk) {
 	case paid == dead, d.used[c]:
 		return "invalid_token", d
 	case d.redeemed[a.code]:
-		return wrongText(maxTries - d.failures[c]), d
+		return wrongText(maxTries-d.failures[c], ""), d
 	}
 	d.redeemed[a.code], d.used[c], d.backup = true, true, 0
 	d.failures[c]--
@@ -276,9 +276,11 @@ func inWords(err error) string {
 	case err == nil:
 		return "ok"
 	case errors.As(err, &throttled):
-		return throttledText(throttled.RetryAfter)
+		return throttledText(throttled.RetryAfter, throttled.Sending)
+	case errors.As(err, &wrong) && wrong.Spent:
+		return wrongText(wrong.TriesLeft, spent)
 	case errors.As(err, &wrong):
-		return wrongText(wrong.TriesLeft)
+		return wrongText(wrong.TriesLeft, "")
 	}
 	return mfa.ErrorCode(err)
 }
