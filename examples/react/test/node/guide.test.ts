@@ -103,6 +103,22 @@ test('MFA becomes required of a project, by its key alone', async () => {
   }
 });
 
+test('a route that wants a fresh second factor gets one by a step-up for its action', async () => {
+  const protekt = createProtekt({ url: server.url });
+  const { accessToken } = await signedIn();
+  const { totpUri } = await guide.startTotp(protekt, accessToken);
+  await guide.confirmTotp(withCode(await server.totp(secretOf(totpUri!))), accessToken);
+  await server.forward('30s');
+
+  const transfer = () => fetch(`${server.url}/test/transfer`, { method: 'POST', headers: { Authorization: `Bearer ${accessToken}` } });
+  const refused = await transfer();
+  expect(refused.status).toBe(403);
+  const { mfa_token: mfaToken } = ((await refused.json()) as { error: { mfa_token: string } }).error;
+  const { error } = await protekt.mfa.stepUp({ mfaToken, action: 'transfer', code: await server.totp(secretOf(totpUri!)) }, accessToken);
+  expect(error).toBeNull();
+  expect((await transfer()).status).toBe(200);
+});
+
 /** client returns a browser that posts forms, keeps the first cookie and follows no redirect. */
 function client(app: HTTPServer) {
   const { port } = app.address() as AddressInfo;

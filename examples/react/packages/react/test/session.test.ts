@@ -189,7 +189,7 @@ describe('a step-up', () => {
     await settled();
     expect(session.state().stepUp?.mfaToken).toBe('mfa_tmp_s2');
     await session.verifyStepUp({ code: '123456' });
-    expect(server.requests.filter((r) => r.route === 'POST /mfa/step-up').map(({ body }) => body['action'])).toEqual([undefined, 'transfer']);
+    expect(server.requests.filter((r) => r.route === 'POST /mfa/step-up').map(({ body }) => body['action'])).toEqual(['manage', 'transfer']);
   });
 
   test('that does not help is not asked for for ever', async () => {
