@@ -16,7 +16,7 @@
 //	flaw     injects flaws, so that attack and model show what they catch  1500  MFA_TEST_FLAWS=1 go test -timeout 1h ./internal/proof/flaw
 //	world    helpers that two or more of these use                            -
 //
-// Seconds are those of two quiet cores with a warm build cache. model, load and
+// Seconds are those of two quiet cores with a warm build cache. model, qr, load and
 // openapi are modules of their own. -short leaves out what takes longest, and says so;
 // MFA_TEST_LONG=1, MFA_TEST_SOAK and MFA_TEST_FLOOD make model, attack and load
 // search further.
