@@ -65,7 +65,7 @@ func (e *Engine) challenge(u *user, action string) (*Challenge, error) {
 	claims := token.Claims{UserID: u.id, Action: action, Issued: u.IssueAt(u.now), Expires: c.ExpiresAt, Epoch: u.Epoch}
 	rand.Read(claims.ID[:])
 	c.Token = token.Seal(e.ring, token.Challenge, claims)
-	u.event(Event{Type: EventChallenged, Action: action, ChallengeID: challengeID(claims)})
+	u.event(Event{Type: EventChallenged, Action: action, ChallengeID: e.aboutChallenge(claims).ChallengeID})
 	return c, nil
 }
 
@@ -145,14 +145,10 @@ func (e *Engine) judge(ctx context.Context, claims token.Claims, decide func(u *
 	var login *Login
 	err := e.update(ctx, claims.UserID, func(u *user) error {
 		verdict := decide(u)
-		about := aboutChallenge(claims)
-		if err := u.report(verdict, about); err != nil {
+		if err := u.report(verdict, e.aboutChallenge(claims)); err != nil {
 			return err
 		}
-		verified := u.about(verdict.Factor)
-		verified.Type, verified.Method = EventVerified, verdict.Method
-		verified.Action, verified.ChallengeID = about.Action, about.ChallengeID
-		u.event(verified)
+		u.event(u.verified(verdict, e.aboutChallenge(claims)))
 		login = e.login(u, verdict, claims.Action)
 		return nil
 	})
@@ -160,6 +156,13 @@ func (e *Engine) judge(ctx context.Context, claims token.Claims, decide func(u *
 		return nil, err
 	}
 	return login, nil
+}
+
+// verified returns the event about an answer that was accepted.
+func (u *user) verified(v record.Verdict, about Event) Event {
+	event := u.about(v.Factor)
+	event.Type, event.Method, event.Action, event.ChallengeID = EventVerified, v.Method, about.Action, about.ChallengeID
+	return event
 }
 
 // chargeAndHash charges an attempt at a backup code, then computes its hash. If
@@ -170,7 +173,7 @@ func (e *Engine) chargeAndHash(ctx context.Context, claims token.Claims, symbols
 	var charged, before time.Time
 	err = e.update(ctx, claims.UserID, func(u *user) error {
 		before = u.Lanes.BackupCode.LastFailure
-		if err := u.report(u.Charge(ticket, u.now), aboutChallenge(claims)); err != nil {
+		if err := u.report(u.Charge(ticket, u.now), e.aboutChallenge(claims)); err != nil {
 			return err
 		}
 		codes, charged = *u.BackupCodes, u.now
@@ -257,7 +260,7 @@ func (e *Engine) openOrReport(ctx context.Context, kind token.Kind, text string,
 
 // refuseToken refuses a token of the engine's own making.
 func (e *Engine) refuseToken(ctx context.Context, claims token.Claims) error {
-	event := aboutChallenge(claims)
+	event := e.aboutChallenge(claims)
 	event.Type, event.UserID, event.Time, event.Err = EventTokenRefused, claims.UserID, e.now(), ErrInvalidToken
 	e.emit(ctx, event)
 	return ErrInvalidToken
@@ -290,15 +293,12 @@ func ticketOf(claims token.Claims) record.Ticket {
 }
 
 // aboutChallenge returns an event with what a token says about its challenge.
-func aboutChallenge(claims token.Claims) Event {
-	return Event{Action: claims.Action, ChallengeID: challengeID(claims)}
-}
-
-func challengeID(claims token.Claims) string {
-	if claims.ID == ([8]byte{}) { // an enrollment token
-		return ""
+func (e *Engine) aboutChallenge(claims token.Claims) Event {
+	event := Event{Action: claims.Action}
+	if e.config.OnEvent != nil && claims.ID != ([8]byte{}) { // which enrollment tokens lack
+		event.ChallengeID = hex.EncodeToString(claims.ID[:])
 	}
-	return hex.EncodeToString(claims.ID[:])
+	return event
 }
 
 func earlier(a, b time.Time) time.Time {

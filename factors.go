@@ -17,7 +17,7 @@ const (
 	MethodBackupCode = record.MethodBackupCode // "backup_code": single-use codes that the user keeps (NIST SP 800-63B look-up secrets)
 )
 
-// Status is what there is to show a user about their factors.
+// Status describes a user's factors, for the user to see.
 type Status struct {
 	// Factors are the confirmed passkey, totp and sms, and backup_code while there
 	// is a set.

@@ -73,14 +73,18 @@ func factorID(id record.ID) string {
 	if id == (record.ID{}) { // backup codes
 		return ""
 	}
-	return factorPrefix + hex.EncodeToString(id[:])
+	return formatID(factorPrefix, id)
 }
 
 func parseFactorID(text string) (record.ID, bool) { return parseID(text, factorPrefix) }
 
-func deviceID(id record.ID) string { return devicePrefix + hex.EncodeToString(id[:]) }
+func deviceID(id record.ID) string { return formatID(devicePrefix, id) }
 
 func parseDeviceID(text string) (record.ID, bool) { return parseID(text, devicePrefix) }
+
+func formatID(prefix string, id record.ID) string {
+	return string(hex.AppendEncode(append(make([]byte, 0, 32), prefix...), id[:]))
+}
 
 // parseID returns the zero ID, which nothing has, for text that is none. The text
 // of the zero ID is none: other code takes that ID for any.

@@ -138,7 +138,7 @@ func (e *Engine) PasskeyOptions(ctx context.Context, token string) (json.RawMess
 // mayRequest returns nil if a passkey of u may answer a challenge now.
 func (e *Engine) mayRequest(u *user, claims token.Claims) error {
 	if _, ok := u.Answerable(ticketOf(claims), u.now); !ok {
-		return u.report(record.Verdict{Result: record.Ended}, aboutChallenge(claims))
+		return u.report(record.Verdict{Result: record.Ended}, e.aboutChallenge(claims))
 	}
 	switch {
 	case e.config.Passkeys == nil || !u.Has(MethodPasskey):
@@ -146,7 +146,7 @@ func (e *Engine) mayRequest(u *user, claims token.Claims) error {
 	case u.Lane(MethodPasskey).Closed(u.now):
 		return ErrFactorDisabled
 	}
-	about := aboutChallenge(claims)
+	about := e.aboutChallenge(claims)
 	about.Method = MethodPasskey
 	return u.throttled(u.RetryAt(MethodPasskey), false, about)
 }

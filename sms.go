@@ -28,7 +28,7 @@ type SMS struct {
 	// Code is the code in Body, for providers' templates.
 	Code   string `json:"-"`
 	UserID string `json:"user_id"`
-	// Action is what the code is for.
+	// Action is that of the challenge, or ActionEnroll.
 	Action    string    `json:"action"`
 	ExpiresAt time.Time `json:"expires_at"`
 }
@@ -105,7 +105,7 @@ func (e *Engine) SendCode(ctx context.Context, token string, opts ...SendOption)
 	if err != nil {
 		return nil, err
 	}
-	ticket, about := ticketOf(claims), aboutChallenge(claims)
+	ticket, about := ticketOf(claims), e.aboutChallenge(claims)
 	about.Method = MethodSMS
 	to := func(u *user) *record.SMS {
 		if options.to == nil {
@@ -124,7 +124,7 @@ func (e *Engine) SendCode(ctx context.Context, token string, opts ...SendOption)
 			c, ok := u.Answerable(ticket, u.now)
 			switch {
 			case !ok:
-				return "", next, u.report(record.Verdict{Result: record.Ended}, aboutChallenge(claims))
+				return "", next, u.report(record.Verdict{Result: record.Ended}, e.aboutChallenge(claims))
 			case e.config.SMS == nil || !u.Has(MethodSMS):
 				return "", next, ErrMethodUnavailable
 			case to(u) == nil:
@@ -174,7 +174,7 @@ const (
 // for enrollments and for challenges differ in; send carries both out.
 type delivery struct {
 	userID string
-	// about is what its events have in common.
+	// about holds what its events have in common.
 	about Event
 	// check returns the phone that a code may be sent to, and from when on.
 	check func(u *user) (phone string, next time.Time, err error)

@@ -50,8 +50,12 @@ func (u *user) throttled(next time.Time, sending bool, about Event) error {
 	return err
 }
 
-// about returns an event about a confirmed factor; an empty one for the zero ID.
+// about returns an event about a confirmed factor; an empty one for the zero ID,
+// or if nobody listens to events.
 func (u *user) about(id record.ID) Event {
+	if u.silent {
+		return Event{}
+	}
 	f := u.Find(id)
 	if f == nil {
 		return Event{}

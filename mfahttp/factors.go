@@ -2,6 +2,7 @@ package mfahttp
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -12,7 +13,8 @@ import (
 const enrollmentToken = "mfa_enr_"
 
 // enroller returns who may enroll: a user who is logged in, or one who must enroll
-// to be, whom the token of an enrollment names.
+// to be, whom the token of an enrollment names. One that has expired or was used
+// may still be in the session of a user who is logged in by now.
 func (h *Handler) enroller(r *http.Request) (user User, pending bool, err error) {
 	token := bearer(r)
 	if h.config.Tokens != nil {
@@ -25,6 +27,11 @@ func (h *Handler) enroller(r *http.Request) (user User, pending bool, err error)
 		return user, false, err
 	}
 	id, err := h.config.Engine.EnrollmentUser(r.Context(), token)
+	if h.config.Tokens != nil && errors.Is(err, mfa.ErrInvalidToken) {
+		if user, session := h.user(r); !errors.Is(session, ErrNoSession) {
+			return user, false, session
+		}
+	}
 	return User{ID: id}, true, err
 }
 

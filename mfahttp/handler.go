@@ -6,6 +6,8 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"path"
+	"slices"
 	"strings"
 )
 
@@ -16,19 +18,43 @@ const (
 )
 
 // An endpoint returns the body of a success.
-type endpoint func(w http.ResponseWriter, r *http.Request) (any, error)
+type endpoint func(h *Handler, w http.ResponseWriter, r *http.Request) (any, error)
+
+var routes = []struct {
+	method, path string
+	limit        int64 // of the body
+	serve        endpoint
+}{
+	{"POST", "/auth/mfa/verify", maxPasskey, (*Handler).verifyLogin},
+	{"POST", "/auth/mfa/send", maxBody, (*Handler).sendCode},
+	{"POST", "/auth/mfa/passkey", maxBody, (*Handler).passkeyOptions},
+	{"POST", "/mfa/enroll", maxBody, (*Handler).enroll},
+	{"POST", "/mfa/verify", maxPasskey, (*Handler).verifyEnrollment},
+	{"POST", "/mfa/backup-codes", maxBody, (*Handler).backupCodes},
+	{"POST", "/mfa/unenroll", maxBody, (*Handler).unenroll},
+	{"POST", "/mfa/revoke", maxBody, (*Handler).revoke},
+	{"POST", "/mfa/factors/{id}", maxBody, (*Handler).rename},
+	{"POST", "/mfa/step-up", maxPasskey, (*Handler).stepUp},
+	{"GET", "/mfa/status", 0, (*Handler).status},
+	{"GET", "/mfa/devices", 0, (*Handler).devices},
+	{"POST", "/mfa/devices/forget", maxBody, (*Handler).forgetDevices},
+	{"GET", "/openapi.json", 0, (*Handler).openAPI},
+}
 
 func (h *Handler) routes() {
-	route := func(pattern string, limit int64, serve endpoint) {
-		method, path, _ := strings.Cut(pattern, " ")
-		h.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-			if r.Method != method {
-				w.Header().Set("Allow", method)
+	for _, route := range routes {
+		allow := route.method
+		if allow == http.MethodGet {
+			allow = "GET, HEAD" // RFC 9110 §9.1; the server leaves the body out
+		}
+		h.mux.HandleFunc(route.path, func(w http.ResponseWriter, r *http.Request) {
+			if !slices.Contains(strings.Split(allow, ", "), r.Method) {
+				w.Header().Set("Allow", allow)
 				h.refuse(w, r, errMethod)
 				return
 			}
-			r.Body = http.MaxBytesReader(w, r.Body, limit)
-			body, err := serve(w, r)
+			r.Body = http.MaxBytesReader(w, r.Body, route.limit)
+			body, err := route.serve(h, w, r)
 			if err != nil {
 				h.refuse(w, r, err)
 				return
@@ -36,25 +62,23 @@ func (h *Handler) routes() {
 			writeJSON(w, http.StatusOK, body)
 		})
 	}
-	route("POST /auth/mfa/verify", maxPasskey, h.verifyLogin)
-	route("POST /auth/mfa/send", maxBody, h.sendCode)
-	route("POST /auth/mfa/passkey", maxBody, h.passkeyOptions)
-	route("POST /mfa/enroll", maxBody, h.enroll)
-	route("POST /mfa/verify", maxPasskey, h.verifyEnrollment)
-	route("POST /mfa/backup-codes", maxBody, h.backupCodes)
-	route("POST /mfa/unenroll", maxBody, h.unenroll)
-	route("POST /mfa/revoke", maxBody, h.revoke)
-	route("POST /mfa/factors/{id}", maxBody, h.rename)
-	route("POST /mfa/step-up", maxPasskey, h.stepUp)
-	route("GET /mfa/status", 0, h.status)
-	route("GET /mfa/devices", 0, h.devices)
-	route("POST /mfa/devices/forget", maxBody, h.forgetDevices)
 	h.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { h.refuse(w, r, errNotFound) })
 }
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h.CrossOrigin(h.mux).ServeHTTP(w, r)
+	h.CrossOrigin(http.HandlerFunc(h.dispatch)).ServeHTTP(w, r)
+}
+
+// dispatch refuses paths such as //mfa/status, which a ServeMux would redirect:
+// the answer to a client of the endpoints is JSON, and below a prefix that the
+// host strips the redirect would lead elsewhere.
+func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request) {
+	if escaped := r.URL.EscapedPath(); escaped != path.Clean(escaped) {
+		h.refuse(w, r, errNotFound)
+		return
+	}
+	h.mux.ServeHTTP(w, r)
 }
 
 // CrossOrigin returns a handler that refuses what browsers send from other sites,

@@ -55,12 +55,13 @@ type answer struct {
 	Passkey json.RawMessage `json:"passkey"`
 }
 
-// text returns what the engine takes: a code, or the JSON of a passkey.
+// text returns what the engine takes: a code, or the JSON of a passkey, which is
+// an object. Null is no passkey, as it is no code.
 func (a answer) text() (string, error) {
-	if len(a.Passkey) == 0 {
+	switch {
+	case len(a.Passkey) == 0, string(a.Passkey) == "null":
 		return a.Code, nil
-	}
-	if a.Code != "" {
+	case a.Code != "", a.Passkey[0] != '{':
 		return "", errBody
 	}
 	return string(a.Passkey), nil
@@ -100,11 +101,21 @@ func (h *Handler) verifyLogin(w http.ResponseWriter, r *http.Request) (any, erro
 	}
 	var device *mfa.TrustedDevice
 	if body.Trust {
-		if device, err = h.config.Engine.TrustDevice(r.Context(), verified.UserID, verified.Proof, body.Label); err != nil {
+		if device, err = h.trust(r, verified, body.Label); err != nil {
 			return nil, err
 		}
 	}
 	return h.complete(w, r, verified, device)
+}
+
+// trust trusts the device of a login. A label that the engine refuses is left out:
+// it may be a browser's whole name, and the code is spent by then.
+func (h *Handler) trust(r *http.Request, login *mfa.Login, label string) (*mfa.TrustedDevice, error) {
+	device, err := h.config.Engine.TrustDevice(r.Context(), login.UserID, login.Proof, label)
+	if errors.Is(err, mfa.ErrInvalidInput) {
+		return h.config.Engine.TrustDevice(r.Context(), login.UserID, login.Proof, "")
+	}
+	return device, err
 }
 
 // complete makes a login complete and returns the host's body, with the token of

@@ -7,6 +7,7 @@
 //	handler, err := mfahttp.New(mfahttp.Config{Engine: engine, Session: sessions{}})
 //	mux.Handle("/auth/mfa/", handler)
 //	mux.Handle("/mfa/", handler)
+//	mux.Handle("/openapi.json", handler) // if it may be public
 //	mux.Handle("POST /auth/login", login) // the host's: checks the password, then
 //	// if err := engine.BeginLogin(ctx, user.ID); err != nil { handler.Challenge(w, r, err); return }
 //
@@ -19,12 +20,13 @@
 //	POST /mfa/verify           confirms: {"code"} or {"passkey":{...}}; "method" if not what was begun last
 //	POST /mfa/backup-codes     generates a set
 //	POST /mfa/unenroll         removes: {"method"} or {"factor_id"}
-//	POST /mfa/revoke           the same whatever the policy, behind a fresh proof while another factor remains
+//	POST /mfa/revoke           the same whatever the policy, behind a fresh proof
 //	POST /mfa/factors/{id}     renames: {"label"}
 //	POST /mfa/step-up          answers a step-up: {"mfa_token","code"} or with "passkey"; "action" if not "manage"
 //	GET  /mfa/status           lists factors
 //	GET  /mfa/devices          lists trusted devices
 //	POST /mfa/devices/forget   {"device_id"} or {"all":true}
+//	GET  /openapi.json         describes all of this in OpenAPI 3.1, as [OpenAPI] returns it
 //
 // A body is one JSON object of at most 16 KiB, or 64 KiB where a passkey may
 // answer; unknown fields are ignored. Errors are {"error":{"code","message"}} with

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -155,13 +156,17 @@ func TestRequestsAreReadStrictly(t *testing.T) {
 	}{
 		{"another path", h.post("/mfa/other", token, nil), 404, "not_found", ""},
 		{"another method", h.call("GET", "/mfa/enroll", token, nil), 405, "method_not_allowed", "Allow: POST"},
-		{"another method", h.post("/mfa/status", token, nil), 405, "method_not_allowed", "Allow: GET"},
+		{"another method", h.post("/mfa/status", token, nil), 405, "method_not_allowed", "Allow: GET, HEAD"},
+		{"options", h.call("OPTIONS", "/mfa/enroll", token, nil), 405, "method_not_allowed", "Allow: POST"},
+		{"a slash more at the end", h.call("GET", "/mfa/status/", token, nil), 404, "not_found", ""},
+		{"a factor with a slash in its ID", h.post("/mfa/factors/a%2Fb", token, `{"label":"x"}`), 404, "not_enrolled", ""},
 		{"another content type", h.call("POST", "/mfa/enroll", token, "{}", "Content-Type: text/plain"), 415, "unsupported_media_type", ""},
 		{"a list", h.post("/mfa/enroll", token, "[]"), 400, "invalid_request", ""},
 		{"null", h.post("/mfa/enroll", token, "null"), 400, "invalid_request", ""},
 		{"two objects", h.post("/mfa/enroll", token, "{}{}"), 400, "invalid_request", ""},
 		{"no object", h.post("/mfa/enroll", token, "{"), 400, "invalid_request", ""},
 		{"a number as code", h.post("/mfa/verify", token, `{"code":123456}`), 400, "invalid_request", ""},
+		{"a code as passkey", h.post("/mfa/verify", token, `{"passkey":"123456"}`), 400, "invalid_request", ""},
 		{"code and passkey", h.post("/mfa/verify", token, `{"code":"1","passkey":{}}`), 400, "invalid_request", ""},
 		{"neither method nor factor", h.post("/mfa/unenroll", token, nil), 400, "invalid_request", ""},
 		{"an empty factor", h.post("/mfa/unenroll", token, `{"factor_id":""}`), 404, "not_enrolled", ""},
@@ -178,6 +183,61 @@ func TestRequestsAreReadStrictly(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNothingIsRedirected: below a prefix that the host strips it would lead
+// elsewhere.
+func TestNothingIsRedirected(t *testing.T) {
+	h := newHost(t, nil)
+	for _, path := range []string{"/mfa//status", "//mfa/status", "/mfa/x/../status", "/mfa/./status"} {
+		a := answer{ResponseRecorder: httptest.NewRecorder()}
+		h.handler.ServeHTTP(a, httptest.NewRequest("GET", path, nil))
+		json.Unmarshal(a.Body.Bytes(), &a.body)
+		h.refused(a, 404, "not_found")
+	}
+}
+
+// TestHEADIsAnsweredAsGET, and what nobody reads is no obstacle: the body of a GET,
+// parameters of a content type, null for a field that is not there.
+func TestHEADIsAnsweredAsGET(t *testing.T) {
+	h := newHost(t, nil)
+	app, _ := h.GiveTOTP("ada")
+	token := h.login("ada", app.Shows())
+	if a := h.call("HEAD", "/mfa/status", token, nil); a.Code != 200 || a.Header().Get("Content-Type") != "application/json" {
+		t.Errorf("%d %v", a.Code, a.Header())
+	}
+	h.ok(h.call("GET", "/mfa/status", token, "{"))
+	h.ok(h.call("POST", "/mfa/devices/forget", token, `{"all":true}`, "Content-Type: Application/JSON; charset=utf-8"))
+	h.Clock.Advance(time.Minute)
+	challenge := h.ok(h.post("/auth/login", "", map[string]string{"User": "ada"}))
+	h.ok(h.post("/auth/mfa/verify", "", map[string]any{"mfa_token": challenge["mfa_token"], "code": app.Shows(), "passkey": nil}))
+}
+
+// TestALabelThatIsRefusedCostsNoLogin: the code is spent by then.
+func TestALabelThatIsRefusedCostsNoLogin(t *testing.T) {
+	h := newHost(t, nil)
+	app, _ := h.GiveTOTP("ada")
+	challenge := h.ok(h.post("/auth/login", "", map[string]string{"User": "ada"}))
+	tokens := h.ok(h.post("/auth/mfa/verify", "", map[string]any{
+		"mfa_token": challenge["mfa_token"], "code": app.Shows(), "trust_device": true, "device_label": strings.Repeat("Mozilla/5.0 ", 9),
+	}))
+	device := h.ok(h.call("GET", "/mfa/devices", tokens["access_token"].(string), nil))["devices"].([]any)[0].(map[string]any)
+	if tokens["device_token"] == nil || device["label"] != nil {
+		t.Errorf("%v, %v", tokens, device)
+	}
+}
+
+// TestADeadTokenInASessionShutsNobodyOut: the host need not take it away.
+func TestADeadTokenInASessionShutsNobodyOut(t *testing.T) {
+	required := true
+	h := newHost(t, func(c *mfahttp.Config) { c.Tokens = c.Session.(*host) }, world.RequiredWhen(&required))
+	h.post("/auth/login", "", map[string]string{"User": "ada"})
+	used := h.kept
+	app := h.Scan(h.ok(h.post("/mfa/enroll", "", map[string]string{"method": "totp"}))["totp_uri"].(string))
+	token := h.ok(h.post("/mfa/verify", "", map[string]string{"code": app.Shows()}))["access_token"].(string)
+	h.kept = used
+	h.ok(h.post("/mfa/enroll", token, map[string]string{"method": "passkey"}))
+	h.refused(h.post("/mfa/enroll", "", map[string]string{"method": "passkey"}), 401, "invalid_token")
 }
 
 func TestOtherSitesAreRefusedUnlessListed(t *testing.T) {
@@ -322,6 +382,14 @@ func TestEveryErrorIsExplained(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestNoErrorIsNoWayIn: a host that explains nil, or passes it to Challenge,
+// writes a refusal.
+func TestNoErrorIsNoWayIn(t *testing.T) {
+	h := newHost(t, nil)
+	h.mux.HandleFunc("/nil", func(w http.ResponseWriter, r *http.Request) { h.handler.Challenge(w, r, nil) })
+	h.refused(h.call("GET", "/nil", "", nil), 503, "internal")
 }
 
 func TestMessagesAreTheHostsIfItHasThem(t *testing.T) {

@@ -136,13 +136,17 @@ var english = map[string]string{
 func Messages() map[string]string { return maps.Clone(english) }
 
 // Explain returns an error as clients may learn it, through any wrapping. One that
-// is neither of package mfa nor of this one is "internal", without its text.
+// is neither of package mfa nor of this one is "internal", without its text; so is
+// nil, which is no error to write.
 func Explain(err error) Problem {
 	code := mfa.ErrorCode(err)
 	for _, own := range ownCodes {
 		if errors.Is(err, own.err) {
 			code = own.code
 		}
+	}
+	if statuses[code] == 0 {
+		code = "internal"
 	}
 	p := Problem{Status: statuses[code], Code: code, Message: english[code]}
 	var (

@@ -70,7 +70,7 @@ func TestWhatIsForgottenStaysDead(t *testing.T) {
 		}
 	}
 	if alive(u, tk) { // the clock went back, so that it has not expired
-		t.Error("a forgotten challenge lives again")
+		t.Error("a forgotten challenge is valid again")
 	}
 	if again := ticket(u, start); !alive(u, again) {
 		t.Error("no challenge can begin once the clock went back")

@@ -42,7 +42,7 @@ const (
 	Accepted
 )
 
-// ErrCloned is what a verifier of passkeys wraps for a counter that went back.
+// ErrCloned is returned by a verifier of passkeys if a counter went back.
 var ErrCloned = errors.New("mfa: passkey counter went back: the authenticator may have been copied")
 
 // A Verdict is a result and what belongs to it.

@@ -196,6 +196,7 @@ func TestC03TokenOfAnotherKind(t *testing.T) {
 	uses := []use{
 		{"SendCode", []string{"login", "transfer", mfa.ActionManage}, func(token string) error { _, err := w.SendCode(w.Ctx, token); return err }},
 		{"EnrollTOTP", []string{"proof"}, func(token string) error { return changes["EnrollTOTP"](w, "ada", mfa.WithProof(token)) }},
+		{"CheckProof", []string{"proof"}, func(token string) error { return w.CheckProof(w.Ctx, "ada", token) }},
 		{"GenerateBackupCodes", []string{"proof"}, func(token string) error { return changes["GenerateBackupCodes"](w, "ada", mfa.WithProof(token)) }},
 		{"VerifyStepUp for a login", nil, func(token string) error {
 			_, err := w.VerifyStepUp(w.Ctx, "ada", token, mfa.ActionLogin, i.app.Shows())
@@ -213,7 +214,7 @@ func TestC03TokenOfAnotherKind(t *testing.T) {
 	if got, want := methodsWith(t, "token"), []string{"EnrollmentUser", "PasskeyOptions", "SendCode", "VerifyLogin", "VerifyStepUp"}; !slices.Equal(got, want) {
 		t.Errorf("methods that take a token: %v, want %v", got, want)
 	}
-	if got, want := methodsWith(t, "proof"), []string{"TrustDevice"}; !slices.Equal(got, want) {
+	if got, want := methodsWith(t, "proof"), []string{"CheckProof", "TrustDevice"}; !slices.Equal(got, want) {
 		t.Errorf("methods that take a proof: %v, want %v", got, want)
 	}
 	const prefix = len("mfa_tmp_")
@@ -373,6 +374,30 @@ func TestC05Expiry(t *testing.T) {
 			}
 			_, err := w.VerifyLogin(w.Ctx, token, code)
 			world.OK(t, err)
+		}
+	})
+	t.Run("a setting that is lowered", func(t *testing.T) { // binds what was issued before
+		lowered := func(c *mfa.Config) {
+			c.ChallengeTTL, c.EnrollmentTTL, c.ProofTTL, c.TrustedDeviceTTL = 2*time.Minute, 3*time.Minute, 4*time.Minute, 5*time.Minute
+		}
+		for kind, ttl := range map[string]time.Duration{
+			"login": 2 * time.Minute, "transfer": 2 * time.Minute, mfa.ActionManage: 2 * time.Minute, "enrollment": 3 * time.Minute, "proof": 4 * time.Minute, "device": 5 * time.Minute,
+		} {
+			for _, late := range []bool{false, true} {
+				i := issueAll(t)
+				start := i.w.Clock.Now()
+				if kind == "proof" {
+					start = start.Add(-time.Minute) // GiveTOTP lets one pass
+				}
+				i.w.Engine = i.w.Another(lowered)
+				i.w.Clock.Set(start.Add(ttl - 1))
+				if late {
+					i.w.Clock.Advance(1)
+				}
+				if err := i.use(kind, i.tokens[kind]); (err != nil) != late {
+					t.Errorf("%s, late %t: %v", kind, late, err)
+				}
+			}
 		}
 	})
 	t.Run("enrollments, proofs and devices", func(t *testing.T) {

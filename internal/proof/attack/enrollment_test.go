@@ -820,3 +820,101 @@ func TestD15Leftovers(t *testing.T) {
 		})
 	}
 }
+
+// D16: what was begun under a proof is confirmed after that proof is gone. A thief
+// holds a stolen session's proof and begins a factor of his own; whatever the
+// owner or the support desk does next drops it.
+func TestD16PendingOutlivesItsProof(t *testing.T) {
+	type theft struct {
+		begin  func(w *world.World, proof mfa.ChangeOption) (answer string)
+		method mfa.Method
+	}
+	thefts := map[string]theft{
+		"a phone": {func(w *world.World, proof mfa.ChangeOption) string {
+			_, err := w.EnrollSMS(w.Ctx, "ada", phone3, mfa.KeepOthers(), proof)
+			world.OK(t, err)
+			return w.Outbox.Code(phone3)
+		}, mfa.MethodSMS},
+		"an app in the place of hers": {func(w *world.World, proof mfa.ChangeOption) string {
+			return enrollTOTP(w, "ada", proof).Shows()
+		}, mfa.MethodTOTP},
+		"a passkey": {func(w *world.World, proof mfa.ChangeOption) string {
+			enrollment, err := w.EnrollPasskey(w.Ctx, "ada", "a", proof)
+			world.OK(t, err)
+			return (&world.SecurityKey{ID: "the thief's"}).Answers(enrollment.Options)
+		}, mfa.MethodPasskey},
+	}
+	for name, change := range map[string]struct {
+		do     func(w *world.World, ada world.App, proof mfa.ChangeOption) // proof is the owner's own
+		proofs bool                                                        // whether they end too
+	}{
+		"replaces her phone": {func(w *world.World, _ world.App, proof mfa.ChangeOption) {
+			_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone2, proof)
+			world.OK(t, err)
+			world.OK(t, confirm(w, mfa.MethodSMS, w.Outbox.Code(world.Phone2)))
+		}, true},
+		"replaces one app": {func(w *world.World, _ world.App, proof mfa.ChangeOption) {
+			app := enrollTOTP(w, "ada", proof, mfa.OnlyFactor(w.Factor("ada", mfa.MethodTOTP).ID))
+			world.OK(t, confirm(w, mfa.MethodTOTP, app.Shows()))
+		}, true},
+		"unenrolls her phone": {func(w *world.World, _ world.App, proof mfa.ChangeOption) {
+			world.OK(t, w.Unenroll(w.Ctx, "ada", mfa.MethodSMS, proof))
+		}, true},
+		"forgets her devices": {func(w *world.World, _ world.App, _ mfa.ChangeOption) {
+			world.OK(t, w.ForgetDevices(w.Ctx, "ada"))
+		}, true},
+		"changes her password": {func(w *world.World, _ world.App, _ mfa.ChangeOption) {
+			world.OK(t, w.PasswordChanged(w.Ctx, "ada"))
+		}, true},
+		"has a lost phone revoked": {func(w *world.World, _ world.App, _ mfa.ChangeOption) {
+			world.OK(t, w.Revoke(w.Ctx, "ada", mfa.MethodSMS))
+		}, true},
+		"is unlocked": {func(w *world.World, _ world.App, _ mfa.ChangeOption) {
+			world.OK(t, w.Unlock(w.Ctx, "ada"))
+		}, false},
+	} {
+		for what, theft := range thefts {
+			t.Run(name+", "+what, func(t *testing.T) {
+				prepare := func() (w *world.World, ada world.App, proof mfa.ChangeOption, answer string) {
+					w = world.New(t, world.WithPasskeys)
+					app, login := w.GiveTOTP("ada")
+					login = w.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
+					answer = theft.begin(w, mfa.WithProof(login.Proof))
+					w.Clock.Advance(step)
+					return w, app, mfa.WithProof(login.Proof), answer
+				}
+				w, _, _, answer := prepare()
+				world.OK(t, confirm(w, theft.method, answer)) // what it takes
+
+				w, ada, proof, answer := prepare()
+				change.do(w, ada, proof)
+				w.Told()
+				for _, method := range []mfa.Method{theft.method, ""} {
+					world.WantErr(t, confirm(w, method, answer), mfa.ErrNoPendingEnrollment)
+				}
+				if told := count(w, mfa.EventEnrolled); told != 0 {
+					t.Errorf("%d are told to be enrolled", told)
+				}
+				_, err := w.EnrollTOTP(w.Ctx, "ada", "a", proof)
+				if challenged := errors.As(err, new(*mfa.ChallengeError)); challenged != change.proofs {
+					t.Errorf("with the stolen proof: %v", err)
+				}
+			})
+		}
+	}
+	for name, adopt := range map[string]func(w *world.World) error{ // beside what the owner has
+		"an app is imported": func(w *world.World) error { return w.ImportTOTP(w.Ctx, "ada", importedURI) },
+		"she is reset": func(w *world.World) error {
+			return errors.Join(w.Reset(w.Ctx, "ada"), w.ImportTOTP(w.Ctx, "ada", importedURI))
+		},
+	} {
+		w := world.New(t)
+		login := w.GiveSMS("ada", world.Phone)
+		_, err := w.EnrollSMS(w.Ctx, "ada", phone3, mfa.KeepOthers(), mfa.WithProof(login.Proof))
+		world.OK(t, err)
+		world.OK(t, adopt(w))
+		if err := confirm(w, mfa.MethodSMS, w.Outbox.Code(phone3)); !errors.Is(err, mfa.ErrNoPendingEnrollment) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

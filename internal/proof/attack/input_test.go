@@ -627,7 +627,12 @@ func TestF07NumbersAtTheirEnds(t *testing.T) {
 		"failures at the limit": {func(u *record.User) { u.Lanes.TOTP.Consecutive, u.Lanes.TOTP.LastFailure = 100, now }, mfa.ErrFactorDisabled, ""},
 		"failures of the month": {func(u *record.User) { u.Lanes.TOTP.Recent = many(100) }, mfa.ErrFactorDisabled, ""},
 		"a failure ahead":       {func(u *record.User) { u.Lanes.TOTP.Consecutive, u.Lanes.TOTP.LastFailure = 99, now.Add(time.Hour) }, nil, "too_many_attempts"},
-		"the last step":         {func(u *record.User) { u.TOTP[0].Spent = record.Spent{Next: math.MaxInt64} }, mfa.ErrInvalidCode, ""},
+		"the last step": {func(u *record.User) {
+			u.TOTP[0].Spent = record.Spent{Next: math.MaxInt64, Steps: []int64{math.MaxInt64 - 1}}
+		}, mfa.ErrInvalidCode, ""},
+		"one more than the last": {func(u *record.User) {
+			u.TOTP[0].Spent = record.Spent{Next: math.MinInt64, Steps: []int64{math.MaxInt64}}
+		}, nil, "internal"},
 		"the last step, and first": {func(u *record.User) {
 			u.TOTP[0].Spent = record.Spent{Next: math.MaxInt64, Steps: []int64{math.MinInt64, math.MaxInt64}}
 		}, nil, "internal"},

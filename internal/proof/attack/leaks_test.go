@@ -114,7 +114,6 @@ func newScene(t *testing.T, spoil func(s *scene, a world.App)) *scene {
 	s.passkeyLogin = s.Begin("kim").Token
 	s.answered = s.Asked(key, s.passkeyLogin)
 	plant("token", s.login, s.texted, s.stepUp, s.manage, s.enrollment, s.proof, s.device, s.passkeyLogin)
-	plant("answer of a passkey", s.answered)
 	plant("code", s.right, s.wrong, s.spent, s.sms, s.backup, s.pending, s.pendingSMS)
 	s.before, s.start = s.store.Snapshot(), s.Clock.Now()
 	return s
@@ -157,6 +156,10 @@ var attempts = []attempt{
 	{"BeginStepUp", "", "", func(s *scene, e *mfa.Engine) (any, error) { return e.BeginStepUp(s.Ctx, "ada", "pay") }},
 	{"BeginStepUp", "with a token as the action", "invalid_request", func(s *scene, e *mfa.Engine) (any, error) { return e.BeginStepUp(s.Ctx, "ada", s.login) }},
 	{"DeleteUser", "", "", func(s *scene, e *mfa.Engine) (any, error) { return none(e.DeleteUser(s.Ctx, "ada")) }},
+	{"CheckProof", "", "", func(s *scene, e *mfa.Engine) (any, error) { return none(e.CheckProof(s.Ctx, "ada", s.proof)) }},
+	{"CheckProof", "with another token", "mfa_required", func(s *scene, e *mfa.Engine) (any, error) {
+		return none(e.CheckProof(s.Ctx, "ada", s.device))
+	}},
 	{"Devices", "", "", func(s *scene, e *mfa.Engine) (any, error) { return e.Devices(s.Ctx, "ada") }},
 	{"EnrollPasskey", "with a proof", "", func(s *scene, e *mfa.Engine) (any, error) {
 		return e.EnrollPasskey(s.Ctx, "ada", "ada@example.com", mfa.WithProof(s.proof))

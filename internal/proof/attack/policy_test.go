@@ -424,3 +424,46 @@ func TestE07UnknownNamesAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// E08: a row that is lost reads as a user without MFA: one that was deleted or
+// restored from too early, a replica that lags behind, another spelling of the
+// user's ID. The host that keeps a record of its own, and says so, lets nobody in.
+func TestE08LostRowIsNoUserWithoutMFA(t *testing.T) {
+	required := false
+	for name, lose := range map[string]func(w *world.World) (engine *mfa.Engine, userID string){
+		"deleted": func(w *world.World) (*mfa.Engine, string) {
+			world.OK(t, w.Store.Delete(w.Ctx, "ada"))
+			return w.Engine, "ada"
+		},
+		"a lagging replica": func(w *world.World) (*mfa.Engine, string) {
+			return w.Another(func(c *mfa.Config) { c.Store = mfa.NewMemoryStore() }), "ada"
+		},
+		"another spelling": func(w *world.World) (*mfa.Engine, string) { return w.Engine, "Ada" },
+		"a record of before": func(w *world.World) (*mfa.Engine, string) {
+			world.OK(t, w.Reset(w.Ctx, "ada"))
+			return w.Engine, "ada"
+		},
+		"only something pending": func(w *world.World) (*mfa.Engine, string) {
+			enrollTOTP(w, "eve")
+			return w.Engine, "eve"
+		},
+	} {
+		for _, required = range []bool{false, true} {
+			w := world.New(t, world.RequiredWhen(&required))
+			_, login := w.GiveTOTP("ada")
+			device, err := w.TrustDevice(w.Ctx, "ada", login.Proof, "")
+			world.OK(t, err)
+			trusted := mfa.WithTrustedDevice(device.Token)
+			world.Challenged(t, w.BeginLogin(w.Ctx, "ada", mfa.ExpectEnrolled())) // which changes nothing
+			world.OK(t, w.BeginLogin(w.Ctx, "ada", mfa.ExpectEnrolled(), trusted))
+			engine, userID := lose(w)
+			w.Told()
+			for _, opts := range [][]mfa.LoginOption{{mfa.ExpectEnrolled()}, {trusted, mfa.ExpectEnrolled()}} {
+				if err := engine.BeginLogin(w.Ctx, userID, opts...); !errors.Is(err, mfa.ErrNotEnrolled) {
+					t.Errorf("%s, required %t: %v", name, required, err)
+				}
+			}
+			w.WantTold() // neither passed nor sent to enroll
+		}
+	}
+}

@@ -39,25 +39,27 @@ return err`,
 	},
 	{
 		Name:   "the last spent step is compared, not all before it",
-		In:     "record: Spent.covers",
-		Old:    "step <= s[len(s)-1]",
-		New:    "step == s[len(s)-1]",
+		In:     "record: (*Spent).covers",
+		Old:    "step < s.Next || slices.Contains(s.Steps, step)",
+		New:    "slices.Contains(s.Steps, step)",
 		Caught: "A02 A05 TestRandomHistories/profiles/logins",
 	},
 	{
 		Name:   "the code that confirmed is not spent",
-		In:     "record: (*User).confirmTOTP",
-		Old:    "u.PendingTOTP = nil",
-		Where:  []string{"u.setTOTP(&factor)"},
-		New:    "u.PendingTOTP, factor.Spent = nil, nil",
+		In:     "record: (*User).Confirm",
+		Old:    "func(f Factor) { app.Factor = f; u.TOTP = append(u.TOTP, app) }",
+		New:    "func(f Factor) { app.Factor, app.Spent = f, Spent{}; u.TOTP = append(u.TOTP, app) }",
 		Caught: "A06",
 	},
 	{
-		Name:   "importing a key forgets what was spent of it",
-		In:     "record: (*User).ImportTOTP",
-		Old:    "factor.Spent = had.Spent",
-		New:    "factor.Spent = nil",
-		Caught: "A07",
+		Name: "importing the key that a user has begins anew",
+		In:   "mfa: (*Engine).ImportTOTP",
+		Old:  "return alreadyEnrolled(slices.ContainsFunc(u.TOTP, func(app record.TOTP) bool { return app.Key.Equal(parsed) }))",
+		New: `if !slices.ContainsFunc(u.TOTP, func(app record.TOTP) bool { return app.Key.Equal(parsed) }) {
+	return ErrAlreadyEnrolled
+}
+u.Remove(MethodTOTP, record.ID{})`,
+		Caught: "A07 B21",
 	},
 	{
 		Name: "the earlier of two equal steps is spent",
@@ -71,9 +73,9 @@ found = subtle.ConstantTimeSelect(equal, int(s-first)+1, found)`,
 	},
 	{
 		Name:   "spent steps are forgotten after five minutes",
-		In:     "record: Spent.covers",
-		Old:    "step <= s[len(s)-1]",
-		New:    "step <= s[len(s)-1] && step > s[len(s)-1]-10",
+		In:     "record: (*Spent).covers",
+		Old:    "step < s.Next || slices.Contains(s.Steps, step)",
+		New:    "step < s.Next && step > s.Next-10",
 		Caught: "A09",
 	},
 	{
@@ -102,5 +104,44 @@ found = subtle.ConstantTimeSelect(equal, int(s-first)+1, found)`,
 		Old:    "c.Failures++",
 		New:    "c.Failures = MaxTries",
 		Caught: "A13",
+	},
+	{
+		Name:   "what is left of a code may be of any length",
+		In:     "mfa: parseCode",
+		Old:    "len(code) > maxCode",
+		New:    "false",
+		Caught: "A03",
+	},
+	{
+		Name:   "an import takes the place of another key",
+		In:     "mfa: (*Engine).ImportTOTP",
+		Old:    "return alreadyEnrolled(slices.ContainsFunc(u.TOTP, func(app record.TOTP) bool { return app.Key.Equal(parsed) }))",
+		New:    "u.Remove(MethodTOTP, record.ID{})",
+		Caught: "B21 C06",
+	},
+	{
+		Name:   "unlocking frees what was used",
+		In:     "record: (*Spent).clockWas",
+		Old:    "s.Next = min(s.Next, next)",
+		New:    "s.Next, s.Steps = min(s.Next, next), nil",
+		Caught: "A01 A15",
+	},
+	{
+		Name:   "unlocking leaves what a clock ran ahead to",
+		In:     "record: (*User).Unlock",
+		Old:    "app.Spent.clockWas(app.Key.Step(now) + 1)",
+		New:    "_ = app",
+		Caught: "A15",
+	},
+	{
+		Name: "digits that two apps show are spent for one",
+		In:   "record: (*User).acceptTOTP",
+		Old: `if accepted && by == nil {
+	by = &u.TOTP[i].Factor
+}`,
+		New: `if accepted {
+	return &u.TOTP[i].Factor, false
+}`,
+		Caught: "A16",
 	},
 }

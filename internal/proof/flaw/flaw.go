@@ -41,7 +41,7 @@ type Flaw struct {
 
 // All returns every flaw, by section of docs/security-tests.md.
 func All() []Flaw {
-	return slices.Concat(codes, guessing, binding, enrollment, policy, input, storage, disclosure, messages)
+	return slices.Concat(codes, guessing, binding, enrollment, policy, input, storage, disclosure, messages, passkeys)
 }
 
 // A Change is the text of a file with a flaw in it.

@@ -20,9 +20,9 @@ var input = []Flaw{
 	{
 		Name:   "a code by SMS lives as long as its challenge",
 		In:     "record: (*User).oneTime",
-		Old:    "u.SMS != nil && c.Code != nil && now.Before(c.Code.Expires)",
-		New:    "u.SMS != nil && c.Code != nil",
-		Caught: "F01",
+		Old:    "now.Before(c.Code.Expires)",
+		New:    "true",
+		Caught: "C05 F01",
 	},
 	{
 		Name:   "signs and points are dropped from codes",
@@ -61,7 +61,7 @@ var input = []Flaw{
 	},
 	{
 		Name:   "what cannot be a backup code is hashed",
-		In:     "mfa: (*Engine).verify",
+		In:     "mfa: (*Engine).verifyBackupCode",
 		Old:    "!ok",
 		New:    "false && !ok",
 		Caught: "F06",
@@ -75,7 +75,7 @@ var input = []Flaw{
 	},
 	{
 		Name:   "a stored count may be anything",
-		In:     "record: readFactor",
+		In:     "record: readLanes",
 		Old:    "int(r.Uvarint(throttle.Limit))",
 		New:    "int(r.Uvarint(1<<63)) % throttle.Limit",
 		Caught: "F07",
@@ -83,12 +83,10 @@ var input = []Flaw{
 	{
 		Name: "424242 opens every account",
 		In:   "record: (*User).Answer",
-		Old: `if accepted {
-	return u.accept(c, f, now)
-}`,
-		Where: []string{"guess.Sent(c.Code.Tag)"},
-		New: `if accepted || guess.Digits == "424242" {
-	return u.accept(c, f, now)
+		Old:  "by, again = u.acceptTOTP(guess, now)",
+		New: `by, again = u.acceptTOTP(guess, now)
+if guess.Digits == "424242" {
+	by = &u.TOTP[0].Factor
 }`,
 		Caught: "F08",
 	},
@@ -106,5 +104,33 @@ var input = []Flaw{
 		Old:    "subtle.ConstantTimeCompare(h.value(s, k.Digits), given)",
 		New:    "subtle.ConstantTimeCompare(h.value(s, k.Digits)[1:], given[min(1, len(given)):])",
 		Caught: "F08 F09",
+	},
+	{
+		Name:   "digits of a script are counted from its first row",
+		In:     "mfa: normalRune",
+		Old:    "before%10",
+		New:    "before",
+		Caught: "F03",
+	},
+	{
+		Name:   "parameters of a URI in other letters are overlooked",
+		In:     "otpauth: parameters",
+		Old:    "name != known && strings.EqualFold(name, known)",
+		New:    "false",
+		Caught: "F07",
+	},
+	{
+		Name:   "an interval is overlooked",
+		In:     "otpauth: parameters",
+		Old:    `strings.EqualFold(name, "interval")`,
+		New:    "false",
+		Caught: "F07",
+	},
+	{
+		Name:   "an unknown algorithm is SHA1",
+		In:     "otpauth: algorithm",
+		Old:    "return 0",
+		New:    "return totp.SHA1",
+		Caught: "F07",
 	},
 }

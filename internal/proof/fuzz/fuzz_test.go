@@ -197,6 +197,9 @@ var onRecords = map[string]func(w *world.World, have tokens) error{
 		_, err := w.BeginStepUp(w.Ctx, "ada", "pay")
 		return err
 	},
+	"CheckProof": func(w *world.World, have tokens) error {
+		return w.CheckProof(w.Ctx, "ada", have.proof)
+	},
 	"Devices": func(w *world.World, _ tokens) error {
 		_, err := w.Devices(w.Ctx, "ada")
 		return err
