@@ -87,8 +87,9 @@ func (e *Engine) availableMethods(u *user) ([]Method, error) {
 
 // verify judges a code for the challenge of a token.
 func (e *Engine) verify(ctx context.Context, text, action, code string) (*Login, error) {
-	if len(code) > maxCode {
-		return nil, ErrInvalidCode
+	digits, letters, err := parseCode(code)
+	if err != nil {
+		return nil, err
 	}
 	claims, err := e.openChallenge(text)
 	if err != nil {
@@ -98,7 +99,6 @@ func (e *Engine) verify(ctx context.Context, text, action, code string) (*Login,
 		return nil, ErrInvalidToken
 	}
 	ticket := ticketOf(claims)
-	digits, letters := parseCode(code)
 	if letters == "" {
 		guess := e.guess(digits, func(tag seal.Tag) bool {
 			return e.ring.Verify(tag, challengeCode, claims.UserID, string(claims.ID[:]), digits)

@@ -9,21 +9,25 @@ import (
 	"github.com/protekt/mfa/internal/otpauth"
 )
 
-// maxIssuer bounds an issuer's name, in bytes once percent-encoded.
-const maxIssuer = 100
+// roomForAccount is the length in bytes of the account names for which an issuer
+// must leave room in a key URI.
+const roomForAccount = 64
 
 // Config configures an engine. Issuer, Store and Keys are required; every other
 // field may be left zero for its default.
 type Config struct {
-	// Issuer is the name shown in authenticator apps and messages: printable, no
-	// ':', at most 100 bytes once percent-encoded. Required.
+	// Issuer is the name shown in authenticator apps and messages: printable, in
+	// any script, no ':'. The key URI, which holds it twice, must have room for an
+	// account name of 64 letters: with SHA1 that leaves 25 Chinese characters, 39
+	// Cyrillic letters or 236 Latin ones. Required.
 	Issuer string
 
 	// Store keeps the users' records. Required.
 	Store Store
 
-	// Keys are 32 random bytes each, not all zero. The first seals, all open; to
-	// rotate them see Keys in the package documentation. Required.
+	// Keys are 32 random bytes each; text, such as a key in hex or base64, and one
+	// byte repeated are refused. The first seals, all open; to rotate them see Keys
+	// in the package documentation. Required.
 	Keys [][]byte `json:"-"`
 
 	// SMS sends messages. If nil, there is no MethodSMS.
@@ -77,7 +81,7 @@ type TOTPConfig struct {
 	Digits int
 
 	// Period is the length of a time step: 30 seconds by default, whole seconds,
-	// at most 120.
+	// at most 60. Some apps show codes of 60 seconds for keys with longer ones.
 	Period time.Duration
 
 	// Strict accepts the current time step alone. Otherwise one step either way
@@ -89,11 +93,16 @@ type TOTPConfig struct {
 type SMSConfig struct {
 	// Domain, if not empty, appends the line "@example.com #123456", by which
 	// browsers offer the code to that site alone (origin-bound one-time codes,
-	// WICG).
+	// WICG). It is a host name in ASCII: one with other letters is written in
+	// punycode (xn--...). The line must be a message's last, as must the hash by
+	// which Android's SMS Retriever finds an app's message: use one of the two.
 	Domain string
 
 	// Text, if non-nil, returns the text of a message, in a language of the
-	// host's choice. If nil, it is a line in English.
+	// host's choice. If nil, it is a line in English. A text within the GSM 7-bit
+	// alphabet (3GPP TS 23.038) is sent and charged as one message up to 160
+	// characters; a single character outside of it, as in most scripts, lowers
+	// that to 70. Longer texts go as parts of 153 or 67. Domain's line counts too.
 	Text func(ctx context.Context, message SMS) string
 
 	// Allow, if non-nil, is asked before a message is sent, for country rules,
@@ -157,14 +166,14 @@ func (c Config) check() error {
 		text   string
 	}{
 		{c.Issuer == "", "Issuer is empty: set the name that users see in their authenticator app"},
-		{!printable(c.Issuer) || strings.Contains(c.Issuer, ":"), "Issuer may hold printable characters only, and no ':'"},
-		{len(otpauth.Escape(c.Issuer)) > maxIssuer, "Issuer is too long: at most 100 bytes once percent-encoded"},
+		{!isName(c.Issuer) || strings.Contains(c.Issuer, ":"), "Issuer may hold printable characters only, and no ':'"},
+		{!c.leavesRoom(), "Issuer is too long: shorten it until a key URI of 600 bytes, percent-encoded, holds it twice with an account name of 64 letters"},
 		{c.Store == nil, "Store is nil: NewMemoryStore() will do to begin with"},
 		{c.TOTP.Algorithm.number() == 0, "TOTP.Algorithm must be SHA1, SHA256 or SHA512"},
 		{c.TOTP.Digits != 6 && c.TOTP.Digits != 8, "TOTP.Digits must be 6 or 8"},
 		{c.TOTP.Period%time.Second != 0, "TOTP.Period must be whole seconds"},
-		{outside(c.TOTP.Period, 2*time.Minute), "TOTP.Period must be above zero and at most 120 seconds"},
-		{c.SMSCodes.Domain != "" && !isHost(c.SMSCodes.Domain), "SMSCodes.Domain must be a host name alone, like example.com"},
+		{outside(c.TOTP.Period, time.Minute), "TOTP.Period must be above zero and at most 60 seconds"},
+		{c.SMSCodes.Domain != "" && !isHost(c.SMSCodes.Domain), "SMSCodes.Domain must be a host name alone, like example.com, in punycode where it has other letters than ASCII's"},
 		{outside(c.SMSCodes.TTL, 10*time.Minute), "SMSCodes.TTL must be above zero and at most 10 minutes"},
 		{outside(c.SMSCodes.Cooldown, time.Hour), "SMSCodes.Cooldown must be above zero and at most an hour"},
 		{c.BackupCodes.Count < 1 || c.BackupCodes.Count > 15, "BackupCodes.Count must be 1 to 15"},
@@ -179,6 +188,13 @@ func (c Config) check() error {
 		}
 	}
 	return nil
+}
+
+// leavesRoom reports whether the key URI of a new enrollment has room for an
+// account name beside the issuer.
+func (c Config) leavesRoom() bool {
+	_, err := otpauth.URI(c.Issuer, strings.Repeat("a", roomForAccount), c.TOTP.blankKey())
+	return err == nil
 }
 
 func outside(d, limit time.Duration) bool { return d <= 0 || d > limit }

@@ -92,12 +92,13 @@ func (e *Engine) VerifyEnrollment(ctx context.Context, userID string, method Met
 	if method != MethodTOTP && (method != MethodSMS || e.config.SMS == nil) {
 		return nil, ErrMethodUnavailable
 	}
-	if len(code) > maxCode {
-		return nil, ErrInvalidCode
+	digits, _, err := parseCode(code)
+	if err != nil {
+		return nil, err
 	}
 	var login *Login
-	err := e.update(ctx, userID, func(u *user) error {
-		verdict := e.confirm(u, method, code)
+	err = e.update(ctx, userID, func(u *user) error {
+		verdict := e.confirm(u, method, digits)
 		if verdict.Result == record.Ended {
 			return ErrNoPendingEnrollment
 		}
@@ -113,8 +114,7 @@ func (e *Engine) VerifyEnrollment(ctx context.Context, userID string, method Met
 	return login, nil
 }
 
-func (e *Engine) confirm(u *user, method Method, code string) record.Verdict {
-	digits, _ := parseCode(code)
+func (e *Engine) confirm(u *user, method Method, digits string) record.Verdict {
 	latest := u.now.Add(e.pendingTTL(method) + clockSkew)
 	return u.Confirm(method, e.guess(digits, func(tag seal.Tag) bool {
 		return u.PendingSMS != nil && e.ring.Verify(tag, enrollmentCode, u.id, u.PendingSMS.Phone, digits)

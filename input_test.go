@@ -3,6 +3,7 @@ package mfa
 import (
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -12,10 +13,88 @@ import (
 // The functions that read what people type are tested from inside, since the
 // public API does not show what was read.
 
+// digitRuns returns the runs in which Unicode has the decimal digits.
+func digitRuns() (runs [][2]rune) {
+	for _, r := range unicode.Nd.R16 {
+		runs = append(runs, [2]rune{rune(r.Lo), rune(r.Hi)})
+	}
+	for _, r := range unicode.Nd.R32 {
+		runs = append(runs, [2]rune{rune(r.Lo), rune(r.Hi)})
+	}
+	return runs
+}
+
+// meant returns what a character stands for, and "" for one that means nothing,
+// by the tables of Unicode.
+func meant(r rune) string {
+	for _, run := range digitRuns() {
+		if run[0] <= r && r <= run[1] {
+			return string("0123456789"[(r-run[0])%10])
+		}
+	}
+	for _, nothing := range []*unicode.RangeTable{unicode.White_Space, unicode.Dash, unicode.Cf, unicode.Variation_Selector} {
+		if unicode.Is(nothing, r) {
+			return ""
+		}
+	}
+	if r >= 0xff01 && r <= 0xff5e { // halfwidth and fullwidth forms
+		return string(r - 0xff01 + 0x21)
+	}
+	return string(r)
+}
+
+func allMeant(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		b.WriteString(meant(r))
+	}
+	return b.String()
+}
+
+// TestEveryCharacterIsReadAsMeant: all of Unicode. That digits come in tens is
+// what normalize relies on; a version of Unicode in which they do not fails here.
+func TestEveryCharacterIsReadAsMeant(t *testing.T) {
+	runs := digitRuns()
+	if len(runs) < 60 {
+		t.Fatalf("%d runs of digits only", len(runs))
+	}
+	for _, r := range unicode.Nd.R16 {
+		if r.Stride != 1 {
+			t.Errorf("the digits from %U on have gaps", r.Lo)
+		}
+	}
+	for _, r := range unicode.Nd.R32 {
+		if r.Stride != 1 {
+			t.Errorf("the digits from %U on have gaps", r.Lo)
+		}
+	}
+	for _, run := range runs {
+		if (run[1]-run[0]+1)%10 != 0 || unicode.IsDigit(run[0]-1) || unicode.IsDigit(run[1]+1) {
+			t.Errorf("the digits from %U to %U do not come in tens", run[0], run[1])
+		}
+	}
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		if got, want := normalize(string(r)), meant(r); got != want {
+			t.Fatalf("%U is read as %q, want %q", r, got, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"٠١٢٣٤٥٦٧٨٩": "0123456789", "۰۱۲۳۴۵۶۷۸۹": "0123456789", "०१२३४५६७८९": "0123456789", "০১২৩৪৫৬৭৮৯": "0123456789", "๐๑๒๓๔๕๖๗๘๙": "0123456789",
+		"０１２３４５６７８９": "0123456789", "𝟎𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖𝟗": "0123456789", "𝟶𝟷𝟸𝟹𝟺𝟻𝟼𝟽𝟾𝟿": "0123456789", "𞥐𞥑𞥒𞥓𞥔𞥕𞥖𞥗𞥘𞥙": "0123456789",
+		"＋４４　（０）－ａｂＺ＃": "+44(0)abZ#", "\u202a1\u200b2\ufeff3\ufe0f\u00ad\u2060\U000e0101\u202c": "123",
+		"²①Ⅷ一\u20e3\x00\xff": "²①Ⅷ一\u20e3\x00\ufffd",
+	} {
+		if got := normalize(text); got != want {
+			t.Errorf("%q is read as %q, want %q", text, got, want)
+		}
+	}
+}
+
 var e164 = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
 
 // FuzzParsePhone: a number that is accepted is in E.164 form, holds the digits
-// that were typed and no others, and stays as it is when it is read again.
+// that were typed, whatever their script, and no others, and is the same number
+// in its normal form. No zero in brackets of its own is in it.
 func FuzzParsePhone(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		phone, err := parsePhone(text)
@@ -25,62 +104,79 @@ func FuzzParsePhone(f *testing.F) {
 			}
 			return
 		}
-		if len(text) > maxPhone || !e164.MatchString(phone) {
+		if len(text) > maxTyped || !e164.MatchString(phone) {
 			t.Fatalf("%q is read as %q", text, phone)
 		}
-		if typed := onlyDigits(text); "+"+typed != phone || strings.Count(text, "+") != 1 {
+		typed := allMeant(text)
+		if len(typed) > 4 && strings.ToLower(typed[:4]) == "tel:" {
+			typed = typed[4:]
+		}
+		if rest := strings.Trim(typed, "+0123456789.()[]/"); rest != "" || "+"+onlyDigits(typed) != phone || strings.Count(typed, "+") != 1 {
 			t.Fatalf("%q has the digits %q, but is read as %q", text, typed, phone)
 		}
-		for _, r := range text {
-			if unicode.IsLetter(r) || r > unicode.MaxASCII && unicode.IsDigit(r) || r == utf8.RuneError {
-				t.Fatalf("%q holds %q, and is read as %q", text, r, phone)
+		if bare := strings.Map(func(r rune) rune {
+			if r == '.' || r == '/' {
+				return -1
+			}
+			return r
+		}, typed); regexp.MustCompile(`[(\[]0[)\]]`).MatchString(bare) {
+			t.Fatalf("%q holds a zero in brackets, and is read as %q", text, phone)
+		}
+		for _, spelling := range []string{phone, normalize(text), "tel:" + phone} {
+			if again, err := parsePhone(spelling); err != nil || again != phone {
+				t.Fatalf("%q is read again as %q (%v)", spelling, again, err)
 			}
 		}
-		if again, err := parsePhone(phone); err != nil || again != phone {
-			t.Fatalf("%q is read again as %q (%v)", phone, again, err)
-		}
-		if mask := maskPhone(phone); len(mask) != 11 || len(onlyDigits(mask)) > 5 {
+		if mask := maskPhone(phone); len(onlyDigits(mask)) > 5 || len(onlyDigits(mask)) > len(phone)/2 {
 			t.Fatalf("%q is masked as %q", phone, mask)
 		}
 	})
 }
 
-// FuzzParseCode: what is taken for a one-time code is the ASCII digits that
-// were typed, with nothing but white space and dashes between; everything else
-// has a letter or is no code.
+// FuzzParseCode: what is taken for a one-time code is the decimal digits that
+// were typed, whatever their script, with nothing but what means nothing between
+// them and around them; everything else has a letter or is no code. Two spellings
+// with the same normal form are one code.
 func FuzzParseCode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
-		digits, letters := parseCode(text)
-		// Each broken byte becomes U+FFFD, which has three.
-		if len(digits)+len(letters) > 3*len(text) {
-			t.Fatalf("%d bytes became %d", len(text), len(digits)+len(letters))
-		}
-		switch {
-		case digits != "" && letters != "":
-			t.Fatalf("%q is both %q and %q", text, digits, letters)
-		case digits != "":
-			rest := strings.Map(func(r rune) rune {
-				if '0' <= r && r <= '9' || unicode.IsSpace(r) || unicode.Is(unicode.Dash, r) {
-					return -1
-				}
-				return r
-			}, text)
-			if digits != onlyDigits(text) || rest != "" {
-				t.Fatalf("%q is read as %q, with %q left", text, digits, rest)
-			}
-		case letters != "":
-			if !strings.ContainsFunc(text, unicode.IsLetter) || onlyDigits(letters) != onlyDigits(text) {
-				t.Fatalf("%q is read as %q", text, letters)
-			}
-		}
-		if digits == "" && letters == "" {
+		digits, letters, err := parseCode(text)
+		typed := strings.Trim(allMeant(text), "`#.,。、،۔"+quotes)
+		if long := len(text) > 256 || len(typed) > 64; long != errors.Is(err, ErrInvalidCode) || err != nil && digits+letters != "" {
+			t.Fatalf("%d bytes, in normal form %d: %q, %q, %v", len(text), len(typed), digits, letters, err)
+		} else if long {
 			return
 		}
-		if d, l := parseCode(digits + letters); d != digits || l != letters {
-			t.Fatalf("%q and %q are read again as %q and %q", digits, letters, d, l)
+		wantDigits, wantLetters := "", ""
+		if regexp.MustCompile(`^[0-9]+$`).MatchString(typed) {
+			wantDigits = typed
+		} else if strings.ContainsFunc(typed, unicode.IsLetter) {
+			wantLetters = typed
+		}
+		if digits != wantDigits || letters != wantLetters {
+			t.Fatalf("%q is read as %q and %q, want %q and %q", text, digits, letters, wantDigits, wantLetters)
+		}
+		for _, spelling := range []string{typed, " " + digits + letters + "\u200b", "«" + digits + letters + "».", "\u202a" + normalize(text) + "\u202c"} {
+			if len(spelling) > 256 {
+				continue
+			}
+			d, l, err := parseCode(spelling)
+			if d != digits || l != letters || err != nil {
+				t.Fatalf("%q and %q, spelled %q, are read again as %q and %q (%v)", digits, letters, spelling, d, l, err)
+			}
 		}
 	})
 }
+
+// quotes are all quotation marks of Unicode.
+var quotes = func() string {
+	var all []rune
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		if unicode.Is(unicode.Quotation_Mark, r) {
+			all = append(all, r)
+		}
+	}
+	return string(all)
+}()
 
 // FuzzParseBackupCode: what is accepted is symbols of the alphabet in whole
 // groups; written as the engine writes codes, it is the same code, and none
@@ -88,8 +184,11 @@ func FuzzParseCode(f *testing.F) {
 func FuzzParseBackupCode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		symbols, ok := parseBackupCode(text)
-		if len(symbols) > 3*len(text) {
+		if len(symbols) > 3*len(text) { // each broken byte becomes U+FFFD, which has three
 			t.Fatalf("%d bytes became %d", len(text), len(symbols))
+		}
+		if again, sameOK := parseBackupCode(allMeant(text)); again != symbols || sameOK != ok {
+			t.Fatalf("%q is read as %q, in its normal form as %q", text, symbols, again)
 		}
 		if !ok {
 			return
@@ -98,15 +197,16 @@ func FuzzParseBackupCode(f *testing.F) {
 			t.Fatalf("%q is read as %q", text, symbols)
 		}
 		var groups []string
-		for i := 0; i < len(symbols); i += backupGroup {
-			groups = append(groups, symbols[i:i+backupGroup])
+		for group := range slices.Chunk([]byte(symbols), backupGroup) {
+			groups = append(groups, string(group))
 		}
 		written := strings.Join(groups, "-")
-		for _, spelling := range []string{written, strings.ToUpper(written), strings.Join(groups, " "), symbols} {
-			digits, letters := parseCode(spelling)
+		wide := strings.Map(func(r rune) rune { return r - '!' + '！' }, written)
+		for _, spelling := range []string{written, strings.ToUpper(written), strings.Join(groups, " "), symbols, wide, "“" + written + "”."} {
+			digits, letters, err := parseCode(spelling)
 			again, ok := parseBackupCode(letters)
-			if digits != "" || !ok || again != symbols {
-				t.Fatalf("%q is read again as %q, %q (%v)", spelling, digits, again, ok)
+			if digits != "" || !ok || again != symbols || err != nil {
+				t.Fatalf("%q is read again as %q, %q (%v, %v)", spelling, digits, again, ok, err)
 			}
 		}
 	})
@@ -119,4 +219,20 @@ func onlyDigits(s string) string {
 		}
 		return -1
 	}, s)
+}
+
+func TestNames(t *testing.T) {
+	for name, ok := range map[string]bool{
+		"ACME": true, "": true, "Сбербанк Онлайн Россия": true, "ธนาคารกรุงเทพ": true, "भारतीय स्टेट बैंक": true, "日本銀行": true,
+		"بانک ملی": true, "گوشی\u200cها": true, "ශ්\u200dරී ලංකා බැංකුව": true, "র\u200d্যাব": true, // with joiners
+		"\u200da": false, "a\u200d": false, "a\u200d\u200db": false, "a \u200cb": false, "a\u200d1": false, "👩\u200d💻": false, // joiners elsewhere
+		"a\u200bb": false, "a\u202eb": false, "a\ufeffb": false, "a\u00adb": false, "a\nb": false, "a\u2028b": false, "a\x00": false, "a\xff": false, "\xe2\x80": false,
+	} {
+		if isName(name) != ok {
+			t.Errorf("%q is a name: %v, want %v", name, !ok, ok)
+		}
+		if utf8.ValidString(name) && printable(name) && !isName(name) {
+			t.Errorf("%q is printable, and no name", name)
+		}
+	}
 }

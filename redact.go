@@ -87,11 +87,16 @@ func (d TrustedDevice) redacted() string {
 }
 
 // maskPhone returns a number with its middle digits hidden, and their count too.
+// Of a number of under ten digits it shows fewer.
 func maskPhone(phone string) string {
 	if len(phone) < 7 {
 		return ""
 	}
-	return phone[:3] + "*****" + phone[len(phone)-3:]
+	shown := 3
+	if len(phone) < len("+")+10 {
+		shown = 2
+	}
+	return phone[:shown] + "*****" + phone[len(phone)-shown:]
 }
 
 // deliveryError is a provider's error. Its text may quote the message, so the

@@ -49,7 +49,8 @@ type TOTPEnrollment struct {
 
 // EnrollTOTP begins the enrollment of an authenticator app, in place of one
 // begun before. account is what the app shows beside the issuer, such as an
-// e-mail address: 1 to 255 printable bytes without ':'. The app counts once
+// e-mail address: 1 to 255 printable bytes without ':', as many as leave the URI
+// 600 bytes once percent-encoded. The app counts once
 // VerifyEnrollment has accepted a code from it; one that the user already has
 // stays until then. A user with a confirmed factor who passes no fresh proof
 // gets a *ChallengeError (ActionManage).
@@ -79,29 +80,37 @@ func (e *Engine) EnrollTOTP(ctx context.Context, userID, account string, opts ..
 }
 
 // ImportTOTP adopts the key of an authenticator app that another system has
-// confirmed, as its otpauth URI: 10 to 64 bytes, SHA1, SHA256 or SHA512, 6 to 8
-// digits, a period of up to 120 seconds. It is confirmed at once, in place of
+// confirmed: an otpauth URI with a secret of 10 to 64 bytes, SHA1, SHA256 or
+// SHA512, 6 to 8 digits and a period of up to 120 seconds, or the secret alone,
+// in base32, for a key with the default settings. The secret may be in either
+// case, with spaces, dashes and padding. It is confirmed at once, in place of
 // one that the user has. Importing the very key that the user has keeps its
 // spent codes.
-func (e *Engine) ImportTOTP(ctx context.Context, userID, uri string) error {
-	key, err := otpauth.Parse(uri)
+func (e *Engine) ImportTOTP(ctx context.Context, userID, key string) error {
+	imported, err := otpauth.Parse(key)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalidInput, err)
 	}
 	return e.update(ctx, userID, func(u *user) error {
-		u.ImportTOTP(key, u.now)
+		u.ImportTOTP(imported, u.now)
 		u.event(EventEnrolled, MethodTOTP, "", nil)
 		return nil
 	})
 }
 
-// newKey generates a key as long as the algorithm's output (RFC 6238 §5.1).
+// newKey generates a key.
 func newKey(c TOTPConfig) totp.Key {
+	key := c.blankKey()
+	rand.Read(key.Secret)
+	return key
+}
+
+// blankKey returns a key of zeros, as long as the algorithm's output (RFC 6238
+// §5.1).
+func (c TOTPConfig) blankKey() totp.Key {
 	algorithm := c.Algorithm.number()
-	secret := make([]byte, algorithm.Size())
-	rand.Read(secret)
 	return totp.Key{
-		Secret:    secret,
+		Secret:    make([]byte, algorithm.Size()),
 		Algorithm: algorithm,
 		Digits:    c.Digits,
 		Period:    int64(c.Period / time.Second),
@@ -110,7 +119,7 @@ func newKey(c TOTPConfig) totp.Key {
 
 // keyURI encodes a key for an account with a name that apps can show.
 func keyURI(issuer, account string, key totp.Key) (string, error) {
-	if account == "" || len(account) > maxAccount || !printable(account) || strings.Contains(account, ":") {
+	if account == "" || len(account) > maxAccount || !isName(account) || strings.Contains(account, ":") {
 		return "", fmt.Errorf("%w: the account name must be 1 to %d printable bytes without ':'", ErrInvalidInput, maxAccount)
 	}
 	uri, err := otpauth.URI(issuer, account, key)

@@ -2,6 +2,7 @@ package mfatest_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"testing"
@@ -93,10 +94,12 @@ func Example() {
 	ctx := context.Background()
 	clock := mfatest.NewClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))
 	outbox := &mfatest.Outbox{}
+	key := make([]byte, 32)
+	rand.Read(key)
 	engine, err := mfa.New(mfa.Config{
 		Issuer: "ACME",
 		Store:  mfa.NewMemoryStore(),
-		Keys:   [][]byte{[]byte("a key for tests only, never more")},
+		Keys:   [][]byte{key},
 		SMS:    outbox,
 		Now:    clock.Now,
 	})

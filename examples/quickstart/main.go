@@ -1,10 +1,10 @@
-// Quickstart tells the whole story of package mfa in one process: a store in
-// memory, messages that are printed instead of sent, and a user who enrolls,
-// logs in, and is impersonated.
+// Quickstart tells the whole story of package mfa in one process, with a store in
+// memory and messages that are printed instead of sent: a user enrolls, logs in,
+// and fends off an impostor.
 //
-// With a terminal it asks for the codes of a real authenticator app, and offers
-// to simulate one. Without one it plays both sides. It exits with 1 where any
-// step does not behave.
+// On a terminal it asks for the codes of a real authenticator app, or simulates one.
+// Elsewhere it plays both sides. It exits with status 1 if a step does not behave as
+// it should.
 package main
 
 import (
@@ -21,7 +21,7 @@ func main() {
 	}
 }
 
-// isTerminal tells whether somebody may be sitting there.
+// isTerminal reports whether f is a character device other than the null device.
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	if err != nil || info.Mode()&os.ModeCharDevice == 0 {

@@ -15,7 +15,7 @@ import (
 	"github.com/protekt/mfa/mfatest"
 )
 
-// Every chapter has to be told, in either way of telling.
+// told is what every run prints, attended or not.
 var told = []string{
 	"BeginLogin returns nil",
 	"URI: otpauth://totp/ACME%20Quickstart:ada@example.com?secret=",
@@ -42,7 +42,7 @@ func wantTold(t *testing.T, text string) {
 	t.Helper()
 	for _, part := range told {
 		if !strings.Contains(text, part) {
-			t.Errorf("%q is not told", part)
+			t.Errorf("%q is missing", part)
 		}
 	}
 	if t.Failed() {
@@ -61,7 +61,7 @@ func TestUnattended(t *testing.T) {
 	}
 }
 
-// A person reads what is told and types answers.
+// A person reads what is printed and types answers.
 type person struct {
 	heard   bytes.Buffer
 	typing  io.Writer
@@ -80,7 +80,7 @@ func (p *person) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// app gives the code of the app that scanned the URI, some time from now.
+// app answers with the code that the app which scanned the URI will show.
 func app(t *testing.T, in time.Duration) func(uri string) string {
 	return func(uri string) string {
 		a, err := mfatest.NewAuthenticator(uri)
@@ -102,7 +102,7 @@ func wrong(uri string) string {
 
 func TestAttendedWithARealApp(t *testing.T) {
 	in, typing := io.Pipe()
-	// The second code is of the next time step, so that nobody has to wait.
+	// The second code is of the next time step, so that the test need not wait.
 	p := &person{typing: typing, answers: []func(string) string{wrong, app(t, 0), wrong, app(t, 30*time.Second)}}
 	if err := tell(t.Context(), in, p, true); err != nil {
 		t.Error(err)
@@ -155,12 +155,11 @@ func TestNullIsNoTerminal(t *testing.T) {
 	}
 	defer file.Close()
 	if isTerminal(null) || isTerminal(file) {
-		t.Error("taken for a terminal")
+		t.Error("mistaken for a terminal")
 	}
 }
 
-// TestQRCode: what the terminal shows is the code, dark on light, with a quiet
-// zone.
+// The terminal shows the QR code, dark on light, with a quiet zone.
 func TestQRCode(t *testing.T) {
 	const text = "otpauth://totp/ACME:ada?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=ACME"
 	var out strings.Builder

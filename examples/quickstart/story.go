@@ -18,18 +18,18 @@ type story struct {
 	ctx      context.Context
 	in       *bufio.Reader
 	out      io.Writer
-	attended bool // somebody sits there, with a real app
-	ahead    time.Duration
+	attended bool          // whether a person answers, with a real app
+	ahead    time.Duration // of the real time
 	engine   *mfa.Engine
 	required bool              // the project's policy, which changes while it runs
 	received map[string]string // the latest code on each phone
 	chapters int
 }
 
-// tell tells it to the end, or up to the first step that does not behave.
+// tell runs a story to its end, or to the first step that does not behave.
 func tell(ctx context.Context, in io.Reader, out io.Writer, attended bool) error {
 	s := &story{ctx: ctx, in: bufio.NewReader(in), out: out, attended: attended, received: make(map[string]string)}
-	key := make([]byte, 32) // a real host keeps it with its other secrets
+	key := make([]byte, 32) // a real host keeps its key with its other secrets
 	rand.Read(key)
 	var err error
 	s.engine, err = mfa.New(mfa.Config{
@@ -39,7 +39,7 @@ func tell(ctx context.Context, in io.Reader, out io.Writer, attended bool) error
 		SMS:      s,
 		Required: func(context.Context, string) (bool, error) { return s.required, nil },
 		Now:      s.now,
-		SMSCodes: mfa.SMSConfig{Cooldown: time.Second}, // so that nobody has to wait here
+		SMSCodes: mfa.SMSConfig{Cooldown: time.Second}, // short, so that nobody has to wait
 	})
 	if err != nil {
 		return err
@@ -74,14 +74,14 @@ func (s *story) chapter(title string) {
 	s.say("\n%d. %s", s.chapters, title)
 }
 
-// showJSON says what a client would get.
+// showJSON prints v as a client would receive it.
 func (s *story) showJSON(v any) error {
 	data, err := json.Marshal(v)
 	s.say("   %s", data)
 	return err
 }
 
-// ask reads an answer; "" once nobody is there any more.
+// ask returns the answer to a question, or "" at the end of the input.
 func (s *story) ask(question string) string {
 	fmt.Fprintf(s.out, "   %s: ", question)
 	answer, err := s.in.ReadString('\n')
@@ -91,10 +91,10 @@ func (s *story) ask(question string) string {
 	return strings.TrimSpace(answer)
 }
 
-// now is the real time, as long as a real app must agree with it.
+// now returns the time, which is the real one while a real app must agree with it.
 func (s *story) now() time.Time { return time.Now().Add(s.ahead) }
 
-// pass lets time pass: for somebody who is there it does so by itself.
+// pass lets time pass: really, if somebody is waiting, or else by setting the clock.
 func (s *story) pass(d time.Duration) {
 	if s.attended {
 		time.Sleep(d)
@@ -103,7 +103,7 @@ func (s *story) pass(d time.Duration) {
 	}
 }
 
-// SendSMS prints messages instead of sending them.
+// SendSMS implements mfa.SMSSender by printing messages.
 func (s *story) SendSMS(_ context.Context, message mfa.SMS) error {
 	s.say("   [SMS to %s] %s", message.To, message.Body)
 	s.received[message.To] = message.Code

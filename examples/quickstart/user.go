@@ -11,13 +11,13 @@ import (
 	"github.com/protekt/mfa/mfatest"
 )
 
-// A user has an authenticator app, real or simulated, and a phone. The host
-// keeps the proof of the latest login in the session.
+// A user has an authenticator app, real or simulated, and a phone. Like a host's
+// session, it keeps the proof of the latest login.
 type user struct {
 	*story
 	id, phone string
 	app       *mfatest.Authenticator // simulates the app, and knows wrong codes
-	lastCode  string                 // of the app, that was accepted
+	lastCode  string                 // the app's latest code that was accepted
 	proof     string
 	backup    []string
 }
@@ -49,7 +49,7 @@ func (u *user) enrolls() error {
 }
 
 func (u *user) savesBackupCodes() error {
-	u.chapter("Ada gets backup codes, to be shown once.")
+	u.chapter("Ada gets backup codes, which are shown once.")
 	var err error
 	if u.backup, err = u.engine.GenerateBackupCodes(u.ctx, u.id, mfa.WithProof(u.proof)); err != nil {
 		return err
@@ -59,7 +59,7 @@ func (u *user) savesBackupCodes() error {
 }
 
 func (u *user) logsInByApp() error {
-	u.chapter("Ada logs in again. Now BeginLogin returns a ChallengeError, which the client gets as JSON:")
+	u.chapter("Ada logs in again. Now BeginLogin returns a ChallengeError, which the client receives as JSON:")
 	challenge, err := u.challenged()
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func (u *user) logsInByApp() error {
 		return err
 	}
 	if u.attended {
-		u.say("   The code that confirmed is spent: wait for the app's next one.")
+		u.say("   The code that confirmed the app is used up. Please wait for the next one.")
 	}
 	u.pass(time.Second)
 	return u.answer("Next code of the app", func(code string) (*mfa.Login, error) {
@@ -77,7 +77,7 @@ func (u *user) logsInByApp() error {
 }
 
 func (u *user) addsAPhone() error {
-	u.chapter("Ada adds her phone. The number counts once its code came back.")
+	u.chapter("Ada adds her phone. The number counts once she has entered the code sent to it.")
 	if _, err := u.engine.EnrollSMS(u.ctx, u.id, u.phone, mfa.WithProof(u.proof)); err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (u *user) logsInBySMS() error {
 	if err := u.showJSON(challenge); err != nil {
 		return err
 	}
-	u.pass(time.Second) // between two messages
+	u.pass(time.Second) // the cooldown between two messages
 	delivery, err := u.engine.SendCode(u.ctx, challenge.Token)
 	if err != nil {
 		return err
@@ -106,7 +106,7 @@ func (u *user) logsInBySMS() error {
 }
 
 func (u *user) logsInByBackupCode() error {
-	u.chapter("Ada has lost her phone: she logs in by a backup code, in her own spelling.")
+	u.chapter("Ada has lost her phone. She logs in by a backup code, in her own spelling.")
 	challenge, err := u.challenged()
 	if err != nil {
 		return err
@@ -122,12 +122,12 @@ func (u *user) logsInByBackupCode() error {
 }
 
 func (u *user) repeatsACode() error {
-	u.chapter("Somebody looked over Ada's shoulder and repeats the app's code. Each works once.")
+	u.chapter("Somebody looked over Ada's shoulder and repeats her app's code. Each code works once.")
 	return u.mustBeRefused("The code "+u.lastCode+" again", mfa.ErrInvalidCode, u.lastCode)
 }
 
 func (u *user) guesses() error {
-	u.chapter("Somebody has Ada's password and guesses. Four wrong codes are free, then nothing is evaluated for a while.")
+	u.chapter("Somebody has Ada's password and guesses. Four wrong codes are free, then no code is checked for a while.")
 	challenge, err := u.challenged()
 	if err != nil {
 		return err
@@ -136,11 +136,11 @@ func (u *user) guesses() error {
 		wrong := u.app.WrongCode(u.now())
 		_, err := u.engine.VerifyLogin(u.ctx, challenge.Token, wrong)
 		if !errors.Is(err, mfa.ErrInvalidCode) {
-			return fmt.Errorf("a wrong code gave %v", err)
+			return fmt.Errorf("a wrong code returned %v", err)
 		}
 		u.say("   %s: %v (%s)", wrong, err, mfa.ErrorCode(err))
 	}
-	if err := u.mustBeRefused("On that challenge even a backup code", mfa.ErrInvalidToken, u.backup[1], challenge.Token); err != nil {
+	if err := u.mustBeRefused("On that challenge, even a backup code", mfa.ErrInvalidToken, u.backup[1], challenge.Token); err != nil {
 		return err
 	}
 	if challenge, err = u.challenged(); err != nil {
@@ -149,19 +149,19 @@ func (u *user) guesses() error {
 	_, err = u.engine.VerifyLogin(u.ctx, challenge.Token, u.app.Code(u.now()))
 	var throttled *mfa.ThrottledError
 	if !errors.As(err, &throttled) {
-		return fmt.Errorf("a code while the app is delayed gave %v", err)
+		return fmt.Errorf("a code while the app is throttled returned %v", err)
 	}
-	u.say("   On a new one the right code of the app: %v (%s)", err, mfa.ErrorCode(err))
-	u.say("   Her other factors stay open. Ada types a backup code.")
+	u.say("   On a new one, the right code of the app: %v (%s)", err, mfa.ErrorCode(err))
+	u.say("   Her other factors still work. Ada types a backup code.")
 	return u.welcome(u.engine.VerifyLogin(u.ctx, challenge.Token, u.backup[1]))
 }
 
 func (u *user) mustEnroll() error {
 	u.required = true
-	u.chapter("The project now requires MFA. Bob, who has none, gets an EnrollmentError:")
+	u.chapter("The project now requires MFA. For Bob, who has none, BeginLogin returns an EnrollmentError:")
 	var enrollment *mfa.EnrollmentError
 	if err := u.engine.BeginLogin(u.ctx, u.id); !errors.As(err, &enrollment) {
-		return fmt.Errorf("a user without MFA gave %v", err)
+		return fmt.Errorf("a login without MFA returned %v", err)
 	}
 	if err := u.showJSON(enrollment); err != nil {
 		return err
@@ -170,7 +170,7 @@ func (u *user) mustEnroll() error {
 	if err != nil {
 		return err
 	}
-	u.say("   Its token leads %s to the enrollment pages, and nowhere else.", userID)
+	u.say("   Its token lets %s reach the enrollment pages, and nothing else.", userID)
 	begun, err := u.engine.EnrollTOTP(u.ctx, userID, userID+"@example.com")
 	if err != nil {
 		return err
@@ -183,7 +183,7 @@ func (u *user) mustEnroll() error {
 		return err
 	}
 	if _, err := u.engine.EnrollmentUser(u.ctx, enrollment.Token); !errors.Is(err, mfa.ErrInvalidToken) {
-		return fmt.Errorf("the enrollment token, used again, gave %v", err)
+		return fmt.Errorf("the enrollment token, used again, returned %v", err)
 	}
 	return nil
 }
@@ -192,7 +192,7 @@ func (u *user) cannotTurnItOff() error {
 	u.chapter("While MFA is required, Ada cannot turn it off.")
 	err := u.engine.Unenroll(u.ctx, u.id, mfa.MethodTOTP, mfa.WithProof(u.proof))
 	if !errors.Is(err, mfa.ErrEnforced) {
-		return fmt.Errorf("Unenroll gave %v", err)
+		return fmt.Errorf("Unenroll returned %v", err)
 	}
 	u.say("   %v (%s)", err, mfa.ErrorCode(err))
 	status, err := u.engine.Status(u.ctx, u.id)
@@ -202,18 +202,18 @@ func (u *user) cannotTurnItOff() error {
 	return u.showJSON(status)
 }
 
-// challenged begins a login, which must not let the user pass.
+// challenged begins a login, and returns its challenge.
 func (u *user) challenged() (*mfa.ChallengeError, error) {
 	err := u.engine.BeginLogin(u.ctx, u.id)
 	var challenge *mfa.ChallengeError
 	if !errors.As(err, &challenge) {
-		return nil, fmt.Errorf("a login that must be challenged gave %v", err)
+		return nil, fmt.Errorf("a login that must be challenged returned %v", err)
 	}
 	return challenge, nil
 }
 
-// mustBeRefused answers a challenge, a new one unless it is given, with a code
-// that must not do.
+// mustBeRefused checks that VerifyLogin refuses a code, for the challenge of the token
+// given or for a new one.
 func (u *user) mustBeRefused(what string, want error, code string, token ...string) error {
 	if token == nil {
 		challenge, err := u.challenged()
@@ -222,15 +222,15 @@ func (u *user) mustBeRefused(what string, want error, code string, token ...stri
 		}
 		token = []string{challenge.Token}
 	}
-	if _, err := u.engine.VerifyLogin(u.ctx, token[0], code); !errors.Is(err, want) {
-		return fmt.Errorf("%s gave %v", what, err)
-	} else {
-		u.say("   %s: %v (%s)", what, err, mfa.ErrorCode(err))
+	_, err := u.engine.VerifyLogin(u.ctx, token[0], code)
+	if !errors.Is(err, want) {
+		return fmt.Errorf("%s returned %v", what, err)
 	}
+	u.say("   %s: %v (%s)", what, err, mfa.ErrorCode(err))
 	return nil
 }
 
-// welcome takes what a login gave.
+// welcome keeps the proof of a login.
 func (u *user) welcome(login *mfa.Login, err error) error {
 	if err != nil {
 		return err
@@ -240,7 +240,7 @@ func (u *user) welcome(login *mfa.Login, err error) error {
 	return nil
 }
 
-// answer asks for codes of the app until try takes one: a person may mistype.
+// answer asks for codes of the app until try accepts one, since a person may mistype.
 func (u *user) answer(question string, try func(code string) (*mfa.Login, error)) error {
 	for {
 		asked := u.attended
@@ -258,7 +258,7 @@ func (u *user) answer(question string, try func(code string) (*mfa.Login, error)
 	}
 }
 
-// code is what the app shows, as the person reads it or as it is simulated.
+// code returns what the app shows, as the person types it or as it is simulated.
 func (u *user) code(question string) string {
 	if u.attended {
 		answer := u.ask(question + `, or "simulate"`)
@@ -269,14 +269,14 @@ func (u *user) code(question string) string {
 		u.attended = false
 	}
 	if u.lastCode != "" {
-		u.pass(30 * time.Second) // until it shows another one
+		u.pass(30 * time.Second) // until it shows the next code
 	}
 	code := u.app.Code(u.now())
 	u.say("   The app shows %s.", code)
 	return code
 }
 
-// inGroups spells a key as people type it.
+// inGroups formats a key in groups of four.
 func inGroups(key string) string {
 	groups := make([]string, 0, len(key)/4+1)
 	for group := range slices.Chunk([]byte(key), 4) {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"io"
@@ -14,9 +12,9 @@ import (
 	"github.com/protekt/mfa"
 )
 
-// apiRoutes are for single-page and mobile clients. They know no cookie: a
-// client shows its access token, or while it enrolls the token of the
-// mfa_enrollment_required answer, as Authorization: Bearer.
+// apiRoutes registers the API for single-page and mobile clients. It uses no
+// cookies: a client sends its access token, or while it must enroll the token of
+// the mfa_enrollment_required answer, as Authorization: Bearer.
 func (s *server) apiRoutes(mux *http.ServeMux) {
 	route := func(pattern string, handle apiFunc) {
 		method, path, _ := strings.Cut(pattern, " ")
@@ -42,7 +40,7 @@ func (s *server) apiRoutes(mux *http.ServeMux) {
 	route("GET /mfa/status", s.apiStatus)
 }
 
-// An apiFunc gives the body of a success.
+// An apiFunc returns the body of a successful response.
 type apiFunc func(w http.ResponseWriter, r *http.Request) (any, error)
 
 func (s *server) api(handle apiFunc) http.HandlerFunc {
@@ -72,8 +70,8 @@ func decode[T any](r *http.Request) (body T, err error) {
 	return body, errors.Join(errJSON, err)
 }
 
-// apiLogin answers with tokens, or with what must come first: a challenge or
-// enrollment, whose errors are made to be the body.
+// apiLogin answers with tokens, or with what must come first: a challenge or an
+// enrollment, whose errors marshal to the response's body.
 func (s *server) apiLogin(_ http.ResponseWriter, r *http.Request) (any, error) {
 	body, err := decode[struct {
 		Email    string `json:"email"`
@@ -97,7 +95,7 @@ func (s *server) apiLogin(_ http.ResponseWriter, r *http.Request) (any, error) {
 	return nil, err
 }
 
-// apiVerifyLogin answers the challenge.
+// apiVerifyLogin completes a login with the answer to its challenge.
 func (s *server) apiVerifyLogin(_ http.ResponseWriter, r *http.Request) (any, error) {
 	body, err := decode[struct {
 		Token string `json:"mfa_token"`
@@ -162,57 +160,6 @@ func (s *server) apiLogout(_ http.ResponseWriter, r *http.Request) (any, error) 
 	return struct{}{}, s.grants.end(r.Context(), client.ID)
 }
 
-// A client is who calls the API.
-type client struct {
-	grant
-	User user
-}
-
-// client gives the client whose access token the request shows.
-func (s *server) client(r *http.Request) (client, error) {
-	g, err := s.grants.open(r.Context(), bearer(r))
-	if err != nil {
-		return client{}, err
-	}
-	u, err := s.userOf(r.Context(), g)
-	return client{g, u}, err
-}
-
-// userOf gives a grant's user, unless the grant is over.
-func (s *server) userOf(ctx context.Context, g grant) (user, error) {
-	u, err := s.users.byID(ctx, g.UserID)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && u.Generation != g.Generation {
-		return user{}, errUnsigned
-	}
-	return u, err
-}
-
-// enroller gives the client that may enroll: one that is signed in, or one that
-// must enroll before it is. The latter has no grant yet.
-func (s *server) enroller(r *http.Request) (client, error) {
-	token := bearer(r)
-	if !strings.HasPrefix(token, "mfa_enr_") {
-		return s.client(r)
-	}
-	g, err := s.grants.pended(r.Context(), token)
-	if err != nil {
-		return client{}, err
-	}
-	if g.UserID, err = s.engine.EnrollmentUser(r.Context(), token); err != nil {
-		return client{}, err
-	}
-	u, err := s.userOf(r.Context(), g)
-	return client{g, u}, err
-}
-
-func bearer(r *http.Request) string {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return ""
-	}
-	return token
-}
-
 func (s *server) apiEnroll(_ http.ResponseWriter, r *http.Request) (any, error) {
 	client, err := s.enroller(r)
 	if err != nil {
@@ -240,8 +187,8 @@ func (s *server) apiEnroll(_ http.ResponseWriter, r *http.Request) (any, error) 
 	return begun, s.grants.began(r.Context(), client.grant, bearer(r), body.Method)
 }
 
-// apiVerify confirms what was enrolled. Without a method it is what this client
-// began last. Who was not signed in is now, and gets tokens.
+// apiVerify confirms an enrollment: of the method given, or else of what this client
+// began last. A client that had to enroll first is signed in then, and gets tokens.
 func (s *server) apiVerify(_ http.ResponseWriter, r *http.Request) (any, error) {
 	client, err := s.enroller(r)
 	if err != nil {
@@ -307,8 +254,8 @@ func (s *server) apiUnenroll(_ http.ResponseWriter, r *http.Request) (any, error
 	return s.engine.Status(r.Context(), client.UserID)
 }
 
-// apiStepUp answers the challenge of a 403 mfa_required. Its proof stays on the
-// server: what was refused may be tried again, for 15 minutes.
+// apiStepUp takes the answer to the challenge of a 403 mfa_required. The proof stays
+// on the server, and the client may repeat what was refused for 15 minutes.
 func (s *server) apiStepUp(_ http.ResponseWriter, r *http.Request) (any, error) {
 	client, err := s.client(r)
 	if err != nil {

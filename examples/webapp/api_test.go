@@ -17,11 +17,9 @@ import (
 // the challenge to the letter, and removal.
 func TestAPIStory(t *testing.T) {
 	s := newSite(t, tenCodes)
-	if err := s.users.create(t.Context(), "ada@example.com", password); err != nil {
-		t.Fatal(err)
-	}
+	s.create("ada@example.com")
 	c := &apiUser{site: s}
-	c.keep(c.post("/auth/login", "email", "ada@example.com", "password", password))
+	c.keep(c.logIn("ada@example.com"))
 	if got := c.status().ok().body; got != `{"factors":[],"backup_codes_left":0,"required":false}` {
 		t.Errorf("status %s", got)
 	}
@@ -57,7 +55,7 @@ func TestAPIStory(t *testing.T) {
 	c.status().refused(http.StatusUnauthorized, "unauthorized")
 
 	s.clock.Advance(time.Minute)
-	challenge := c.post("/auth/login", "email", "ada@example.com", "password", password).ok()
+	challenge := c.logIn("ada@example.com")
 	letter := regexp.MustCompile(`^\{"mfa_required":true,"mfa_token":"mfa_tmp_[A-Za-z0-9_-]+","available_methods":\["totp","sms","backup_code"\]\}$`)
 	if !letter.MatchString(challenge.body) || challenge.header.Get("Cache-Control") != "no-store" {
 		t.Errorf("challenge %s, %v", challenge.body, challenge.header)
@@ -81,16 +79,14 @@ func TestAPIStory(t *testing.T) {
 	c.post("/mfa/unenroll", "method", "sms").refused(http.StatusNotFound, "not_enrolled")
 }
 
-// MFA is required: who has none enrolls first, with the token of that answer
-// as the bearer, and is in then. Removal is mfa_enforced.
+// While MFA is required, a user without it enrolls first, with the token of that
+// answer as the bearer, and is in then. Removal is mfa_enforced.
 func TestAPIRequired(t *testing.T) {
 	s := newSite(t)
 	s.require(true)
-	if err := s.users.create(t.Context(), "ada@example.com", password); err != nil {
-		t.Fatal(err)
-	}
+	s.create("ada@example.com")
 	c := &apiUser{site: s}
-	must := c.post("/auth/login", "email", "ada@example.com", "password", password).ok()
+	must := c.logIn("ada@example.com")
 	letter := regexp.MustCompile(`^\{"mfa_enrollment_required":true,"mfa_token":"mfa_enr_[A-Za-z0-9_-]+","available_methods":\["totp","sms"\]\}$`)
 	if !letter.MatchString(must.body) {
 		t.Errorf("enrollment %s", must.body)
@@ -107,19 +103,16 @@ func TestAPIRequired(t *testing.T) {
 	c.post("/mfa/unenroll", "method", "totp").ok()
 }
 
-// Changing factors asks for a fresh proof, with the challenge in the error.
-// The guide's mfa.verify({code}) means what this client began last, also while it
-// enrolls, and whatever another client of the user began.
+// The guide's mfa.verify({code}) means what this client last began, also while it
+// must enroll, and whatever another client of the user began.
 func TestAPIVerifiesWhatWasBegunLast(t *testing.T) {
 	for _, required := range []bool{false, true} {
 		s := newSite(t)
 		s.require(required)
-		if err := s.users.create(t.Context(), "ada@example.com", password); err != nil {
-			t.Fatal(err)
-		}
+		s.create("ada@example.com")
 		clients := make([]*apiUser, 2)
 		for i := range clients {
-			a := (&apiUser{site: s}).post("/auth/login", "email", "ada@example.com", "password", password).ok()
+			a := (&apiUser{site: s}).logIn("ada@example.com")
 			clients[i] = &apiUser{site: s, token: cmp.Or(a.text("access_token"), a.text("mfa_token"))}
 		}
 		one, two := clients[0], clients[1]
@@ -135,6 +128,8 @@ func TestAPIVerifiesWhatWasBegunLast(t *testing.T) {
 	}
 }
 
+// Changing factors requires a fresh proof. The error contains the challenge, whose
+// token serves nothing else.
 func TestAPIStepUp(t *testing.T) {
 	s := newSite(t)
 	c := s.grantedTOTP("ada@example.com")
@@ -157,8 +152,8 @@ func TestAPIStepUp(t *testing.T) {
 	c.post("/mfa/unenroll", "method", "totp").ok()
 }
 
-// Refreshing replaces both tokens; a refresh token that comes twice ends all of
-// them.
+// Refreshing replaces both tokens. Reusing a refresh token ends the grant, and so
+// does a new password.
 func TestAPIRefresh(t *testing.T) {
 	s := newSite(t)
 	c := s.grantedTOTP("ada@example.com")
@@ -188,6 +183,7 @@ func TestAPIRefresh(t *testing.T) {
 	e.post("/auth/refresh", "refresh_token", e.refreshToken).refused(http.StatusUnauthorized, "unauthorized")
 }
 
+// A device skips the challenge until the user forgets all devices.
 func TestAPITrustedDevice(t *testing.T) {
 	s := newSite(t)
 	c := s.grantedTOTP("ada@example.com")
@@ -197,58 +193,30 @@ func TestAPITrustedDevice(t *testing.T) {
 	if device == "" {
 		t.Fatalf("answer %s", answer.body)
 	}
-	login := []string{"email", "ada@example.com", "password", password, "device_token", device}
-	if c.post("/auth/login", login...).ok().text("access_token") == "" {
-		t.Error("the device is not trusted")
-	}
-	c.post("/mfa/unenroll", "method", "backup_code").ok()
-	if c.post("/auth/login", login...).ok().text("access_token") == "" {
-		t.Error("the device is not trusted any more")
-	}
+	c.keep(c.logIn("ada@example.com", "device_token", device))
+	c.post("/mfa/unenroll", "method", "backup_code").refused(http.StatusForbidden, "mfa_required") // a device is no proof
 	if err := s.engine.ForgetDevices(t.Context(), s.userID("ada@example.com")); err != nil {
 		t.Fatal(err)
 	}
-	if got := c.post("/auth/login", login...).ok(); got.text("mfa_token") == "" || got.text("access_token") != "" {
+	if got := c.logIn("ada@example.com", "device_token", device); got.text("mfa_token") == "" || got.text("access_token") != "" {
 		t.Errorf("answer %s", got.body)
 	}
 }
 
-// Wrong codes are throttled, and say for how long.
-func TestAPIThrottle(t *testing.T) {
-	s := newSite(t)
-	c := s.grantedTOTP("ada@example.com")
-	token := s.challengeToken("ada@example.com")
-	for range 5 {
-		c.post("/auth/mfa/verify", "mfa_token", token, "code", c.app.wrong()).refused(http.StatusUnauthorized, "invalid_code")
-	}
-	c.post("/auth/mfa/verify", "mfa_token", token, "code", c.app.shows()).refused(http.StatusUnauthorized, "invalid_token")
-	s.clock.Advance(time.Second)
-	c.post("/auth/mfa/verify", "mfa_token", s.challengeToken("ada@example.com"), "code", c.app.wrong()).refused(http.StatusUnauthorized, "invalid_code")
-	throttled := c.post("/auth/mfa/verify", "mfa_token", s.challengeToken("ada@example.com"), "code", c.app.shows()).
-		refused(http.StatusTooManyRequests, "too_many_attempts")
-	if throttled.header.Get("Retry-After") != "2" || !strings.Contains(throttled.body, `"retry_after":2`) {
-		t.Errorf("Retry-After %q, %s", throttled.header.Get("Retry-After"), throttled.body)
-	}
-	s.clock.Advance(2 * time.Second)
-	c.post("/auth/mfa/verify", "mfa_token", s.challengeToken("ada@example.com"), "code", c.app.shows()).ok()
-}
-
-// A provider that fails, and a database that does, are told as such, without
-// their words.
+// A provider or database that fails is reported as such, without its own words.
 func TestFaults(t *testing.T) {
 	outbox := &mfatest.Outbox{}
 	s := newSite(t, func(c *config) { c.SMS = outbox })
 	c := s.grantedTOTP("ada@example.com")
 	b := s.browser()
-	b.signIn("ada@example.com").wants("prompt")
-	b.post("/login/mfa", "code", c.app.shows()).wants("dashboard")
+	b.enter("ada@example.com", c.app)
 	c.post("/mfa/enroll", "method", "sms", "phone", phoneOne).ok()
 	s.clock.Advance(time.Minute)
 	outbox.FailWith(errors.New("the provider's own words"))
 	failed := c.post("/mfa/enroll", "method", "sms", "phone", phoneOne).refused(http.StatusBadGateway, "delivery_failed")
 	p := b.post("/enroll/sms", "phone", phoneTwo).wants("sms").wantsError(http.StatusBadGateway, "delivery_failed")
 	if strings.Contains(failed.body+p.body, "own words") {
-		t.Error("the provider's words are told")
+		t.Error("the provider's words are shown")
 	}
 
 	b.get("/security").wants("security")
@@ -258,23 +226,22 @@ func TestFaults(t *testing.T) {
 	fault := c.status().refused(http.StatusServiceUnavailable, "internal")
 	p = b.get("/security").wants("error").wantsError(http.StatusServiceUnavailable, "internal")
 	if strings.Contains(fault.body+p.body, "table") {
-		t.Error("the database's words are told")
+		t.Error("the database's words are shown")
 	}
 }
 
-// What is not there, or is asked for in another way, is told as every error is.
+// Unknown paths and methods are refused as JSON, as every error is.
 func TestAPIUnknownCalls(t *testing.T) {
 	s := newSite(t)
 	_, api := routed(t)
-	for _, pattern := range api {
-		method, path, _ := strings.Cut(pattern, " ")
+	for _, r := range api {
 		for _, other := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
-			if other == method {
+			if other == r.method {
 				continue
 			}
-			a := s.call(other, path, "", "", "").refused(http.StatusMethodNotAllowed, "method_not_allowed")
-			if got := a.header.Get("Allow"); got != method {
-				t.Errorf("%s %s allows %q", other, path, got)
+			a := s.call(other, r.path, "", "", "").refused(http.StatusMethodNotAllowed, "method_not_allowed")
+			if got := a.header.Get("Allow"); got != r.method {
+				t.Errorf("%s %s allows %q", other, r.path, got)
 			}
 		}
 	}

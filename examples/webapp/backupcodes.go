@@ -16,14 +16,14 @@ const (
 	codesTTL        = 10 * time.Minute
 )
 
-// newCodes are shown until the user says to have saved them, or for codesTTL.
+// newCodes are shown until the user has saved them, but for codesTTL at most.
 type newCodes struct {
-	List  []string // empty: still to be made
+	List  []string // if empty, yet to be generated
 	Until time.Time
 }
 
-// holdsCodes keeps a user on the page of new codes, which no link, no other tab
-// and no other site shall make them lose.
+// holdsCodes reports whether it has redirected to the page of new codes. No link,
+// other tab or other site can lead the user away from unsaved codes.
 func (s *server) holdsCodes(w http.ResponseWriter, r *http.Request, v *visit) bool {
 	if v.Codes == nil {
 		return false
@@ -42,7 +42,7 @@ func (s *server) holdsCodes(w http.ResponseWriter, r *http.Request, v *visit) bo
 	return true
 }
 
-// backupCodesView shows new codes, or how many are left.
+// A backupCodesView shows new codes, or how many are left.
 type backupCodesView struct {
 	Codes    []string
 	Enrolled bool
@@ -66,8 +66,9 @@ func (s *server) backupCodesPage(w http.ResponseWriter, r *http.Request, v *visi
 	s.show(w, r, v, "backupcodes", http.StatusOK, view)
 }
 
-// generateBackupCodes makes a new set in place of the old one. A browser that
-// goes away meanwhile finds it later: the old one is dead by then.
+// generateBackupCodes replaces the set of backup codes. It ignores the request's
+// cancellation, so that a browser that goes away finds the new set later: the old
+// one is invalid by then.
 func (s *server) generateBackupCodes(w http.ResponseWriter, r *http.Request, v *visit) {
 	codes, err := s.engine.GenerateBackupCodes(context.WithoutCancel(r.Context()), v.UserID, mfa.WithProof(v.Proof))
 	v.Codes = nil
@@ -84,10 +85,10 @@ func (s *server) generateBackupCodes(w http.ResponseWriter, r *http.Request, v *
 	}
 }
 
-// downloadBackupCodes gives them as a text file, while they are shown.
+// downloadBackupCodes serves new codes as a text file, while they are shown.
 func (s *server) downloadBackupCodes(w http.ResponseWriter, r *http.Request, v *visit) {
 	if v.Codes == nil {
-		http.Error(w, "These backup codes are not here any more.", http.StatusGone)
+		http.Error(w, "These backup codes are no longer available.", http.StatusGone)
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -96,7 +97,7 @@ func (s *server) downloadBackupCodes(w http.ResponseWriter, r *http.Request, v *
 	w.Write([]byte(text))
 }
 
-// savedBackupCodes forgets them.
+// savedBackupCodes forgets the new codes, which the user has saved.
 func (s *server) savedBackupCodes(w http.ResponseWriter, r *http.Request, v *visit) {
 	v.Codes = nil
 	s.keep(r.Context(), v.session)

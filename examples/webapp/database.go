@@ -12,7 +12,7 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-// memory is the name of a database that is gone at the end.
+// memory names a database that is lost when the process ends.
 const memory = ":memory:"
 
 const schema = `
@@ -58,8 +58,8 @@ CREATE TABLE IF NOT EXISTS resets (
 	expires INTEGER NOT NULL
 ) STRICT;`
 
-// openDatabase opens the application's database, or makes it for its owner
-// alone.
+// openDatabase opens the application's database, and creates it if need be,
+// readable by its owner only.
 func openDatabase(ctx context.Context, path string) (*sql.DB, error) {
 	if path != memory {
 		file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -67,7 +67,7 @@ func openDatabase(ctx context.Context, path string) (*sql.DB, error) {
 		case err == nil:
 			file.Close()
 		case !errors.Is(err, fs.ErrExist):
-			return nil, fmt.Errorf("making the database: %w", err)
+			return nil, fmt.Errorf("creating the database: %w", err)
 		}
 	}
 	db, err := sql.Open("sqlite", dataSource(path))

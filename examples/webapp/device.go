@@ -13,8 +13,7 @@ const (
 	deviceOf     = "device of "
 )
 
-// device is what this browser shows of a device that was trusted; "" is the
-// same as one that does not hold.
+// device returns the browser's cookie of a trusted device, or "" if it has none.
 func (s *server) device(r *http.Request) string {
 	cookie, err := r.Cookie(cookieName(deviceCookie, s.secure))
 	if err != nil {
@@ -23,8 +22,8 @@ func (s *server) device(r *http.Request) string {
 	return cookie.Value
 }
 
-// deviceToken is the engine's token of a device that this account has trusted,
-// some time; "" if it is another's.
+// deviceToken returns the engine's token within a device cookie that was issued
+// to this account, or "" for any other value.
 func (s *server) deviceToken(email, device string) string {
 	sealed, err := base64.RawURLEncoding.DecodeString(device)
 	if err != nil {
@@ -37,9 +36,9 @@ func (s *server) deviceToken(email, device string) string {
 	return string(token)
 }
 
-// trust lets a device skip the prompt, after the password, for 30 days. Its
-// token is sealed for the account, so that whose it is can be told before the
-// password is right.
+// trust lets a device skip the prompt after the password for 30 days. It seals
+// the token for the account, so that signIn knows whose device it is before it
+// has checked the password.
 func (s *server) trust(ctx context.Context, login *mfa.Login) (*mfa.TrustedDevice, error) {
 	u, err := s.users.byID(ctx, login.UserID)
 	if err != nil {
@@ -53,7 +52,7 @@ func (s *server) trust(ctx context.Context, login *mfa.Login) (*mfa.TrustedDevic
 	return device, nil
 }
 
-// trustDevice trusts this browser.
+// trustDevice trusts this browser, by a cookie.
 func (s *server) trustDevice(w http.ResponseWriter, r *http.Request, login *mfa.Login) error {
 	device, err := s.trust(r.Context(), login)
 	if err != nil {

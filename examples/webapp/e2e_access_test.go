@@ -2,10 +2,7 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,10 +13,10 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// With the keyboard alone: through the sign-in, past a wrong code and into the
-// application, with the focus always to be seen.
+// The keyboard alone suffices for signing in, past a wrong code, and signing out,
+// and the focus is always visible.
 func TestBrowserKeyboardAlone(t *testing.T) {
-	t.Parallel()
+	needsBrowser(t)
 	s := newSite(t)
 	_, a := s.withTOTP("ada@example.com")
 	b := s.chromium()
@@ -53,8 +50,8 @@ func (b *tab) keys(keys string) {
 	perform(b, "pressing keys", chromedp.KeyEvent(keys))
 }
 
-// tabTo presses Tab until an element has the focus, and checks at each stop
-// that it is to be seen.
+// tabTo presses Tab until an element has the focus, which must be visible at each
+// stop.
 func (b *tab) tabTo(id string) {
 	b.t.Helper()
 	for range 20 {
@@ -63,20 +60,20 @@ func (b *tab) tabTo(id string) {
 		}
 		b.keys(kb.Tab)
 		if outline := evaluate[string](b, "getComputedStyle(document.activeElement).outline"); !strings.Contains(outline, "solid 3px") {
-			b.t.Errorf("the focus is not to be seen: %q", outline)
+			b.t.Errorf("the focus is not visible: %q", outline)
 		}
 	}
 	b.t.Fatalf("the keyboard does not reach %q", id)
 }
 
-// What is copied can be pasted: the key without its spaces, a code with one in
-// its middle, and the backup codes.
+// What is copied can be pasted: the key without its spaces, a code with a space in
+// its middle, and the backup codes. They can be printed, too.
 func TestBrowserCopiesAndPastes(t *testing.T) {
-	t.Parallel()
+	needsBrowser(t)
 	s := newSite(t)
 	b := s.chromium()
 	b.signUp("ada@example.com").open("/enroll").click("#choose-totp").wants("totp")
-	a := b.scanned()
+	a := b.scan(b.link("#otpauth"))
 	b.press("#copy-key")
 	b.until(`document.getElementById("copy-key").innerText === "Copied"`)
 	if got := b.text("[role=status]#said"); got != "Copied" {
@@ -113,54 +110,25 @@ func TestBrowserCopiesAndPastes(t *testing.T) {
 	}
 }
 
-// edit is a command of the keyboard's, such as to paste.
+// edit sends an editing command, such as "paste".
 func (b *tab) edit(edit string) {
 	b.t.Helper()
 	command(b, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeRawKeyDown, Commands: []string{edit}})
 }
 
-// Everything works without JavaScript: the sign-up, the app's setup, the
-// sign-in, the sign-out.
-func TestBrowserWithoutJavaScript(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	b := s.chromium()
-	command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-	b.signUp("ada@example.com").wants("dashboard")
-	b.open("/enroll").click("#choose-totp").wants("totp").wantsFocus("code")
-	if !evaluate[bool](b, `document.getElementById("copy-key").hidden && typeof countDown === "undefined"`) {
-		t.Fatal("JavaScript is on")
-	}
-	a := b.scanned()
-	b.answer(a.wrong()).wants("totp").wantsError(http.StatusUnauthorized, "invalid_code").wantsFocus("code")
-	b.answer(a.shows()).wants("backupcodes")
-	if evaluate[bool](b, `document.getElementById("copy-codes").hidden === false`) || !b.has("#download-codes") {
-		t.Error("the page offers what does not work, or not what does")
-	}
-	b.click("#saved").wants("security")
-	b.signOut()
-	s.clock.Advance(time.Minute)
-	b.signIn("ada@example.com").wants("prompt").wantsFocus("code")
-	b.press("#trust")
-	b.answer(a.shows()).wants("dashboard")
-	b.signOut()
-	b.signIn("ada@example.com").wants("dashboard")
-	b.click("#logout").wants("login")
-}
-
-// What was refused is said at its form, and its field has the focus, is marked
-// and described.
+// An error is shown at its form, whose field has the focus, is marked, and is
+// described by the message.
 func TestBrowserMarksTheRightField(t *testing.T) {
-	t.Parallel()
+	needsBrowser(t)
 	s := newSite(t)
-	s.signedUp("ada@example.com")
+	_, a := s.withTOTP("ada@example.com")
 	b := s.chromium()
-	marked := func(field, said string) {
+	marked := func(field, description, said string) {
 		t.Helper()
 		b.wantsFocus(field)
-		got := evaluate[[]string](b, `[...document.querySelectorAll("[aria-invalid=true]")].map((e) => e.id)`)
-		if want := fmt.Sprintf("[%s] error", field); !strings.HasPrefix(fmt.Sprint(got, " ", evaluate[string](b, `document.activeElement.getAttribute("aria-describedby")`)), want) {
-			t.Errorf("%v are marked, and it is described by %q", got, evaluate[string](b, `document.activeElement.getAttribute("aria-describedby")`))
+		got := evaluate[string](b, `[...document.querySelectorAll("[aria-invalid=true]")].map((e) => e.id + ": " + e.getAttribute("aria-describedby")).join()`)
+		if want := field + ": " + description; got != want {
+			t.Errorf("marked is %q, want %q", got, want)
 		}
 		if got := b.text("#error"); got != said {
 			t.Errorf("the page says %q, want %q", got, said)
@@ -168,20 +136,22 @@ func TestBrowserMarksTheRightField(t *testing.T) {
 	}
 	b.open("/signup")
 	b.fill("#email", "bob@example.com")
-	b.fill("#password", "😀😀😀😀") // eight for the browser
+	b.fill("#password", "😀😀😀😀") // eight characters for the browser
 	b.click("#submit").wantsError(http.StatusUnprocessableEntity, "invalid_password")
-	marked("password", "A password has 8 to 256 characters.")
+	marked("password", "error password-hint", "A password must have 8 to 256 characters.")
 	b.fill("#email", "ada@example.com")
 	b.fill("#password", password)
 	b.click("#submit").wantsError(http.StatusConflict, "email_taken")
-	marked("email", "There is an account with this address already.")
+	marked("email", "error", "An account with this address already exists.")
 	b.open("/login")
 	b.fill("#email", "ada@example.com")
 	b.fill("#password", "wrong password")
 	b.click("#submit").wantsError(http.StatusUnauthorized, "invalid_credentials")
-	marked("password", "The e-mail address or the password is wrong.")
-
-	b.signIn("ada@example.com").wants("dashboard")
+	marked("password", "error", "The e-mail address or the password is wrong.")
+	b.signIn("ada@example.com").wants("prompt")
+	b.answer(a.wrong()).wantsError(http.StatusUnauthorized, "invalid_code")
+	marked("code", "error prompt-text", "That code is not right. Please try again. 4 tries are left.")
+	b.answer(a.shows()).wants("dashboard")
 	for field, form := range map[string]string{"current": "change-password", "delete-current": "delete-account"} {
 		b.open("/security").wants("security")
 		b.fill("#"+field, "wrong password")
@@ -189,81 +159,81 @@ func TestBrowserMarksTheRightField(t *testing.T) {
 			b.fill("#password", "another password")
 		}
 		b.click("#"+form).wantsError(http.StatusUnauthorized, "wrong_password")
-		marked(field, "That is not your current password.")
+		marked(field, "error", "That is not your current password.")
 		if evaluate[bool](b, fmt.Sprintf(`!error.closest("section").contains(document.getElementById(%q))`, form)) {
 			t.Errorf("the error of %s is elsewhere", form)
 		}
 	}
 }
 
-// On a narrow screen nothing is wider, however long the address.
-func TestBrowserLongAddressOnANarrowScreen(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	b := s.chromium()
-	b.size(320, 640, true)
-	b.signUp(strings.Repeat("a", 100) + "@example.com").wants("dashboard")
-	for _, path := range []string{"/dashboard", "/security", "/enroll"} {
-		b.open(path)
-		if width := evaluate[int](b, "document.documentElement.scrollWidth"); width > 320 {
-			t.Errorf("%s is %d pixels wide", path, width)
-		}
-	}
-	b.click("#choose-totp").wants("totp")
-	b.answer(b.scanned().shows()).wants("backupcodes")
-	if width := evaluate[int](b, "document.documentElement.scrollWidth"); width > 320 {
-		t.Errorf("the page of backup codes is %d pixels wide", width)
-	}
-}
-
-// Each thing to operate, on each page, has a name for those who cannot see it,
-// and its text stands out in the light and in the dark.
+// On every page each control has a name for those who cannot see it, the text
+// stands out in the light and in the dark, and a narrow screen is wide enough,
+// however long the address.
 func TestBrowserEveryPageCanBeHeardAndRead(t *testing.T) {
-	t.Parallel()
+	needsBrowser(t)
 	s := newSite(t)
-	owner, a := s.withTOTP("ada@example.com")
+	email := strings.Repeat("a", 100) + "@example.com"
+	owner, a := s.withTOTP(email)
 	owner.addSMS(phoneOne)
 	b := s.chromium()
 	seen := map[string]bool{}
-	look := func(b *tab) *tab {
+	look := func() {
 		t.Helper()
 		seen[b.name()] = true
+		if found := b.nameless(); found != nil {
+			t.Errorf("without a name: %v, on %s", found, b.describe())
+		}
 		for _, scheme := range []string{"light", "dark"} {
 			b.scheme(scheme)
 			for _, pale := range b.pale() {
-				t.Errorf("%s, %s: %s", b.path(), scheme, pale)
+				t.Errorf("%s, %s: %s", b.name(), scheme, pale)
 			}
 		}
-		return b
+		b.size(320, 640, true)
+		b.wantsWidth(320)
+		b.size(900, 640, false)
 	}
 	for _, path := range []string{"/", "/signup", "/login", "/forgot", "/reset?token=none", "/phone"} {
-		look(b.open(path))
+		b.open(path)
+		look()
 	}
 	b.open("/login")
 	b.fill("#email", "nobody@example.com")
 	b.fill("#password", "wrong password")
-	look(b.click("#submit").wantsError(http.StatusUnauthorized, "invalid_credentials"))
-	b.signIn("ada@example.com").wants("prompt")
+	b.click("#submit").wantsError(http.StatusUnauthorized, "invalid_credentials")
+	look()
+	b.signIn(email).wants("prompt")
 	for _, way := range []string{"#switch-backup", "#switch-sms", "#send", "#switch-totp"} {
-		look(b.click(way).wants("prompt"))
+		b.click(way).wants("prompt")
+		look()
 	}
-	look(b.answer(a.wrong()).wantsError(http.StatusUnauthorized, "invalid_code"))
-	look(b.answer(a.shows()).wants("dashboard"))
+	b.answer(a.wrong()).wantsError(http.StatusUnauthorized, "invalid_code")
+	look()
+	b.answer(a.shows()).wants("dashboard")
+	look()
 	for _, path := range []string{"/security", "/enroll", "/enroll/totp", "/enroll/sms", "/backup-codes", "/project"} {
-		look(b.open(path))
+		b.open(path)
+		look()
 	}
-	look(b.click("#mfa-required").wants("project"))
-	look(b.open("/security").click("#replace-totp").wants("totp"))
+	b.click("#mfa-required").wants("project").wantsNotice("MFA is now required.")
+	look()
+	b.open("/security").click("#replace-totp").wants("totp")
+	look()
 	s.clock.Advance(time.Minute) // the cooldown
 	b.open("/enroll/sms")
 	b.fill("#phone", phoneTwo)
-	look(b.click("#submit").wants("sms"))
-	look(b.open("/backup-codes").click("#regenerate").wants("backupcodes"))
+	b.click("#submit").wants("sms")
+	look()
+	b.open("/backup-codes").click("#regenerate").wants("backupcodes")
+	look()
+	b.signOut()
 
-	bob := s.chromium()
-	look(bob.signUp("bob@example.com").wants("enroll"))
-	bob.answerEnrollment()
-	look(bob.open("/project").wants("error").wantsError(http.StatusForbidden, "forbidden"))
+	b.signUp("bob@example.com").wants("enroll")
+	look()
+	b.click("#choose-totp").wants("totp")
+	b.answer(b.scan(b.link("#otpauth")).shows()).wants("backupcodes")
+	b.click("#saved").open("/project").wants("error").wantsError(http.StatusForbidden, "forbidden")
+	look()
 	for name := range s.pages {
 		if !seen[name] {
 			t.Errorf("page %q was not looked at", name)
@@ -271,15 +241,7 @@ func TestBrowserEveryPageCanBeHeardAndRead(t *testing.T) {
 	}
 }
 
-// answerEnrollment sets an app up where one is required.
-func (b *tab) answerEnrollment() {
-	b.t.Helper()
-	b.click("#choose-totp").wants("totp")
-	b.answer(b.scanned().shows()).wants("backupcodes")
-	b.click("#saved").wants("security")
-}
-
-// scheme is what the user prefers, "light" or "dark".
+// scheme sets the color scheme that the user prefers, "light" or "dark".
 func (b *tab) scheme(scheme string) {
 	b.t.Helper()
 	command(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
@@ -288,9 +250,9 @@ func (b *tab) scheme(scheme string) {
 	}})
 }
 
-// pale are the texts with a contrast below 4.5 (WCAG 2.2, 1.4.3), placeholders
-// too, and the fields and switches whose edge has less than 3 (1.4.11); disabled
-// controls excepted.
+// pale returns the texts and placeholders with a contrast below 4.5 (WCAG 2.2,
+// 1.4.3), and the fields and switches whose edge has less than 3 (1.4.11), except
+// for disabled controls.
 func (b *tab) pale() []string {
 	b.t.Helper()
 	result := evaluate[struct {
@@ -343,45 +305,3 @@ const paleTexts = `(() => {
 	}
 	return result;
 })()`
-
-// The tests of this package find what they look for: what a page says on the
-// console, what its policy stops, what has no name, what is pale.
-func TestBrowserTestsFindFaults(t *testing.T) {
-	t.Parallel()
-	faulty := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/" {
-			http.NotFound(w, r)
-			return
-		}
-		w.Header().Set("Content-Security-Policy", "script-src 'self' 'nonce-right'")
-		io.WriteString(w, `<!doctype html><html lang="en"><title>Faulty</title><link rel="icon" href="data:,">
-			<body style="background: #fff"><input><button></button><input aria-label="faint" id="faint" placeholder="faint" style="border: 1px solid #ccc"><p style="color: #999">pale</p><p style="color: #555">not pale</p><style>::placeholder { color: #999 }</style>
-			<script>document.title = "stopped"</script>
-			<script nonce="right">console.error("an error"); console.warn("a warning"); undefinedFunction()</script>`)
-	}))
-	t.Cleanup(faulty.Close)
-	b := (&site{t: t, url: faulty.URL}).chromium()
-	perform(b, "opening", chromedp.Navigate(faulty.URL))
-	if got := b.nameless(); !slices.Equal(got, []string{"textbox", "button"}) {
-		t.Errorf("without a name: %v", got)
-	}
-	if got := b.pale(); !slices.Equal(got, []string{"1.61 for the edge of faint", "2.85 for faint", "2.85 for pale"}) {
-		t.Errorf("pale: %v", got)
-	}
-	perform(b, "opening what is missing", chromedp.Navigate(faulty.URL+"/missing"))
-	said := b.unexpected()
-	for _, want := range []string{"console.error", "console.warning", "exception", "security error", "network error"} {
-		if !slices.ContainsFunc(said, func(s string) bool { return strings.HasPrefix(s, want) }) {
-			t.Errorf("%q is not among %q", want, said)
-		}
-	}
-	b.mu.Lock()
-	b.expected["404"]++
-	b.mu.Unlock()
-	if rest := b.unexpected(); len(rest) != len(said)-1 {
-		t.Errorf("%d are left of %d", len(rest), len(said))
-	}
-	b.mu.Lock()
-	b.said = nil // all of it was meant
-	b.mu.Unlock()
-}

@@ -28,7 +28,8 @@ import (
 // up. No test asserts how long anything took.
 const patience = 30 * time.Second
 
-// chromium is the one browser process of the package, once a test asked for it.
+// chromium is the one browser process of the package, started by the first test
+// that needs it.
 var chromium struct {
 	once sync.Once
 	ctx  context.Context
@@ -41,20 +42,22 @@ func TestMain(m *testing.M) {
 	if chromium.stop != nil {
 		chromium.stop()
 	}
+	if testing.Short() {
+		fmt.Println("short: left out the tests that start a browser (e2e_*_test.go)")
+	}
 	os.Exit(code)
 }
 
 func startChromium() {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath("chromium"),
-		chromedp.NoSandbox, // it opens the application's own pages alone, and may be root's
+		chromedp.NoSandbox, // it opens only the application's own pages, and may run as root
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("hide-scrollbars", true),
 		chromedp.Flag("host-resolver-rules", "MAP lan.example 127.0.0.1"), // a host that is not localhost
-		// No process in reserve for the page after the next: to start them all
-		// costs more than the pages do.
+		// No spare renderer processes: starting them costs more than the pages do.
 		chromedp.Flag("disable-features", "Translate,BlinkGenPropertyTrees,SpareRendererForSitePerProcess"),
 	)
 	ctx, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
@@ -63,10 +66,10 @@ func startChromium() {
 	chromium.stop = func() { stopBrowser(); stopAllocator() }
 }
 
-// browserContext is one in the browser that all tests share. Without Chromium,
-// or what reads QR codes, the test is skipped; under MFA_TEST_REQUIRE=1 it
-// fails.
-func browserContext(t *testing.T) context.Context {
+// needsBrowser starts the browser that all tests share, and lets t run in parallel.
+// Without Chromium, or the program that reads QR codes, it skips the test, or fails
+// it if MFA_TEST_REQUIRE=1.
+func needsBrowser(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("starts a browser")
@@ -84,27 +87,27 @@ func browserContext(t *testing.T) context.Context {
 	if chromium.err != nil {
 		t.Fatalf("starting Chromium: %v", chromium.err)
 	}
-	return chromium.ctx
+	t.Parallel()
 }
 
-// A tab is one of a real browser.
+// A tab is a tab of a real browser.
 type tab struct {
 	*site
 	ctx    context.Context
 	status int64 // of the page that is shown
 
 	mu       sync.Mutex
-	said     []string       // on the console, which is to be silent
-	expected map[string]int // refusals that the browser logs as failed requests
+	said     []string       // on the console, which must stay silent
+	expected map[string]int // refusals by status, which the browser logs as failed requests
 }
 
-// chromium opens a browser that shares nothing with another.
+// chromium opens a tab that shares nothing with the tabs of other calls.
 func (s *site) chromium() *tab {
 	s.t.Helper()
-	return s.newTab(browserContext(s.t), chromedp.WithNewBrowserContext())
+	return s.newTab(chromium.ctx, chromedp.WithNewBrowserContext())
 }
 
-// another opens a second tab in the same browser.
+// another opens a second tab, which shares b's cookies.
 func (b *tab) another() *tab {
 	b.t.Helper()
 	return b.newTab(b.ctx)
@@ -128,22 +131,22 @@ func (s *site) newTab(parent context.Context, options ...chromedp.ContextOption)
 	return b
 }
 
-// stoppedClock stops the clock of a page: a countdown stands until a test lets
-// time pass.
+// stoppedClock stops the clock of a page, so that a countdown stands still until
+// the test lets time pass.
 const stoppedClock = `{
 	let now = Date.now();
 	Date.now = () => now;
 	window.pass = (milliseconds) => { now += milliseconds; };
 }`
 
-// pass lets time pass, on the server and for the page that is shown.
+// pass advances the clocks of the server and of the page that is shown.
 func (b *tab) pass(d time.Duration) {
 	b.t.Helper()
 	b.clock.Advance(d)
 	evaluate[chromedp.Void](b, fmt.Sprintf("pass(%d)", d.Milliseconds()))
 }
 
-// size is the window's, in CSS pixels.
+// size resizes the window, in CSS pixels.
 func (b *tab) size(width, height int64, phone bool) {
 	b.t.Helper()
 	command(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
@@ -151,7 +154,7 @@ func (b *tab) size(width, height int64, phone bool) {
 	})
 }
 
-// perform is one step.
+// perform performs one step, and fails the test if it fails.
 func perform[T any](b *tab, what string, action chromedp.Action[T]) T {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
@@ -174,7 +177,7 @@ func evaluate[T any](b *tab, expression string) T {
 	return perform(b, expression, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
 
-// describe is for a test that fails.
+// describe returns the path and text of the page, for a test that fails.
 func (b *tab) describe() string {
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
@@ -196,7 +199,6 @@ func (b *tab) leads(what string, step chromedp.Action[chromedp.Void]) *tab {
 		return response.Status, nil
 	})
 	b.status = response
-	b.wantsNames()
 	return b
 }
 
@@ -206,33 +208,33 @@ func (b *tab) open(path string) *tab {
 	return b.leads("opening "+path, chromedp.Navigate(b.url+path))
 }
 
-// click clicks on what leads to another page.
+// click clicks an element that leads to another page.
 func (b *tab) click(selector string) *tab {
 	b.t.Helper()
 	return b.leads("clicking on "+selector, chromedp.Click(chromedp.CSS(selector)))
 }
 
-// press clicks on what leads nowhere.
+// press clicks an element that does not.
 func (b *tab) press(selector string) {
 	b.t.Helper()
 	perform(b, "pressing "+selector, chromedp.Click(chromedp.CSS(selector)))
 }
 
-// fill puts a text into a field, in place of what is there.
+// fill replaces the text in a field.
 func (b *tab) fill(selector, text string) {
 	b.t.Helper()
 	evaluate[bool](b, fmt.Sprintf("document.querySelector(%q).select(), true", selector))
 	command(b, input.InsertText, input.InsertTextParams{Text: text})
 }
 
-// answer types a code and sends it.
+// answer types a code and submits it.
 func (b *tab) answer(code string) *tab {
 	b.t.Helper()
 	b.fill("#code", code)
 	return b.click("#submit")
 }
 
-// signUp makes an account by its page.
+// signUp creates an account on its page.
 func (b *tab) signUp(email string) *tab {
 	b.t.Helper()
 	b.open("/signup").wants("signup")
@@ -241,7 +243,7 @@ func (b *tab) signUp(email string) *tab {
 	return b.click("#submit")
 }
 
-// signIn types the password.
+// signIn signs in with the password.
 func (b *tab) signIn(email string) *tab {
 	b.t.Helper()
 	b.open("/login").wants("login")
@@ -255,19 +257,7 @@ func (b *tab) signOut() *tab {
 	return b.click("#logout").wants("login")
 }
 
-// reads is the newest code for a number on the demo phone, in another tab.
-func (b *tab) reads(number string) string {
-	b.t.Helper()
-	demo := b.another().open("/phone").wants("phone")
-	body := demo.text(fmt.Sprintf(`#messages li[data-to="%s"] .body`, number))
-	code := regexp.MustCompile(`\b\d{6}\b`).FindString(body)
-	if code == "" {
-		b.t.Fatalf("no code in %q", body)
-	}
-	return code
-}
-
-// scanned is the app that has read the QR code on the page's screenshot.
+// scanned returns an app that has read the QR code from a screenshot of the page.
 func (b *tab) scanned() app {
 	b.t.Helper()
 	evaluate[chromedp.Void](b, `document.getElementById("qr").scrollIntoView({block: "center"})`)
@@ -284,20 +274,18 @@ func (b *tab) scanned() app {
 	return b.scan(strings.TrimSpace(string(read)))
 }
 
-// screenshot is what the window shows, as PNG.
+// screenshot returns what the window shows, as a PNG.
 func (b *tab) screenshot() []byte {
 	b.t.Helper()
 	return command(b, cdppage.CaptureScreenshot, cdppage.CaptureScreenshotParams{}).Data
 }
 
-// name is which page is shown.
+// name returns the name of the page that is shown.
 func (b *tab) name() string {
 	return evaluate[string](b, `document.querySelector("main")?.dataset.page ?? ""`)
 }
 
-func (b *tab) path() string { return evaluate[string](b, `location.pathname`) }
-
-// wants checks which page is shown.
+// wants fails the test unless that page is shown.
 func (b *tab) wants(name string) *tab {
 	b.t.Helper()
 	if got := b.name(); got != name {
@@ -315,8 +303,8 @@ func (b *tab) wantsNotice(text string) *tab {
 	return b
 }
 
-// wantsError checks which error is told, and that it is told so that everybody
-// learns of it: in an area that screen readers announce.
+// wantsError checks which error is shown, and that it is in an area that screen
+// readers announce.
 func (b *tab) wantsError(status int64, code string) *tab {
 	b.t.Helper()
 	got := evaluate[string](b, `document.querySelector("[aria-live=assertive] #error[role=alert]")?.dataset.code ?? ""`)
@@ -329,12 +317,17 @@ func (b *tab) wantsError(status int64, code string) *tab {
 	return b
 }
 
-// wantsFocus checks which element has the keyboard.
+// wantsFocus checks which element has the focus, once the browser has rendered
+// the page: it is then that autofocus takes effect.
 func (b *tab) wantsFocus(id string) *tab {
 	b.t.Helper()
-	if got := evaluate[string](b, `document.activeElement.id`); got != id {
-		b.t.Errorf("the focus is on %q, want %q", got, id)
+	var got string
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if got = evaluate[string](b, `document.activeElement.id`); got == id {
+			return b
+		}
 	}
+	b.t.Errorf("the focus is on %q, want %q", got, id)
 	return b
 }
 
@@ -342,17 +335,36 @@ func (b *tab) has(selector string) bool {
 	return evaluate[bool](b, fmt.Sprintf("document.querySelector(%q) !== null", selector))
 }
 
-// text is that of an element as it is seen; "" without such an element.
+// text returns the visible text of an element, or "" if there is none.
 func (b *tab) text(selector string) string {
 	return evaluate[string](b, fmt.Sprintf(`(document.querySelector(%q)?.innerText ?? "").trim()`, selector))
 }
 
-// texts are those of all such elements.
+// texts returns the visible texts of all elements that match.
 func (b *tab) texts(selector string) []string {
 	return evaluate[[]string](b, fmt.Sprintf(`[...document.querySelectorAll(%q)].map((e) => e.innerText.trim())`, selector))
 }
 
-// until waits for a condition in the page.
+// link returns where a link leads.
+func (b *tab) link(selector string) string {
+	return evaluate[string](b, fmt.Sprintf("document.querySelector(%q).href", selector))
+}
+
+// scripts switches JavaScript on or off.
+func (b *tab) scripts(on bool) {
+	b.t.Helper()
+	command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
+}
+
+// wantsWidth checks that the page is no wider than that, in CSS pixels.
+func (b *tab) wantsWidth(most int64) {
+	b.t.Helper()
+	if got := evaluate[int64](b, "document.documentElement.scrollWidth"); got > most {
+		b.t.Errorf("%s is %d pixels wide, want at most %d", b.name(), got, most)
+	}
+}
+
+// until waits until a condition holds in the page.
 func (b *tab) until(condition string) {
 	b.t.Helper()
 	evaluate[bool](b, fmt.Sprintf(`new Promise((done) => {
@@ -361,7 +373,7 @@ func (b *tab) until(condition string) {
 	})`, condition))
 }
 
-// listen keeps what is said on the console: errors and warnings, exceptions,
+// listen records what the console says: errors and warnings, exceptions,
 // violations of the content security policy.
 func (b *tab) listen(event any) {
 	var said string
@@ -378,7 +390,7 @@ func (b *tab) listen(event any) {
 			return
 		}
 		if strings.HasPrefix(event.Entry.Text, "The Cross-Origin-Opener-Policy header has been ignored") {
-			return // as it is over plain HTTP
+			return // as over plain HTTP
 		}
 		said = fmt.Sprintf("%s %s: %s %s", event.Entry.Source, event.Entry.Level, event.Entry.Text, event.Entry.URL)
 	default:
@@ -391,7 +403,8 @@ func (b *tab) listen(event any) {
 
 var failedRequest = regexp.MustCompile(`^network error: .* the server responded with a status of (\d+)`)
 
-// unexpected is what was said, apart from the refusals that the test wanted.
+// unexpected returns what the console said, apart from the refusals that the test
+// expected.
 func (b *tab) unexpected() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -411,10 +424,10 @@ func (b *tab) wantsSilence() {
 	}
 }
 
-// namedRoles are the roles of what a user operates or needs to be told about.
+// namedRoles are the roles of elements that need a name.
 var namedRoles = []string{"textbox", "searchbox", "checkbox", "radio", "combobox", "spinbutton", "switch", "button", "link", "image", "navigation", "region"}
 
-// nameless are the elements without a name in the tree that screen readers read.
+// nameless returns the roles of elements that have no name for screen readers.
 func (b *tab) nameless() (found []string) {
 	b.t.Helper()
 	tree := command(b, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
@@ -444,12 +457,4 @@ func textOf(value *accessibility.Value) string {
 		return string(value.Value)
 	}
 	return strings.TrimSpace(text)
-}
-
-// wantsNames checks the page that is shown, as every page that a test comes by.
-func (b *tab) wantsNames() {
-	b.t.Helper()
-	if found := b.nameless(); found != nil {
-		b.t.Errorf("without a name: %v, on %s", found, b.describe())
-	}
 }

@@ -16,26 +16,26 @@ const (
 	smsPath  = "/enroll/sms"
 )
 
-// A setup is a factor that waits for its first code, as the session remembers
-// it: so that a page with a wrong code still shows the QR code.
+// A setup is a factor that awaits its first code. The session keeps it, so that
+// the page still shows the QR code after a wrong code.
 type setup struct {
 	TOTP  *mfa.TOTPEnrollment
-	Phone string // as typed, to send again
+	Phone string // as typed, to send another code
 	Sent  *mfa.SMSDelivery
-	Typed string // a number that was refused, to mend
+	Typed string // a number that was refused, to correct
 }
 
-// enrollPage lets the user choose what to enroll.
+// enrollPage offers the methods to choose from.
 func (s *server) enrollPage(w http.ResponseWriter, r *http.Request, v *visit) {
 	s.show(w, r, v, "enroll", http.StatusOK, nil)
 }
 
-// totpView is what the page shows of an authenticator app's setup; without one
-// it offers to start.
+// A totpView is what the page shows of an authenticator app's setup. If none is
+// started, the page offers to.
 type totpView struct {
 	Started bool
-	QRCode  template.URL // a data: URL that the engine made
-	URI     template.URL // an otpauth: URL that the engine made
+	QRCode  template.URL // a data: URL from the engine
+	URI     template.URL // an otpauth: URL from the engine
 	Key     string       // in groups of four
 }
 
@@ -65,13 +65,13 @@ func (s *server) totpPage(w http.ResponseWriter, r *http.Request, v *visit) {
 	s.show(w, r, v, "totp", http.StatusOK, newTOTPView(v, s.now()))
 }
 
-// allowPictureInPage is for the QR code, which is in the page itself so that no
-// URL has it.
+// allowPictureInPage lets the page embed the QR code as a data: URL, so that the
+// picture needs no URL of its own.
 func allowPictureInPage(w http.ResponseWriter) {
 	w.Header().Set("Content-Security-Policy", strings.Replace(policy, "img-src 'self'", "img-src 'self' data:", 1))
 }
 
-// beginTOTP shows a new key.
+// beginTOTP starts the setup of an app with a new key.
 func (s *server) beginTOTP(w http.ResponseWriter, r *http.Request, v *visit) {
 	enrollment, err := s.engine.EnrollTOTP(r.Context(), v.UserID, v.User.Email, mfa.WithProof(v.Proof))
 	if err != nil {
@@ -83,7 +83,8 @@ func (s *server) beginTOTP(w http.ResponseWriter, r *http.Request, v *visit) {
 	http.Redirect(w, r, totpPath, http.StatusSeeOther)
 }
 
-// setupRefused asks for a fresh proof where that is what is missing.
+// setupRefused asks for a fresh proof if err is the lack of one, and shows err
+// otherwise.
 func (s *server) setupRefused(w http.ResponseWriter, r *http.Request, v *visit, path string, err error) {
 	var challenge *mfa.ChallengeError
 	if errors.As(err, &challenge) && v.State == signedIn {
@@ -103,7 +104,7 @@ func (s *server) verifyTOTP(w http.ResponseWriter, r *http.Request, v *visit) {
 	s.enrolled(w, r, v, login)
 }
 
-// forgetDeadSetup drops what no code can confirm any more.
+// forgetDeadSetup drops a setup that no code can confirm any more.
 func (v *visit) forgetDeadSetup(err error) {
 	var wrong mfa.CodeError
 	if errors.Is(err, mfa.ErrNoPendingEnrollment) || errors.As(err, &wrong) && wrong.TriesLeft == 0 {
@@ -111,7 +112,7 @@ func (v *visit) forgetDeadSetup(err error) {
 	}
 }
 
-// smsView is what the page shows of a phone's setup.
+// An smsView is what the page shows of a phone's setup.
 type smsView struct {
 	Sent   bool
 	Masked string
@@ -134,7 +135,7 @@ func newSMSView(v *visit, now time.Time) smsView {
 	}
 }
 
-// expired tells whether there was a code that is not good any more.
+// expired reports whether a code was sent and has expired.
 func (u *setup) expired(now time.Time) bool { return u.Sent != nil && !now.Before(u.Sent.ExpiresAt) }
 
 func (s *server) smsPage(w http.ResponseWriter, r *http.Request, v *visit) {
@@ -148,7 +149,7 @@ func (s *server) smsPage(w http.ResponseWriter, r *http.Request, v *visit) {
 	s.show(w, r, v, "sms", http.StatusOK, view)
 }
 
-// beginSMS sends a code to a new number, or sends another one.
+// beginSMS sends a code, or another one, to a new number.
 func (s *server) beginSMS(w http.ResponseWriter, r *http.Request, v *visit) {
 	phone := r.PostFormValue("phone")
 	sent, err := s.engine.EnrollSMS(r.Context(), v.UserID, phone, mfa.WithProof(v.Proof))
@@ -182,10 +183,9 @@ func (s *server) verifySMS(w http.ResponseWriter, r *http.Request, v *visit) {
 	s.enrolled(w, r, v, login)
 }
 
-// enrolled goes on once a factor is confirmed. All other sessions of the user
-// end: one of them may have begun when there was no factor yet. Who has no
-// backup codes gets them on the next page: that is, once this browser has its
-// new session, in which they are shown.
+// enrolled ends the user's other sessions once a factor is confirmed, since one of
+// them may have begun without any. A user without backup codes gets them on the
+// next page, when the browser has the new session in which they are shown.
 func (s *server) enrolled(w http.ResponseWriter, r *http.Request, v *visit, login *mfa.Login) {
 	var err error
 	if v.Generation, err = s.users.endOthers(r.Context(), login.UserID, v.Generation); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/protekt/mfa"
 )
 
-// A refusal is an error of the application's own, made for the user.
+// A refusal is one of the application's own errors, written for the user.
 type refusal struct {
 	code    string
 	status  int
@@ -24,24 +24,24 @@ var (
 	errUnsigned    = &refusal{"unauthorized", http.StatusUnauthorized, "Sign in first."}
 	errForbidden   = &refusal{"forbidden", http.StatusForbidden, "Only an administrator may do that."}
 	errOrigin      = &refusal{"cross_origin", http.StatusForbidden, "This request came from another site."}
-	errEmail       = &refusal{"invalid_email", http.StatusUnprocessableEntity, "That is not an e-mail address that can be used here."}
-	errEmailTaken  = &refusal{"email_taken", http.StatusConflict, "There is an account with this address already."}
-	errPassword    = &refusal{"invalid_password", http.StatusUnprocessableEntity, "A password has 8 to 256 characters."}
-	errResetLink   = &refusal{"invalid_link", http.StatusUnprocessableEntity, "This link is not valid any more. Ask for a new one."}
-	errLastAdmin   = &refusal{"last_admin", http.StatusConflict, "You are the only administrator: as long as there are other users, your account cannot be deleted."}
+	errEmail       = &refusal{"invalid_email", http.StatusUnprocessableEntity, "This e-mail address cannot be used here."}
+	errEmailTaken  = &refusal{"email_taken", http.StatusConflict, "An account with this address already exists."}
+	errPassword    = &refusal{"invalid_password", http.StatusUnprocessableEntity, "A password must have 8 to 256 characters."}
+	errResetLink   = &refusal{"invalid_link", http.StatusUnprocessableEntity, "This link is no longer valid. Please ask for a new one."}
+	errLastAdmin   = &refusal{"last_admin", http.StatusConflict, "You are the only administrator. Your account cannot be deleted while there are other users."}
 	errCurrent     = &refusal{"wrong_password", http.StatusUnauthorized, "That is not your current password."}
 	errCodeExpired = &refusal{"code_expired", http.StatusConflict, "That code has expired. We can send another one."}
 	errNoUser      = &refusal{"not_found", http.StatusNotFound, "There is no such user."}
 	errNoPage      = &refusal{"not_found", http.StatusNotFound, "There is no such page."}
-	errNoCall      = &refusal{"not_found", http.StatusNotFound, "There is no such call."}
-	errMethod      = &refusal{"method_not_allowed", http.StatusMethodNotAllowed, "This cannot be asked for in that way."}
-	errJSON        = &refusal{"invalid_request", http.StatusBadRequest, "The body is not one JSON object as expected."}
-	errForm        = &refusal{"invalid_request", http.StatusBadRequest, "That form cannot be read."}
+	errNoCall      = &refusal{"not_found", http.StatusNotFound, "There is no such endpoint."}
+	errMethod      = &refusal{"method_not_allowed", http.StatusMethodNotAllowed, "This method is not allowed here."}
+	errJSON        = &refusal{"invalid_request", http.StatusBadRequest, "The body must be a single JSON object of the expected form."}
+	errForm        = &refusal{"invalid_request", http.StatusBadRequest, "The form could not be read."}
 	errNotJSON     = &refusal{"unsupported_media_type", http.StatusUnsupportedMediaType, "Send the body as application/json."}
 	errTooLarge    = &refusal{"too_large", http.StatusRequestEntityTooLarge, "The request is too large."}
 )
 
-// A problem is an error as it is told, on a page or in JSON.
+// A problem is an error as a page or the API shows it.
 type problem struct {
 	Status     int    `json:"-"`
 	Code       string `json:"code"`
@@ -49,15 +49,15 @@ type problem struct {
 	TriesLeft  *int   `json:"tries_left,omitempty"`
 	RetryAfter int    `json:"retry_after,omitempty"` // seconds
 
-	// Where a fresh proof is needed first: answer with this token.
+	// If a fresh proof is needed first, the challenge to answer.
 	Token   string       `json:"mfa_token,omitempty"`
 	Methods []mfa.Method `json:"available_methods,omitempty"`
 
-	Form  string `json:"-"` // the path of the form that was refused
-	Again string `json:"-"` // what to do after the wait, if not to try again
+	Form  string `json:"-"` // path of the form that was refused
+	Again string `json:"-"` // what to do after the wait; "" means to try again
 }
 
-// fields are those whose content an error is about, by its code.
+// fields maps an error's code to the field that it is about.
 var fields = map[string]string{
 	"invalid_credentials": "password",
 	"invalid_password":    "password",
@@ -68,7 +68,7 @@ var fields = map[string]string{
 	"invalid_phone":       "phone",
 }
 
-// Tries are those left, for a page; 0 where that is not known.
+// Tries returns the number of tries left, or 0 if it is unknown.
 func (p problem) Tries() int {
 	if p.TriesLeft == nil {
 		return 0
@@ -76,7 +76,7 @@ func (p problem) Tries() int {
 	return *p.TriesLeft
 }
 
-// answers are the statuses and texts for the codes of mfa.ErrorCode.
+// answers maps the codes of mfa.ErrorCode to statuses and texts.
 var answers = map[string]struct {
 	status  int
 	message string
@@ -85,22 +85,22 @@ var answers = map[string]struct {
 	"mfa_enrollment_required": {http.StatusForbidden, "Set up a second factor first."},
 	"mfa_enforced":            {http.StatusForbidden, "This project requires multi-factor authentication, so a factor cannot be removed. You can replace it."},
 	"invalid_code":            {http.StatusUnauthorized, "That code is not right. Please try again."},
-	"invalid_token":           {http.StatusUnauthorized, "That took too long, or was answered already. Please begin again."},
+	"invalid_token":           {http.StatusUnauthorized, "That took too long, or was already answered. Please start again."},
 	"not_enrolled":            {http.StatusNotFound, "There is no such factor on this account."},
-	"no_pending_enrollment":   {http.StatusConflict, "Nothing is waiting for a code any more. Please start the setup again."},
+	"no_pending_enrollment":   {http.StatusConflict, "No setup is waiting for a code any more. Please start again."},
 	"method_unavailable":      {http.StatusUnprocessableEntity, "This method cannot be used here."},
 	"invalid_phone":           {http.StatusUnprocessableEntity, "That is not a phone number. Write it with the country code, like +234 801 234 5678."},
-	"invalid_user":            {http.StatusBadRequest, "That is not a user."},
-	"invalid_request":         {http.StatusBadRequest, "That request cannot be understood."},
+	"invalid_user":            {http.StatusBadRequest, "That is not a valid user."},
+	"invalid_request":         {http.StatusBadRequest, "The request could not be understood."},
 	"delivery_failed":         {http.StatusBadGateway, "The message could not be sent. Please try again, or use another method."},
-	"factor_disabled":         {http.StatusForbidden, "Too many wrong codes have disabled this factor. Use another one, or ask your administrator to unlock it."},
+	"factor_disabled":         {http.StatusForbidden, "This factor was disabled after too many wrong codes. Use another one, or ask your administrator to unlock it."},
 	"too_many_attempts":       {http.StatusTooManyRequests, "Too many attempts."},
 	"conflict":                {http.StatusConflict, "Somebody else changed this at the same time. Please try again."},
-	"internal":                {http.StatusServiceUnavailable, "Something is wrong on our side. Please try again."},
+	"internal":                {http.StatusServiceUnavailable, "Something went wrong on our side. Please try again."},
 }
 
-// explain says what an error is for the user. What is not known is told as a
-// fault of ours, without details: those are for the log.
+// explain returns what the user gets to know of err. An unknown error becomes a
+// fault on our side, without details, which are for the log.
 func explain(err error) problem {
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		err = errTooLarge
@@ -126,7 +126,7 @@ func explain(err error) problem {
 	return p
 }
 
-// report logs a fault of ours and sets what the headers tell of an error.
+// report explains err, logs it if the fault is ours, and sets Retry-After.
 func (s *server) report(w http.ResponseWriter, r *http.Request, err error) problem {
 	p := explain(err)
 	p.Form = r.URL.Path
@@ -139,8 +139,8 @@ func (s *server) report(w http.ResponseWriter, r *http.Request, err error) probl
 	return p
 }
 
-// refuse goes back to the page of a form, which tells what went wrong. A reload
-// there sends nothing again.
+// refuse redirects to the page of a form, which then shows what went wrong. A
+// reload there sends nothing again.
 func (s *server) refuse(w http.ResponseWriter, r *http.Request, v *visit, path string, err error) {
 	p := s.report(w, r, err)
 	v.Problem = &p
@@ -148,19 +148,19 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, v *visit, path s
 	http.Redirect(w, r, path, http.StatusSeeOther)
 }
 
-// showError shows a page again with what went wrong on it: to strangers, of whom
-// there is no session to remember it.
+// showError renders a page with what went wrong on it, for strangers, who have no
+// session to keep it in.
 func (s *server) showError(w http.ResponseWriter, r *http.Request, v *visit, page string, err error, data any) {
 	p := s.report(w, r, err)
 	s.render(w, r, v, page, p.Status, &p, data)
 }
 
-// fail is for what has no page of its own.
+// fail renders the error page, for errors that belong to no other.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, v *visit, err error) {
 	s.showError(w, r, v, "error", err, nil)
 }
 
-// writeError is an error as JSON.
+// writeError writes err as JSON.
 func (s *server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	p := s.report(w, r, err)
 	if p.Status == http.StatusUnauthorized {
@@ -181,7 +181,7 @@ func (s *server) writeJSON(w http.ResponseWriter, r *http.Request, status int, b
 	w.Write(data)
 }
 
-// crossOrigin answers requests that another site made the browser send.
+// crossOrigin answers requests that another site caused the browser to send.
 func (s *server) crossOrigin(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, "/auth/") || strings.HasPrefix(r.URL.Path, "/mfa/") {
 		s.writeError(w, r, errOrigin)

@@ -18,8 +18,8 @@ const (
 	refreshTTL = 30 * 24 * time.Hour // from the login, however often it is refreshed
 )
 
-// grants are the sessions of API clients. Their tokens are random and opaque;
-// the database has hashes of them.
+// grants are the sessions of API clients. Their tokens are random and opaque, and
+// the database holds hashes of them only.
 type grants struct {
 	db     *sql.DB
 	now    func() time.Time
@@ -31,15 +31,15 @@ type grants struct {
 type grant struct {
 	ID         string
 	UserID     string
-	Generation int64 // of the user, as with a session
+	Generation int64 // the user's, as in a session
 	Proof      string
-	Begun      mfa.Method // what this client began to set up last
+	Begun      mfa.Method // what this client last began to set up
 
 	accessHash    []byte
 	accessExpires int64
 }
 
-// tokens are what the client gets.
+// tokens are what a client receives.
 type tokens struct {
 	Access    string `json:"access_token"`
 	Refresh   string `json:"refresh_token"`
@@ -50,11 +50,12 @@ type tokens struct {
 
 const grantProof = "grant proof"
 
-// pendingTTL is as long as any token of a login that is not complete lives.
+// pendingTTL is at least as long as the engine's challenge and enrollment tokens
+// are valid.
 const pendingTTL = 15 * time.Minute
 
-// pend remembers the user's generation under the token of a login that is not
-// complete, as a browser's session does: what ends sessions ends it too.
+// pend stores the user's generation under the token of an incomplete login, so
+// that what ends sessions ends that login too.
 func (t *grants) pend(ctx context.Context, token string, generation int64) error {
 	if _, err := t.db.ExecContext(ctx, "DELETE FROM pending WHERE expires <= ?", t.now().Unix()); err != nil {
 		return err
@@ -64,7 +65,7 @@ func (t *grants) pend(ctx context.Context, token string, generation int64) error
 	return err
 }
 
-// pended gives what is remembered under that token, as a grant without an ID, or
+// pended returns what pend stored under that token, as a grant without an ID, or
 // mfa.ErrInvalidToken.
 func (t *grants) pended(ctx context.Context, token string) (g grant, err error) {
 	err = t.db.QueryRowContext(ctx, "SELECT generation, begun FROM pending WHERE hash = ?", hashToken(token)).
@@ -75,7 +76,7 @@ func (t *grants) pended(ctx context.Context, token string) (g grant, err error) 
 	return g, err
 }
 
-// begin makes a grant for a user who is in.
+// begin creates a grant for a user whose login is complete.
 func (t *grants) begin(ctx context.Context, userID string, generation int64, proof string) (tokens, error) {
 	if _, err := t.db.ExecContext(ctx, "DELETE FROM grants WHERE refresh_expires <= ?", t.now().Unix()); err != nil {
 		return tokens{}, err
@@ -89,8 +90,8 @@ func (t *grants) begin(ctx context.Context, userID string, generation int64, pro
 	return fresh, err
 }
 
-// newTokens begin with what they are and the grant's ID, so that one that was
-// replaced still tells which grant it was of.
+// newTokens returns random tokens that begin with their kind and the grant's ID,
+// so that even a replaced token identifies its grant.
 func newTokens(id string) tokens {
 	return tokens{
 		Access:    "at_" + id + "." + rand.Text(),
@@ -105,7 +106,7 @@ func hashToken(token string) []byte {
 	return hash[:]
 }
 
-// open gives the grant of an access token, or errUnsigned.
+// open returns the grant of a valid access token, or errUnsigned.
 func (t *grants) open(ctx context.Context, access string) (grant, error) {
 	g, err := t.load(ctx, access, "at_")
 	if err != nil {
@@ -117,7 +118,7 @@ func (t *grants) open(ctx context.Context, access string) (grant, error) {
 	return g, nil
 }
 
-// load finds the grant that a token names. It does not look at its secret.
+// load returns the grant that a token names, without checking the token's secret.
 func (t *grants) load(ctx context.Context, token, kind string) (g grant, err error) {
 	rest, ok := strings.CutPrefix(token, kind)
 	id, _, found := strings.Cut(rest, ".")
@@ -140,8 +141,8 @@ func (t *grants) load(ctx context.Context, token, kind string) (g grant, err err
 	return g, nil
 }
 
-// refresh replaces both tokens. A refresh token that was replaced already is in
-// two hands: that ends the grant, for both.
+// refresh replaces both tokens of a grant. If the refresh token has already been
+// replaced, two parties hold it, and refresh ends the grant for both.
 func (t *grants) refresh(ctx context.Context, refresh string) (tokens, grant, error) {
 	g, err := t.load(ctx, refresh, "rt_")
 	if err != nil {
@@ -161,14 +162,14 @@ func (t *grants) refresh(ctx context.Context, refresh string) (tokens, grant, er
 	return fresh, g, nil
 }
 
-// end is a log-out.
+// end logs the client out.
 func (t *grants) end(ctx context.Context, id string) error {
 	_, err := t.db.ExecContext(ctx, "DELETE FROM grants WHERE id = ?", id)
 	return err
 }
 
-// began remembers what a client began to set up last: one that has no grant yet
-// is known by its token.
+// began stores what a client last began to set up. One without a grant is known
+// by its token.
 func (t *grants) began(ctx context.Context, g grant, token string, method mfa.Method) error {
 	if g.ID == "" {
 		_, err := t.db.ExecContext(ctx, "UPDATE pending SET begun = ? WHERE hash = ?", method, hashToken(token))
@@ -178,7 +179,7 @@ func (t *grants) began(ctx context.Context, g grant, token string, method mfa.Me
 	return err
 }
 
-// keep remembers a grant's generation and proof.
+// keep stores a grant's generation and proof.
 func (t *grants) keep(ctx context.Context, g grant) error {
 	_, err := t.db.ExecContext(ctx, "UPDATE grants SET generation = ?, proof = ? WHERE id = ?",
 		g.Generation, t.sealer.seal(grantProof+g.ID, []byte(g.Proof)), g.ID)

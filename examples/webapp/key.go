@@ -12,28 +12,29 @@ import (
 
 const keySize = 32
 
-// loadKey gives the key that seals factors and sessions, and says where it is
+// loadKey returns the key that seals factors and sessions, and where it came
 // from: MFA_KEY in the environment, or a file beside the database, which is
-// made on the first start. A new one beside an old database would open nothing.
+// created on the first start. It creates none beside an existing database, which
+// a new key could not open.
 //
-// The file is a demonstration's way. Whoever has it and the database can read
-// every authenticator secret: keep a real key with your other secrets.
+// The file serves the demonstration. Whoever has it and the database can read
+// every authenticator secret, so keep a real key with your other secrets.
 func loadKey(database string) (key []byte, from string, err error) {
 	if text := os.Getenv("MFA_KEY"); text != "" {
 		key, err = decodeKey(text)
 		return key, "MFA_KEY", err
 	}
 	if database == memory {
-		return newKey(), "made for this run", nil
+		return newKey(), "generated for this run", nil
 	}
 	path := database + ".key"
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Stat(database); !errors.Is(err, fs.ErrNotExist) {
-			return nil, "", fmt.Errorf("%s was sealed with a key, and %s is not there: put that file back, give the key as MFA_KEY, or delete the database to start anew", database, path)
+			return nil, "", fmt.Errorf("%s is sealed with a key, but %s is missing: restore that file, set MFA_KEY, or delete the database to start afresh", database, path)
 		}
 		key = newKey()
-		return key, path + " (made now; for a demonstration only)", writeKey(path, key)
+		return key, path + " (generated now; for a demonstration only)", writeKey(path, key)
 	}
 	if err != nil {
 		return nil, "", err
@@ -58,7 +59,7 @@ func decodeKey(text string) ([]byte, error) {
 	return key, nil
 }
 
-// writeKey never writes over a key that is there.
+// writeKey creates the file. It never overwrites an existing key.
 func writeKey(path string, key []byte) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

@@ -12,19 +12,19 @@ import (
 	"github.com/protekt/mfa"
 )
 
-// Guessing passwords is the host's to stop: the engine knows nothing of them.
-// So many attempts there may be in a window.
+// The engine knows nothing of passwords, so the host must limit guesses at them.
+// These are the attempts allowed in one window.
 const (
 	limitWindow   = 15 * time.Minute
-	limitAccount  = 20  // wrong passwords for one account, and on each device that it trusts
+	limitAccount  = 20  // wrong passwords for one account, and from each device that it trusts
 	limitAddress  = 100 // wrong passwords, or new accounts, from one address
-	limitForgot   = 20  // links that one address asks for
+	limitForgot   = 20  // reset links requested from one address
 	limitMessages = 5   // mails to one account
 	maxCounters   = 20_000
 )
 
-// limits count in this process alone. An application of several processes
-// counts where all of them see it, or at its edge.
+// limits count within this process. An application that runs several processes
+// should count where all of them see it, or at its edge.
 type limits struct{ account, device, address, signUp, forgot, mail *limit }
 
 func newLimits(now func() time.Time) limits {
@@ -38,14 +38,14 @@ func newLimits(now func() time.Time) limits {
 	}
 }
 
-// A limit counts attempts of one kind, so that a flood of these leaves the
-// counters of the others alone.
+// A limit counts attempts of one kind. Each kind has its own, so that a flood of
+// one leaves the counters of the others alone.
 type limit struct {
 	now      func() time.Time
 	attempts int
 
 	mu       sync.Mutex
-	counters map[[sha256.Size]byte]counter // by the key's hash: keys may be long
+	counters map[[sha256.Size]byte]counter // by hash of the key, which may be long
 }
 
 type counter struct {
@@ -57,7 +57,8 @@ func newLimit(now func() time.Time, attempts int) *limit {
 	return &limit{now: now, attempts: attempts, counters: make(map[[sha256.Size]byte]counter)}
 }
 
-// take counts one attempt, before it is made, or says when to try again.
+// take counts an attempt that is about to be made. It returns an
+// *mfa.ThrottledError if there have been too many.
 func (l *limit) take(key string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -77,7 +78,7 @@ func (l *limit) take(key string) error {
 	return nil
 }
 
-// giveBack uncounts an attempt that was right.
+// giveBack uncounts an attempt that turned out to be right.
 func (l *limit) giveBack(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -88,9 +89,9 @@ func (l *limit) giveBack(key string) {
 	}
 }
 
-// makeRoom keeps the memory bounded: what is over goes, and who has tried least.
-// Who has no attempt left is not forgotten: where nobody else is there, new ones
-// are refused.
+// makeRoom reports whether there is room for another counter. Once the limit is
+// full, it drops the counters whose window has ended and those with the fewest
+// attempts, but never one that has no attempts left.
 func (l *limit) makeRoom(now time.Time) bool {
 	if len(l.counters) < maxCounters {
 		return true
@@ -107,9 +108,9 @@ func (l *limit) makeRoom(now time.Time) bool {
 	return len(l.counters) < maxCounters
 }
 
-// address is whom a request is counted for: an IPv4 address, or a network of
-// IPv6 as one customer gets it. Behind a proxy of yours take it from the header
-// that the proxy sets, and from no other.
+// address returns what a request is counted under: the client's IPv4 address, or
+// its /64 of IPv6, which one customer has. Behind a proxy, take the address from
+// the header that your proxy sets, and from no other.
 func address(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

@@ -1,21 +1,19 @@
 package main
 
 import (
-	"context"
-	"database/sql"
 	"errors"
 	"net/http"
 
 	"github.com/protekt/mfa"
 )
 
-// signIn is the one door. Every way in comes through it, from the pages and
-// from the API: nothing else asks the engine what follows a right password.
+// signIn checks the password and asks the engine what must follow. Every way in,
+// from the pages and from the API, goes through it.
 //
-// A nil error means that the user is in; a *mfa.ChallengeError that a code must
-// follow, an *mfa.EnrollmentError that a factor must be enrolled first. The
-// user is given with those two as well, as read before the engine was asked: a
-// factor that is confirmed meanwhile ends a session of that generation.
+// A nil error means that the user is in, an *mfa.ChallengeError that a code must
+// follow, an *mfa.EnrollmentError that a factor must be enrolled first. With these
+// two errors signIn returns the user as well. The user is read before the engine
+// is asked, so that a factor confirmed in between ends the resulting session.
 func (s *server) signIn(r *http.Request, email, password, device string) (user, error) {
 	u, err := s.rightPassword(r, email, password, device)
 	if err != nil {
@@ -24,9 +22,10 @@ func (s *server) signIn(r *http.Request, email, password, device string) (user, 
 	return u, s.engine.BeginLogin(r.Context(), u.ID, mfa.WithTrustedDevice(s.deviceToken(email, device)))
 }
 
-// rightPassword is the only function that checks a password. Each try is
-// counted before it is made. A device that the account has trusted counts
-// apart: strangers who guess do not lock the owner out.
+// rightPassword returns the user with that address and password. Nothing else
+// checks passwords. It counts every try before making it. A device that the account
+// trusts has a count of its own, so that strangers who guess do not lock the owner
+// out.
 func (s *server) rightPassword(r *http.Request, email, password, device string) (user, error) {
 	byAccount, key := s.limits.account, canonical(email)
 	if token := s.deviceToken(email, device); token != "" {
@@ -51,7 +50,7 @@ func (s *server) signUpPage(w http.ResponseWriter, r *http.Request, v *visit) {
 	s.show(w, r, v, "signup", http.StatusOK, form{})
 }
 
-// signUp makes an account and goes in by the door that all others take.
+// signUp creates an account, then signs in as everybody does.
 func (s *server) signUp(w http.ResponseWriter, r *http.Request, v *visit) {
 	email, password := r.PostFormValue("email"), r.PostFormValue("password")
 	err := s.limits.signUp.take(address(r))
@@ -69,7 +68,7 @@ func (s *server) loginPage(w http.ResponseWriter, r *http.Request, v *visit) {
 	_, err := r.Cookie(s.sessions.Cookie.Name)
 	switch {
 	case r.FormValue("mailed") != "":
-		v.Notice = "If there is an account with this address, a link is on its way to it."
+		v.Notice = "If there is an account with this address, we have sent it a link."
 	case err == nil && s.sessions.Token(r.Context()) == "":
 		v.Notice = sessionOver
 	}
@@ -80,10 +79,10 @@ func (s *server) logIn(w http.ResponseWriter, r *http.Request, v *visit) {
 	s.signInPage(w, r, v, "login", r.PostFormValue("email"), r.PostFormValue("password"))
 }
 
-// A form is what was typed and may be shown again.
+// A form holds what was typed and may be shown again.
 type form struct{ Email, Token string }
 
-// signInPage does what signIn says.
+// signInPage signs in, and redirects to what must follow.
 func (s *server) signInPage(w http.ResponseWriter, r *http.Request, v *visit, page, email, password string) {
 	u, err := s.signIn(r, email, password, s.device(r))
 	var challenge *mfa.ChallengeError
@@ -103,7 +102,7 @@ func (s *server) signInPage(w http.ResponseWriter, r *http.Request, v *visit, pa
 	s.stepTo(w, r, v, next, next.State.home())
 }
 
-// stepTo goes on to a page in another state.
+// stepTo stores the next session under a new ID, and redirects to path.
 func (s *server) stepTo(w http.ResponseWriter, r *http.Request, v *visit, next session, path string) {
 	if err := s.step(r.Context(), next); err != nil {
 		s.fail(w, r, v, err)
@@ -112,76 +111,11 @@ func (s *server) stepTo(w http.ResponseWriter, r *http.Request, v *visit, next s
 	http.Redirect(w, r, path, http.StatusSeeOther)
 }
 
-// logOut works in every state.
+// logOut ends the session, in any state.
 func (s *server) logOut(w http.ResponseWriter, r *http.Request, v *visit) {
 	if err := s.sessions.Destroy(r.Context()); err != nil {
 		s.fail(w, r, v, err)
 		return
 	}
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
-}
-
-func (s *server) forgotPage(w http.ResponseWriter, r *http.Request, v *visit) {
-	s.show(w, r, v, "forgot", http.StatusOK, form{})
-}
-
-// forgot mails a link, and says the same whether there is such an account.
-func (s *server) forgot(w http.ResponseWriter, r *http.Request, v *visit) {
-	email := r.PostFormValue("email")
-	err := s.limits.forgot.take(address(r))
-	if err == nil {
-		err = s.limits.mail.take(canonical(email))
-	}
-	if err == nil {
-		err = s.mailReset(r.Context(), email)
-	}
-	if err != nil {
-		s.showError(w, r, v, "forgot", err, form{Email: email})
-		return
-	}
-	http.Redirect(w, r, "/login?mailed=1", http.StatusSeeOther) // a notice would be a session for each stranger
-}
-
-// mailReset does the same work where there is no such account, so that the time
-// does not tell. Hand mail to a queue: waiting for a provider would.
-func (s *server) mailReset(ctx context.Context, email string) error {
-	u, err := s.users.byEmail(ctx, email)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return err
-	}
-	secret, err := s.users.beginReset(ctx, u) // nobody's too
-	if err != nil || u.ID == "" {
-		return err
-	}
-	s.phone.mailLink(u.Email, "Choose a new password within 15 minutes:", "/reset?token="+secret)
-	return nil
-}
-
-func (s *server) resetPage(w http.ResponseWriter, r *http.Request, v *visit) {
-	s.show(w, r, v, "reset", http.StatusOK, form{Token: r.FormValue("token")})
-}
-
-// reset sets a new password, and no more: it logs nobody in. The user signs in
-// with it, and is asked for a code as always. Whoever was signed in here is not
-// any more.
-func (s *server) reset(w http.ResponseWriter, r *http.Request, v *visit) {
-	secret := r.PostFormValue("token")
-	userID, err := s.users.resetUser(r.Context(), secret)
-	if err == nil {
-		err = s.newPassword(r.Context(), userID, r.PostFormValue("password"))
-	}
-	if err != nil {
-		s.showError(w, r, v, "reset", err, form{Token: secret})
-		return
-	}
-	s.stepTo(w, r, v, session{Notice: "Your password is changed. Please sign in with it."}, "/login")
-}
-
-// newPassword is the one way to set a password. Sessions, grants, challenges,
-// proofs and trusted devices of the old one end; factors stay.
-func (s *server) newPassword(ctx context.Context, userID, password string) error {
-	if err := s.users.setPassword(ctx, userID, password); err != nil {
-		return err
-	}
-	return s.engine.PasswordChanged(context.WithoutCancel(ctx), userID)
 }

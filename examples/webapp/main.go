@@ -16,12 +16,12 @@ import (
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8080", "where to listen")
-	path := flag.String("db", "./mfa-demo.db", "the SQLite database; :memory: to forget all at the end")
-	secure := flag.Bool("secure", false, "mark cookies as Secure, behind a proxy that speaks TLS")
+	addr := flag.String("addr", "127.0.0.1:8080", "the address to listen on")
+	path := flag.String("db", "./mfa-demo.db", "the SQLite database; :memory: keeps nothing after the end")
+	secure := flag.Bool("secure", false, "mark cookies as Secure; for use behind a proxy that terminates TLS")
 	flag.Parse()
 	if flag.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "webapp: there is no argument %q\n", flag.Arg(0))
+		fmt.Fprintf(os.Stderr, "webapp: unexpected argument %q\n", flag.Arg(0))
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -33,7 +33,7 @@ func main() {
 	}
 }
 
-// run serves until ctx is done.
+// run serves the application until ctx is done.
 func run(ctx context.Context, addr, path string, secure bool) error {
 	key, from, err := loadKey(path)
 	if err != nil {
@@ -56,7 +56,7 @@ func run(ctx context.Context, addr, path string, secure bool) error {
 	return serve(ctx, listener, app)
 }
 
-// serve answers until ctx is done, then finishes what was begun.
+// serve answers requests until ctx is done, then lets those under way finish.
 func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler:           handler,
@@ -84,17 +84,17 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	return nil
 }
 
-// directions say where to click.
+// directions returns what to print at the start.
 func directions(addr, path, key string) string {
 	if at, err := netip.ParseAddrPort(addr); err == nil && at.Addr().IsUnspecified() {
-		addr = fmt.Sprintf("localhost:%d", at.Port()) // one of the addresses that are listened on
+		addr = fmt.Sprintf("localhost:%d", at.Port()) // one of the addresses that it listens on
 	}
 	return fmt.Sprintf(`A web application with multi-factor authentication.
 
-  http://%[1]s/signup    make an account: the first one administers the project
+  http://%[1]s/signup    create an account; the first one administers the project
   http://%[1]s/security  add an authenticator app, a phone, backup codes
-  http://%[1]s/project   require MFA of everybody, reset and unlock users
-  http://%[1]s/phone     messages and mail arrive here (a demonstration's phone)
+  http://%[1]s/project   require MFA of everyone, reset and unlock users
+  http://%[1]s/phone     messages and mail arrive here (for the demonstration only)
 
 Database: %[2]s   Key: %[3]s
 Press Ctrl+C to stop.

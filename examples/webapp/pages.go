@@ -18,7 +18,7 @@ import (
 //go:embed templates
 var templates embed.FS
 
-// pages are the templates, each within the layout, by name.
+// pages maps names to templates, each within the layout.
 type pages map[string]*template.Template
 
 const layout = "templates/layout.html"
@@ -51,7 +51,7 @@ func parsePages() (pages, error) {
 	return parsed, nil
 }
 
-// A view is what a template is given.
+// A view is the data of a template.
 type view struct {
 	Page    string
 	Issuer  string
@@ -61,13 +61,14 @@ type view struct {
 	Data    any
 }
 
-// SignedIn tells whether to show the navigation.
+// SignedIn reports whether to show the navigation.
 func (v view) SignedIn() bool { return v.Visit.State == signedIn }
 
-// Known tells whether there is anything to sign out of.
+// Known reports whether there is anything to sign out of.
 func (v view) Known() bool { return v.Visit.State != anonymous }
 
-// Mark is how a field is described, and whether its content was refused.
+// Mark returns the attributes that name a field's descriptions and mark it if its
+// content was refused.
 func (v view) Mark(field string, hints ...string) template.HTMLAttr {
 	refused := ""
 	if v.Problem != nil && fields[v.Problem.Code] == field {
@@ -80,7 +81,7 @@ func (v view) Mark(field string, hints ...string) template.HTMLAttr {
 	return template.HTMLAttr(`aria-describedby="` + strings.Join(hints, " ") + `"` + refused)
 }
 
-// At is the view of one form of several: without the problem of another.
+// At returns the view for one of several forms, without the problem of another.
 func (v view) At(form string) view {
 	if v.Problem != nil && v.Problem.Form != form {
 		v.Problem = nil
@@ -88,7 +89,7 @@ func (v view) At(form string) view {
 	return v
 }
 
-// show shows a page, with what went wrong before it.
+// show renders a page, with the problem that the session kept for it.
 func (s *server) show(w http.ResponseWriter, r *http.Request, v *visit, page string, status int, data any) {
 	if v.Problem != nil {
 		status = v.Problem.Status
@@ -99,19 +100,19 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, v *visit, page str
 	s.render(w, r, v, page, status, v.Problem, data)
 }
 
-// render writes a page, and tells the session's notice and problem once.
+// render writes a page. It shows the session's notice and problem once.
 func (s *server) render(w http.ResponseWriter, r *http.Request, v *visit, page string, status int, p *problem, data any) {
 	notice := v.Notice
-	told := notice != "" || v.Problem != nil
+	shown := notice != "" || v.Problem != nil
 	v.Notice, v.Problem = "", nil
-	if told && s.sessions.Token(r.Context()) != "" {
+	if shown && s.sessions.Token(r.Context()) != "" {
 		s.keep(r.Context(), v.session)
 	}
 	var b bytes.Buffer
 	err := s.pages[page].Execute(&b, view{Page: page, Issuer: issuer, Visit: v, Notice: notice, Problem: p, Data: data})
 	if err != nil {
 		s.log.ErrorContext(r.Context(), "rendering", "page", page, "error", err)
-		http.Error(w, "Something is wrong on our side.", http.StatusInternalServerError)
+		http.Error(w, "Something went wrong on our side.", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -119,7 +120,7 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, v *visit, page s
 	b.WriteTo(w)
 }
 
-// methodName is how a method is called on a page and in a mail.
+// methodName returns what a method is called on pages and in mail.
 func methodName(m mfa.Method) string {
 	switch m {
 	case mfa.MethodTOTP:
@@ -132,7 +133,7 @@ func methodName(m mfa.Method) string {
 	return "Unknown method"
 }
 
-// switchName is the end of an element's id: switch-totp, switch-sms,
+// switchName returns the end of an element's ID: switch-totp, switch-sms or
 // switch-backup.
 func switchName(m mfa.Method) string {
 	if m == mfa.MethodBackupCode {
@@ -141,10 +142,10 @@ func switchName(m mfa.Method) string {
 	return string(m)
 }
 
-// when is a time as people read it.
+// when formats a time for people.
 func when(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04 UTC") }
 
-// wait is a number of seconds as people say it.
+// wait formats a number of seconds for people, rounded up.
 func wait(seconds int) string {
 	if seconds >= 60 {
 		minutes := (seconds + 59) / 60
@@ -160,7 +161,7 @@ func plural(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// amrText says how somebody signed in.
+// amrText formats how somebody signed in.
 func amrText(amr []string) string {
 	words := map[string]string{
 		"pwd": "password",

@@ -5,14 +5,27 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
-	"fmt"
+	"errors"
 	"runtime"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
 )
 
-// What OWASP asks of Argon2id at least.
+const (
+	minPassword = 8   // characters
+	maxPassword = 256 // bytes
+)
+
+func checkPassword(password string) error {
+	if utf8.RuneCountInString(password) < minPassword || len(password) > maxPassword {
+		return errPassword
+	}
+	return nil
+}
+
+// The least that OWASP recommends for Argon2id.
 const (
 	argonTime    = 2
 	argonMemory  = 19 << 10 // KiB
@@ -21,48 +34,55 @@ const (
 	hashSize     = 32
 )
 
-// passwords hashes them, only so many at a time: each takes 19 MiB. What comes
-// beyond that waits.
-type passwords chan struct{}
+// A passwordHasher hashes a few passwords at a time, since each takes memory.
+// The others wait.
+type passwordHasher struct {
+	slots  chan struct{}
+	memory uint32 // per hash, in KiB
+}
 
-func newPasswords() passwords { return make(passwords, runtime.GOMAXPROCS(0)) }
+func newPasswordHasher() *passwordHasher {
+	return &passwordHasher{slots: make(chan struct{}, runtime.GOMAXPROCS(0)), memory: argonMemory}
+}
 
-// hash gives what to store of a password.
-func (p passwords) hash(ctx context.Context, password string) (string, error) {
+// hash returns password salted and hashed, as it is stored.
+func (h *passwordHasher) hash(ctx context.Context, password string) (string, error) {
 	salt := make([]byte, saltSize)
 	rand.Read(salt)
-	sum, err := p.derive(ctx, password, salt)
+	sum, err := h.derive(ctx, password, salt)
 	if err != nil {
 		return "", err
 	}
 	return encode(salt) + "$" + encode(sum), nil
 }
 
-// matches tells whether stored is of password. Nothing stored takes as long as
-// a wrong password, so that the time does not tell whether there is a user.
-func (p passwords) matches(ctx context.Context, password, stored string) (bool, error) {
+// matches reports whether stored is a hash of password. An empty stored, which
+// stands for an unknown user, takes as long as a wrong password, so that timing
+// does not reveal who has an account.
+func (h *passwordHasher) matches(ctx context.Context, password, stored string) (bool, error) {
 	salt, sum, err := parseHash(stored)
 	if err != nil {
 		return false, err
 	}
-	got, err := p.derive(ctx, password, salt)
+	got, err := h.derive(ctx, password, salt)
 	if err != nil {
 		return false, err
 	}
 	return subtle.ConstantTimeCompare(got, sum) == 1 && stored != "", nil
 }
 
-func (p passwords) derive(ctx context.Context, password string, salt []byte) ([]byte, error) {
+func (h *passwordHasher) derive(ctx context.Context, password string, salt []byte) ([]byte, error) {
 	select {
-	case p <- struct{}{}:
-		defer func() { <-p }()
+	case h.slots <- struct{}{}:
+		defer func() { <-h.slots }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	return argon2.IDKey([]byte(password), salt, argonTime, argonMemory, argonThreads, hashSize), nil
+	return argon2.IDKey([]byte(password), salt, argonTime, h.memory, argonThreads, hashSize), nil
 }
 
-// parseHash splits what hash gave; nothing gives zeros, which no password has.
+// parseHash splits what hash returned. An empty string yields zeros, which
+// matches refuses.
 func parseHash(stored string) (salt, sum []byte, err error) {
 	if stored == "" {
 		return make([]byte, saltSize), make([]byte, hashSize), nil
@@ -72,7 +92,7 @@ func parseHash(stored string) (salt, sum []byte, err error) {
 		sum, err = base64.RawStdEncoding.DecodeString(right)
 	}
 	if err != nil || len(salt) != saltSize || len(sum) != hashSize {
-		return nil, nil, fmt.Errorf("a stored password is damaged")
+		return nil, nil, errors.New("a stored password hash is damaged")
 	}
 	return salt, sum, nil
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // A phone stands for everybody's phone and mailbox, and for the providers that
-// would deliver there. It is for the demonstration alone: anybody can look.
+// would deliver there. It serves the demonstration alone: anyone can read it.
 type phone struct {
 	now func() time.Time
 
@@ -19,11 +19,11 @@ type phone struct {
 	messages []message
 }
 
-// A message is one that arrived, by SMS or mail.
+// A message arrived by SMS or mail.
 type message struct {
 	To   string
 	Body string
-	Path string // to follow
+	Path string // of the link in it, if any
 	Time time.Time
 }
 
@@ -51,7 +51,7 @@ func (p *phone) arrive(m message) {
 	p.messages = append(p.messages, m)
 }
 
-// arrived are the messages that are kept, the newest first.
+// arrived returns the latest messages, newest first.
 func (p *phone) arrived() []message {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -60,8 +60,8 @@ func (p *phone) arrived() []message {
 	return messages
 }
 
-// phonePage is another device, as it were: it knows nothing of the browser's
-// session.
+// phonePage shows the messages. It stands for another device, and so ignores the
+// browser's session.
 func (s *server) phonePage(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	s.render(w, r, &visit{}, "phone", http.StatusOK, nil, s.phone.arrived())

@@ -10,7 +10,7 @@ import (
 	"github.com/protekt/mfa"
 )
 
-// admin lets administrators through, and nobody else.
+// admin calls next for administrators only.
 func (s *server) admin(next pageFunc) pageFunc {
 	return func(w http.ResponseWriter, r *http.Request, v *visit) {
 		if !v.User.Admin {
@@ -21,12 +21,13 @@ func (s *server) admin(next pageFunc) pageFunc {
 	}
 }
 
-// proofTTL is as long as a proof of the engine's lets factors be changed.
+// proofTTL is how long a second factor counts as recent. It equals the default of
+// mfa.Config.ProofTTL.
 const proofTTL = 15 * time.Minute
 
-// proved lets through who has just proved a second factor, and asks the others
-// for a code. A stolen session is not enough, and who has no factor cannot
-// require one of others.
+// proved calls next if the user has recently proved a second factor, and asks for a
+// code otherwise. A stolen session is not enough, and an administrator without a
+// factor cannot require one of others.
 func (s *server) proved(next pageFunc) pageFunc {
 	return func(w http.ResponseWriter, r *http.Request, v *visit) {
 		if s.now().Before(v.ProvedAt.Add(proofTTL)) {
@@ -47,13 +48,13 @@ func (s *server) proved(next pageFunc) pageFunc {
 	}
 }
 
-// projectView is for the administrator.
+// A projectView is what an administrator sees.
 type projectView struct {
 	Required bool
-	Search   string // in addresses
+	Search   string // part of an address
 	Members  []member
 	Without  []member // those without MFA
-	More     bool     // than are shown, of either
+	More     bool     // whether there are more members than shown
 }
 
 const maxMembers = 100 // on the page
@@ -87,8 +88,8 @@ func (s *server) project(ctx context.Context, search string) (view projectView, 
 	return view, nil
 }
 
-// locked tells whether a user needs the support desk. A record that does not
-// open locks as well, and must not hide all others.
+// locked reports whether a user needs the support desk. That includes a record
+// that does not open, which must not keep the others from being listed.
 func (s *server) locked(ctx context.Context, id string) bool {
 	status, err := s.engine.Status(ctx, id)
 	if err != nil {
@@ -98,14 +99,14 @@ func (s *server) locked(ctx context.Context, id string) bool {
 	return slices.ContainsFunc(status.Factors, func(f mfa.Factor) bool { return f.Disabled || !f.RetryAt.IsZero() })
 }
 
-// setRequired is projects.update(id, {mfaRequired: true}). Who has no factor is
-// signed out, and enrolls one at the next login.
+// setRequired implements the guide's projects.update(id, {mfaRequired: true}). It
+// signs users without a factor out; they enroll one at the next login.
 func (s *server) setRequired(w http.ResponseWriter, r *http.Request, v *visit) {
 	required := r.PostFormValue("required") == "true"
-	notice := "MFA is optional now."
+	notice := "MFA is now optional."
 	err := s.settings.setMFARequired(r.Context(), required)
 	if err == nil && required {
-		notice = "MFA is required now. Who has none is signed out, and sets it up at the next sign-in."
+		notice = "MFA is now required. Users without it were signed out, and will set it up when they next sign in."
 		err = s.users.endWithoutMFA(r.Context())
 	}
 	if err != nil {
@@ -121,13 +122,13 @@ func (s *server) projectChanged(w http.ResponseWriter, r *http.Request, v *visit
 	http.Redirect(w, r, "/project", http.StatusSeeOther)
 }
 
-// member gives the user that an administrator's form names.
+// member returns the user whom an administrator's form names.
 func (s *server) member(r *http.Request) (user, error) {
 	return s.users.find(r.Context(), r.PostFormValue("user"))
 }
 
-// resetUser lets a user who has lost all factors start again without MFA, and
-// without a session. Make sure who asks: this is the way around every factor.
+// resetUser removes all factors of a user who has lost them, and ends the user's
+// sessions. It is the way around every factor: verify who asks for it.
 func (s *server) resetUser(w http.ResponseWriter, r *http.Request, v *visit) {
 	u, err := s.member(r)
 	if err == nil {
@@ -140,10 +141,10 @@ func (s *server) resetUser(w http.ResponseWriter, r *http.Request, v *visit) {
 		s.fail(w, r, v, err)
 		return
 	}
-	s.projectChanged(w, r, v, u.Email+" starts again without MFA.")
+	s.projectChanged(w, r, v, "MFA was reset for "+u.Email+".")
 }
 
-// unlockUser forgets a user's failures and enables disabled factors.
+// unlockUser clears a user's failures and enables disabled factors.
 func (s *server) unlockUser(w http.ResponseWriter, r *http.Request, v *visit) {
 	u, err := s.member(r)
 	if err == nil {
@@ -153,5 +154,5 @@ func (s *server) unlockUser(w http.ResponseWriter, r *http.Request, v *visit) {
 		s.fail(w, r, v, err)
 		return
 	}
-	s.projectChanged(w, r, v, u.Email+" is unlocked.")
+	s.projectChanged(w, r, v, u.Email+" was unlocked.")
 }

@@ -10,29 +10,29 @@ import (
 	"github.com/protekt/mfa"
 )
 
-// A prompt is a challenge that the session remembers. Its token stays on the
-// server: nobody else's browser can answer it.
+// A prompt is a challenge kept in the session. Since its token never leaves the
+// server, no other browser can answer it.
 type prompt struct {
 	Token     string
 	Methods   []mfa.Method
 	Phone     string // masked
 	ExpiresAt time.Time
 	Sent      *mfa.SMSDelivery // the last message, if any
-	Asked     *asked           // for a fresh proof: what to do then
+	Asked     *asked           // what to do after a fresh proof; nil for a login
 }
 
 func newPrompt(c *mfa.Challenge) *prompt {
 	return &prompt{Token: c.Token, Methods: c.Methods, Phone: c.Phone, ExpiresAt: c.ExpiresAt}
 }
 
-// asked is a form that waits for a fresh proof.
+// An asked is a form that awaits a fresh proof.
 type asked struct {
 	Path   string
 	Form   url.Values
-	Return string // its page
+	Return string // path of its page
 }
 
-// Text says to the user what the form would do.
+// Text returns what the form would do, for the user.
 func (a *asked) Text() string {
 	method := mfa.Method(a.Form.Get("method"))
 	switch a.Path {
@@ -43,22 +43,22 @@ func (a *asked) Text() string {
 	case removePath:
 		return "You are about to remove a second factor: " + methodName(method) + "."
 	case backupCodesPath:
-		return "You are about to make new backup codes. The old ones stop working."
+		return "You are about to generate new backup codes. The old ones will stop working."
 	}
-	return "You are about to change who gets in, and how."
+	return "You are about to change a setting of the project or of another user."
 }
 
-// promptView is what the page shows of a prompt.
+// A promptView is what the page shows of a prompt.
 type promptView struct {
-	Path   string // of this prompt
-	Login  bool   // else it is for a fresh proof
-	Asked  string // what that is for
+	Path   string
+	Login  bool   // for a login, else for a fresh proof
+	Asked  string // what the fresh proof is for
 	Method mfa.Method
 	Others []mfa.Method
 	Phone  string
 	Sent   bool
 	Resend int  // seconds until another message may be sent
-	Last   bool // no other message may be sent
+	Last   bool // whether no other message may be sent
 }
 
 const (
@@ -66,7 +66,7 @@ const (
 	confirmPath = "/confirm"
 )
 
-// view shows the prompt for the method that the user chose.
+// view returns the prompt for the method that the user chose.
 func (s *server) view(v *visit, path, chosen string) promptView {
 	method := mfa.Method(chosen)
 	if !slices.Contains(v.Prompt.Methods, method) {
@@ -90,19 +90,19 @@ func (s *server) view(v *visit, path, chosen string) promptView {
 	return view
 }
 
-// promptAt shows the prompt, or what went wrong with the last answer.
+// promptAt shows the prompt, or handles err, which an answer to it got.
 func (s *server) promptAt(w http.ResponseWriter, r *http.Request, v *visit, path string, err error) {
 	var wrong *mfa.CodeError
 	switch {
 	case v.Prompt == nil || !s.now().Before(v.Prompt.ExpiresAt), errors.Is(err, mfa.ErrInvalidToken):
-		s.promptOver(w, r, v, "That took too long, or was answered already.")
+		s.promptOver(w, r, v, "That took too long, or was already answered.")
 	case errors.As(err, &wrong) && wrong.TriesLeft == 0:
 		s.promptOver(w, r, v, "Too many wrong codes.")
 	case err != nil:
 		s.refuse(w, r, v, path+"?method="+string(s.view(v, path, r.FormValue("method")).Method), err)
 	default:
 		if p := v.Problem; p != nil && !s.now().Add(time.Duration(p.RetryAfter)*time.Second).Before(v.Prompt.ExpiresAt) {
-			p.Again = "Begin again"
+			p.Again = "Start again"
 			if v.State == passwordOnly {
 				p.Again = "Sign in again"
 			}
@@ -111,10 +111,9 @@ func (s *server) promptAt(w http.ResponseWriter, r *http.Request, v *visit, path
 	}
 }
 
-// promptOver sends the user back to where the challenge began. The session
-// keeps its ID: where another request has just answered the challenge, as with
-// a double click, that request's session has taken over, and must not be lost
-// to this one.
+// promptOver redirects to where the challenge began. It keeps the session's ID:
+// if another request has just answered the challenge, as with a double click, the
+// browser has that request's new session and must not lose it to this one.
 func (s *server) promptOver(w http.ResponseWriter, r *http.Request, v *visit, why string) {
 	if v.State == passwordOnly {
 		s.keep(r.Context(), session{Notice: why + " Please sign in again."})
@@ -130,7 +129,7 @@ func (s *server) promptOver(w http.ResponseWriter, r *http.Request, v *visit, wh
 	http.Redirect(w, r, back, http.StatusSeeOther)
 }
 
-// sendCode sends a message for the prompt.
+// sendCode sends a message with a code for the prompt.
 func (s *server) sendCode(w http.ResponseWriter, r *http.Request, v *visit, path string) {
 	if v.Prompt == nil {
 		s.promptAt(w, r, v, path, nil)
@@ -146,7 +145,7 @@ func (s *server) sendCode(w http.ResponseWriter, r *http.Request, v *visit, path
 	http.Redirect(w, r, path+"?method=sms", http.StatusSeeOther)
 }
 
-// loginPrompt is where the password leads.
+// loginPrompt shows the prompt that follows the password.
 func (s *server) loginPrompt(w http.ResponseWriter, r *http.Request, v *visit) {
 	s.promptAt(w, r, v, loginPath, nil)
 }
@@ -155,7 +154,7 @@ func (s *server) sendLoginCode(w http.ResponseWriter, r *http.Request, v *visit)
 	s.sendCode(w, r, v, loginPath)
 }
 
-// answerLogin lets the user in whose code is right.
+// answerLogin signs the user in if the code is right.
 func (s *server) answerLogin(w http.ResponseWriter, r *http.Request, v *visit) {
 	login, err := s.engine.VerifyLogin(r.Context(), v.Prompt.Token, r.PostFormValue("code"))
 	if err != nil {
@@ -164,19 +163,19 @@ func (s *server) answerLogin(w http.ResponseWriter, r *http.Request, v *visit) {
 	}
 	if r.PostFormValue("trust") != "" {
 		if err := s.trustDevice(w, r, login); err != nil {
-			s.log.ErrorContext(r.Context(), "trusting a device", "error", err) // the user is in all the same
+			s.log.ErrorContext(r.Context(), "trusting a device", "error", err) // which does not stop the login
 		}
 	}
 	s.enter(w, r, v, login, "/dashboard", backupCodeNotice(login))
 }
 
-// enter is the one way into the signed-in state with a second factor.
+// enter signs the user in after a second factor, and redirects to path.
 func (s *server) enter(w http.ResponseWriter, r *http.Request, v *visit, login *mfa.Login, path, notice string) {
 	s.stepTo(w, r, v, v.entered(login, notice), path)
 }
 
-// entered is the session after a second factor. Nothing else of the old one is
-// left.
+// entered returns the session that follows a second factor. It takes from the old
+// one the generation and new backup codes only.
 func (v *visit) entered(login *mfa.Login, notice string) session {
 	return session{
 		State:      signedIn,
@@ -190,8 +189,8 @@ func (v *visit) entered(login *mfa.Login, notice string) session {
 	}
 }
 
-// confirm asks for a fresh proof where the engine wants one. The form that asked
-// for it is kept, and done after the proof.
+// confirm asks for a fresh proof, and keeps the form that needed it, to be handled
+// afterwards.
 func (s *server) confirm(w http.ResponseWriter, r *http.Request, v *visit, challenge *mfa.ChallengeError, back string) {
 	v.Prompt = newPrompt(&challenge.Challenge)
 	v.Prompt.Asked = &asked{Path: r.URL.Path, Form: r.PostForm, Return: back}
@@ -207,8 +206,8 @@ func (s *server) sendConfirmCode(w http.ResponseWriter, r *http.Request, v *visi
 	s.sendCode(w, r, v, confirmPath)
 }
 
-// answerConfirm keeps the new proof, and does what it was asked for: that alone,
-// and once, since the new session has no prompt.
+// answerConfirm stores the new proof, then handles the form that needed it. It
+// does so once, since the new session has no prompt.
 func (s *server) answerConfirm(w http.ResponseWriter, r *http.Request, v *visit) {
 	if v.Prompt == nil {
 		s.promptAt(w, r, v, confirmPath, nil)
@@ -230,7 +229,8 @@ func (s *server) answerConfirm(w http.ResponseWriter, r *http.Request, v *visit)
 	s.forms[form.Path](w, again, v)
 }
 
-// backupCodeNotice tells who used a backup code how many are left.
+// backupCodeNotice returns how many backup codes are left after one was used, or
+// "" after another method.
 func backupCodeNotice(login *mfa.Login) string {
 	if login.Method != mfa.MethodBackupCode {
 		return ""

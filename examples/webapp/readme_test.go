@@ -16,7 +16,8 @@ var update = flag.Bool("update", false, "write the line numbers in README.md")
 
 var lineLink = regexp.MustCompile(`\[(\w+)\]\((\w+\.go)#L(\d+)\)`)
 
-// TestREADME: each link leads to the function that it names. After a change run
+// Every link leads to the function that it names, and the README describes every
+// route and error code of the API. After a change run
 // go test -run TestREADME -update .
 func TestREADME(t *testing.T) {
 	text, err := os.ReadFile("README.md")
@@ -46,9 +47,9 @@ func TestREADME(t *testing.T) {
 		}
 	}
 	_, api := routed(t)
-	for _, pattern := range api {
-		if !strings.Contains(string(text), "`"+pattern+"`") {
-			t.Errorf("%s is not described", pattern)
+	for _, route := range api {
+		if !strings.Contains(string(text), "`"+route.String()+"`") {
+			t.Errorf("%s is not described", route)
 		}
 	}
 	for code := range answers {
@@ -58,7 +59,7 @@ func TestREADME(t *testing.T) {
 	}
 }
 
-// functionLine is the line on which a file declares a function.
+// functionLine returns the line on which a file declares a function.
 func functionLine(t *testing.T, file, name string) int {
 	t.Helper()
 	positions := token.NewFileSet()

@@ -10,13 +10,14 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// A sealer keeps what the application stores of sessions from readers of the
-// database, as the engine does with factors.
+// A sealer encrypts what the application stores of sessions, as the engine does
+// with factors, so that reading the database reveals neither.
 type sealer struct{ aead cipher.AEAD }
 
 var errSealed = errors.New("stored data does not open under this key")
 
-// newSealer derives a key of its own: no key serves two purposes.
+// newSealer derives a key of its own from key, since no key should serve two
+// purposes.
 func newSealer(key []byte) (*sealer, error) {
 	derived, err := hkdf.Key(sha256.New, key, nil, "webapp sessions", chacha20poly1305.KeySize)
 	if err != nil {
@@ -29,7 +30,7 @@ func newSealer(key []byte) (*sealer, error) {
 	return &sealer{aead}, nil
 }
 
-// seal binds data to what it is for.
+// seal encrypts data, which opens under the same purpose only.
 func (s *sealer) seal(purpose string, data []byte) []byte {
 	nonce := make([]byte, chacha20poly1305.NonceSizeX, chacha20poly1305.NonceSizeX+len(data)+chacha20poly1305.Overhead)
 	rand.Read(nonce)

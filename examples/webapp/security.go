@@ -13,7 +13,7 @@ const (
 	removePath   = "/security/remove"
 )
 
-// securityView is what the user has, and what can be added.
+// A securityView shows the factors that the user has and may add.
 type securityView struct {
 	TOTP, SMS, Backup *mfa.Factor
 	CodesLeft         int
@@ -46,7 +46,8 @@ func (s *server) securityPage(w http.ResponseWriter, r *http.Request, v *visit) 
 	s.show(w, r, v, "security", http.StatusOK, newSecurityView(status))
 }
 
-// removeFactor is mfa_enforced where the project requires MFA.
+// removeFactor removes a factor. While the project requires MFA, the engine refuses
+// with mfa_enforced.
 func (s *server) removeFactor(w http.ResponseWriter, r *http.Request, v *visit) {
 	method := mfa.Method(r.PostFormValue("method"))
 	err := s.engine.Unenroll(r.Context(), v.UserID, method, mfa.WithProof(v.Proof))
@@ -57,11 +58,11 @@ func (s *server) removeFactor(w http.ResponseWriter, r *http.Request, v *visit) 
 	case err != nil:
 		s.refuse(w, r, v, securityPath, err)
 	default:
-		s.changed(w, r, v, methodName(method)+" is removed. Your other sessions were signed out.")
+		s.changed(w, r, v, methodName(method)+" was removed. Your other sessions were signed out.")
 	}
 }
 
-// changed ends the user's other sessions, and lets this one go on.
+// changed ends the user's other sessions and continues this one.
 func (s *server) changed(w http.ResponseWriter, r *http.Request, v *visit, notice string) {
 	generation, err := s.users.endOthers(r.Context(), v.UserID, v.Generation)
 	if err != nil {
@@ -82,7 +83,8 @@ func (s *server) forgetDevices(w http.ResponseWriter, r *http.Request, v *visit)
 	http.Redirect(w, r, securityPath, http.StatusSeeOther)
 }
 
-// changePassword asks for the old one, and ends all sessions, this one too.
+// changePassword requires the current password, and ends all sessions, this one
+// included.
 func (s *server) changePassword(w http.ResponseWriter, r *http.Request, v *visit) {
 	err := s.currentPassword(r, v)
 	if err == nil {
@@ -92,7 +94,7 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request, v *visit
 		s.refuse(w, r, v, securityPath, err)
 		return
 	}
-	s.stepTo(w, r, v, session{Notice: "Your password is changed. Please sign in with it."}, "/login")
+	s.stepTo(w, r, v, session{Notice: "Your password was changed. Please sign in with it."}, "/login")
 }
 
 func (s *server) currentPassword(r *http.Request, v *visit) error {
@@ -103,8 +105,8 @@ func (s *server) currentPassword(r *http.Request, v *visit) error {
 	return err
 }
 
-// deleteAccount asks for the password. The engine's record goes in the same
-// transaction.
+// deleteAccount requires the password. It deletes the engine's record in the same
+// transaction as the account.
 func (s *server) deleteAccount(w http.ResponseWriter, r *http.Request, v *visit) {
 	err := s.currentPassword(r, v)
 	if err == nil {
@@ -116,5 +118,5 @@ func (s *server) deleteAccount(w http.ResponseWriter, r *http.Request, v *visit)
 		s.refuse(w, r, v, securityPath, err)
 		return
 	}
-	s.stepTo(w, r, v, session{Notice: "Your account is deleted."}, "/login")
+	s.stepTo(w, r, v, session{Notice: "Your account was deleted."}, "/login")
 }

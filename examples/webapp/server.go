@@ -18,22 +18,22 @@ import (
 	"github.com/protekt/mfa/stores/sqlstore"
 )
 
-// issuer is the name in authenticator apps, messages and on the pages.
+// issuer is the name shown in authenticator apps, in messages and on the pages.
 const issuer = "Protekt"
 
-// A config is what a server is made of. Only DB and Key are required.
+// A config configures a server. Only DB and Key are required.
 type config struct {
 	DB     *sql.DB
 	Key    []byte           // 32 bytes
-	SMS    mfa.SMSSender    // nil: messages arrive on the page /phone
-	Now    func() time.Time // nil: time.Now
-	Secure bool             // cookies for TLS alone
-	Log    *slog.Logger     // nil: none
+	SMS    mfa.SMSSender    // if nil, messages arrive on the page /phone
+	Now    func() time.Time // if nil, time.Now
+	Secure bool             // whether browsers may send cookies over TLS only
+	Log    *slog.Logger     // if nil, nothing is logged
 
-	BackupCodes mfa.BackupCodeConfig // of zero: ten of them
+	BackupCodes mfa.BackupCodeConfig
 }
 
-// A server is the application.
+// A server serves the application.
 type server struct {
 	engine   *mfa.Engine
 	store    *sqlstore.Store
@@ -48,7 +48,7 @@ type server struct {
 	now      func() time.Time
 	secure   bool
 	log      *slog.Logger
-	forms    map[string]pageFunc // what a form leads to, by its path
+	forms    map[string]pageFunc // the handlers of forms, by path
 	handler  http.Handler
 }
 
@@ -64,7 +64,7 @@ func newServer(ctx context.Context, c config) (*server, error) {
 		return nil, err
 	}
 	s := &server{
-		users:    &users{db: c.DB, now: c.Now, passwords: newPasswords()},
+		users:    &users{db: c.DB, now: c.Now, passwords: newPasswordHasher()},
 		settings: &settings{c.DB},
 		grants:   &grants{db: c.DB, now: c.Now, sealer: sealer},
 		phone:    newPhone(c.Now),
@@ -96,7 +96,7 @@ func newServer(ctx context.Context, c config) (*server, error) {
 		SMS:         c.SMS,
 		SMSCodes:    mfa.SMSConfig{Numbers: numbers},
 		Required:    s.settings.mfaRequired,
-		OnEvent:     s.tell,
+		OnEvent:     s.onEvent,
 		Now:         c.Now,
 		BackupCodes: c.BackupCodes,
 	}); err != nil {
@@ -114,7 +114,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 //go:embed static
 var static embed.FS
 
-// routes name, for each page, the states that may reach it.
+// routes lists, for each page, the states that may reach it.
 func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
 	s.forms = make(map[string]pageFunc)
@@ -178,14 +178,15 @@ func (s *server) routes() http.Handler {
 	return s.protect(mux)
 }
 
-// maxBody bounds what a request may bring, in bytes.
+// maxBody bounds a request's body, in bytes.
 const maxBody = 16 << 10
 
-// policy lets a page load its own style, script and pictures, and nothing else.
+// policy lets a page load this site's styles, scripts and images, and nothing else.
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// protect is around everything.
+// protect wraps every route: it sets headers, bounds bodies and refuses
+// cross-origin requests.
 func (s *server) protect(next http.Handler) http.Handler {
 	csrf := http.NewCrossOriginProtection()
 	csrf.SetDenyHandler(http.HandlerFunc(s.crossOrigin))
@@ -195,7 +196,7 @@ func (s *server) protect(next http.Handler) http.Handler {
 		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "same-origin") // with no-referrer, forms have the Origin "null"
+		h.Set("Referrer-Policy", "same-origin") // under no-referrer, forms would send the Origin "null"
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-cache")
@@ -206,15 +207,16 @@ func (s *server) protect(next http.Handler) http.Handler {
 	})
 }
 
-// A visit is one request of a browser.
+// A visit is one request from a browser.
 type visit struct {
 	session
-	User user // of whom the password was right
+	User user // whose password was right; zero for an anonymous browser
 }
 
 type pageFunc func(w http.ResponseWriter, r *http.Request, v *visit)
 
-// gate lets those states in and sends the others where they belong.
+// gate calls next for browsers in one of the states, and redirects the others to
+// where they belong.
 func (s *server) gate(next pageFunc, states []state) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
@@ -239,16 +241,16 @@ func (s *server) gate(next pageFunc, states []state) http.Handler {
 	})
 }
 
-// sessionFault is told what goes wrong with loading and storing sessions.
+// sessionFault handles errors of loading and storing sessions.
 func (s *server) sessionFault(w http.ResponseWriter, r *http.Request, err error) {
 	s.log.ErrorContext(r.Context(), "session", "error", err)
 	if !errors.Is(err, errSessionOver) {
-		http.Error(w, "Something is wrong on our side. Please try again.", http.StatusServiceUnavailable)
+		http.Error(w, "Something went wrong on our side. Please try again.", http.StatusServiceUnavailable)
 	}
 }
 
-// elsewhere answers where nothing else does. What only a form leads to has an
-// address all the same, which somebody may type: that leads to the form's page.
+// elsewhere handles requests that no route matches. A GET of a path that only a
+// form posts to, as when somebody types it, is redirected to the form's page.
 func (s *server) elsewhere(mux *http.ServeMux) pageFunc {
 	return func(w http.ResponseWriter, r *http.Request, v *visit) {
 		var allowed []string
@@ -270,7 +272,7 @@ func (s *server) elsewhere(mux *http.ServeMux) pageFunc {
 	}
 }
 
-// home is the front page.
+// home shows the front page.
 func (s *server) home(w http.ResponseWriter, r *http.Request, v *visit) {
 	if v.State != anonymous {
 		http.Redirect(w, r, v.State.home(), http.StatusSeeOther)
@@ -279,7 +281,7 @@ func (s *server) home(w http.ResponseWriter, r *http.Request, v *visit) {
 	s.show(w, r, v, "home", http.StatusOK, nil)
 }
 
-// dashboard stands for the application that is behind the login.
+// dashboard stands for the application behind the login.
 func (s *server) dashboard(w http.ResponseWriter, r *http.Request, v *visit) {
 	status, err := s.engine.Status(r.Context(), v.UserID)
 	if err != nil {
@@ -289,35 +291,5 @@ func (s *server) dashboard(w http.ResponseWriter, r *http.Request, v *visit) {
 	s.show(w, r, v, "dashboard", http.StatusOK, status)
 }
 
-// tell writes the engine's events to the log, and mails the user those that
-// a thief could be behind.
-func (s *server) tell(ctx context.Context, event mfa.Event) {
-	s.log.InfoContext(ctx, "mfa", "event", event)
-	text := mailText(event)
-	if text == "" {
-		return
-	}
-	u, err := s.users.byID(ctx, event.UserID)
-	if err != nil {
-		s.log.ErrorContext(ctx, "mail", "error", err)
-		return
-	}
-	s.phone.mail(u.Email, text)
-}
-
-func mailText(event mfa.Event) string {
-	switch {
-	case event.Type == mfa.EventEnrolled:
-		return "A second factor was added to your account: " + methodName(event.Method) + "."
-	case event.Type == mfa.EventUnenrolled:
-		return "A second factor was removed from your account: " + methodName(event.Method) + "."
-	case event.Type == mfa.EventFactorDisabled:
-		return "Too many wrong codes have disabled a second factor: " + methodName(event.Method) + "."
-	case event.Type == mfa.EventVerified && event.Method == mfa.MethodBackupCode:
-		return "A backup code was used to sign in or to change your factors."
-	}
-	return ""
-}
-
-// seconds is a wait in whole seconds, never too short.
+// seconds returns d in whole seconds, rounded up.
 func seconds(d time.Duration) int { return max(0, int((d+time.Second-1)/time.Second)) }

@@ -13,33 +13,33 @@ import (
 	"github.com/protekt/mfa"
 )
 
-// A state is how far a browser has come.
+// A state says how far a browser has come.
 type state string
 
 const (
 	anonymous    state = ""
-	passwordOnly state = "password_only" // must answer a challenge: the prompt, and nothing else
-	enrolling    state = "enrolling"     // must enroll first: enrollment, and nothing else
+	passwordOnly state = "password_only" // must answer a challenge; reaches the prompt only
+	enrolling    state = "enrolling"     // must enroll first; reaches enrollment only
 	signedIn     state = "signed_in"
 )
 
 // A session is all that the server remembers of a browser. It is stored as one
-// value, so that nothing is left over when the state changes. No password is in
-// it, in any state.
+// value, so that nothing is left over when the state changes. It never holds a
+// password.
 type session struct {
 	State      state
 	UserID     string
-	Generation int64 // of the user, as read before the login was decided
+	Generation int64 // the user's, as read before the login was decided
 
-	Prompt     *prompt   // password only: the login's; signed in: for the fresh proof
-	Enrollment string    // while enrolling: the token
-	Proof      string    // of the last second factor; for mfa.WithProof
-	ProvedAt   time.Time // when that was; for what administrators do
-	AMR        []string
-	Setup      *setup    // a factor that waits for its first code
+	Prompt     *prompt   // password only: for the login; signed in: for a fresh proof
+	Enrollment string    // the enrollment token, while enrolling
+	Proof      string    // of the latest second factor, for mfa.WithProof
+	ProvedAt   time.Time // when that factor was verified; administrators need a recent one
+	AMR        []string  // how the user signed in (RFC 8176)
+	Setup      *setup    // a factor that awaits its first code
 	Codes      *newCodes // until the user has saved them
-	Notice     string    // for the next page
-	Problem    *problem  // for the next page
+	Notice     string    // to show on the next page
+	Problem    *problem  // to show on the next page
 }
 
 func init() { gob.Register(session{}) }
@@ -49,8 +49,9 @@ const (
 	sessionLifetime = 12 * time.Hour
 )
 
-// newSessions keeps sessions in the database, sealed and under the hash of
-// their token. scs.New would start a goroutine for a store in memory.
+// newSessions returns a manager that keeps sessions in the database, sealed and
+// under the hash of their token. It does not use scs.New, which would start a
+// goroutine for a store in memory.
 func newSessions(db *sql.DB, sealer *sealer, secure bool) *scs.SessionManager {
 	return &scs.SessionManager{
 		Store:            &sessionStore{db},
@@ -67,7 +68,8 @@ func newSessions(db *sql.DB, sealer *sealer, secure bool) *scs.SessionManager {
 	}
 }
 
-// cookieName binds a cookie to this host where TLS allows it.
+// cookieName returns name with the prefix that binds a cookie to this host, which
+// browsers accept over TLS only.
 func cookieName(name string, secure bool) string {
 	if secure {
 		return "__Host-" + name
@@ -75,9 +77,10 @@ func cookieName(name string, secure bool) string {
 	return name
 }
 
-const sessionOver = "Your session is over. Please sign in."
+const sessionOver = "Your session has ended. Please sign in."
 
-// session reads the browser's session. One that is over is an anonymous one.
+// session returns the browser's session and its user. A session that is over
+// counts as an anonymous one.
 func (s *server) session(ctx context.Context) (session, user, error) {
 	v, _ := s.sessions.Get(ctx, sessionKey).(session)
 	if v.State == anonymous {
@@ -96,18 +99,18 @@ func (s *server) session(ctx context.Context) (session, user, error) {
 		over = id != u.ID
 	}
 	if over {
-		// Nothing is written: where another request of this browser has moved on
-		// to a new ID, a cookie with this one would sign the browser out.
+		// Write nothing. If another request of this browser has moved on to a new
+		// ID meanwhile, a cookie with this one would sign the browser out.
 		return session{Notice: sessionOver}, user{}, nil
 	}
 	return v, u, nil
 }
 
-// keep remembers v, in the same state as before.
+// keep stores v, whose state is the same as before.
 func (s *server) keep(ctx context.Context, v session) { s.sessions.Put(ctx, sessionKey, v) }
 
-// step remembers v, which is in another state or has a new proof. The session
-// gets a new ID: whoever knew the old one has nothing.
+// step stores v, whose state or proof is new, under a new session ID. The old ID
+// becomes worthless to whoever knows it.
 func (s *server) step(ctx context.Context, v session) error {
 	if err := s.sessions.RenewToken(ctx); err != nil {
 		return err
@@ -116,7 +119,7 @@ func (s *server) step(ctx context.Context, v session) error {
 	return nil
 }
 
-// home is where a browser in that state belongs.
+// home returns the path where a browser in that state belongs.
 func (st state) home() string {
 	switch st {
 	case passwordOnly:

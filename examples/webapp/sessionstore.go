@@ -11,7 +11,8 @@ import (
 // A sessionStore is an scs.Store on the application's database.
 type sessionStore struct{ db *sql.DB }
 
-// errSessionOver is what a request gets that would bring an ended session back.
+// errSessionOver is returned when a request would bring back a session that has
+// ended.
 var errSessionOver = errors.New("the session was ended by another request")
 
 // Find implements scs.Store.
@@ -25,8 +26,8 @@ func (s *sessionStore) Find(token string) ([]byte, bool, error) {
 	return data, err == nil, err
 }
 
-// Commit implements scs.Store. It does not write to a session that was deleted:
-// a slow request must not undo a log-out.
+// Commit implements scs.Store. It refuses to write to a session that was
+// deleted, so that a slow request cannot undo a log-out.
 func (s *sessionStore) Commit(token string, data []byte, expires time.Time) error {
 	if _, err := s.db.Exec("DELETE FROM sessions WHERE expires <= ?", time.Now().UnixNano()); err != nil {
 		return err
@@ -43,15 +44,15 @@ func (s *sessionStore) Commit(token string, data []byte, expires time.Time) erro
 	return nil
 }
 
-// Delete implements scs.Store. It leaves the token behind, empty, for as long
-// as the session would have lived.
+// Delete implements scs.Store. It keeps the token, without data, until the
+// session would have expired.
 func (s *sessionStore) Delete(token string) error {
 	_, err := s.db.Exec("UPDATE sessions SET data = NULL WHERE token = ?", token)
 	return err
 }
 
-// A sealedCodec seals what scs stores: sessions hold tokens and proofs, and for
-// some minutes the secrets that are on the screen.
+// A sealedCodec encrypts what scs stores. Sessions hold tokens and proofs, and
+// for some minutes the secrets that are on the screen.
 type sealedCodec struct{ sealer *sealer }
 
 const sessionData = "session"
@@ -65,8 +66,8 @@ func (c sealedCodec) Encode(deadline time.Time, values map[string]any) ([]byte, 
 	return c.sealer.seal(sessionData, data), nil
 }
 
-// Decode implements scs.Codec. What does not open, say after a change of the
-// key, is an empty session.
+// Decode implements scs.Codec. It returns an empty session for data that does not
+// open, as after a change of the key.
 func (c sealedCodec) Decode(sealed []byte) (time.Time, map[string]any, error) {
 	data, err := c.sealer.open(sessionData, sealed)
 	if err != nil {

@@ -6,14 +6,14 @@ import (
 	"errors"
 )
 
-// settings are the project's, in the database: every process sees a change at
-// once.
+// settings holds the project's settings. They live in the database, so that every
+// process sees a change at once.
 type settings struct{ db *sql.DB }
 
 const mfaRequiredSetting = "mfa_required"
 
-// mfaRequired is the engine's Config.Required. An application with several
-// projects looks the user's project up here.
+// mfaRequired implements mfa.Config.Required. An application with several
+// projects would look up the user's project here.
 func (t *settings) mfaRequired(ctx context.Context, _ string) (bool, error) {
 	var required bool
 	err := t.db.QueryRowContext(ctx, "SELECT value FROM settings WHERE name = ?", mfaRequiredSetting).Scan(&required)

@@ -3,28 +3,24 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"database/sql"
 	"errors"
-	"net/url"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/protekt/mfa"
 )
 
-// A user of the application. ID, which never changes, is what the engine knows
-// the user by: an address may be spelled in many ways.
+// A user of the application. The engine knows users by ID, which never changes;
+// an address may be spelled in many ways.
 type user struct {
 	ID        string
 	Email     string
 	CreatedAt time.Time
 	Admin     bool
 
-	// Generation goes up when a factor or the password changes. A session or
-	// grant of an earlier one is over.
+	// Generation increases when a factor or the password changes. Sessions and
+	// grants of an earlier generation are over.
 	Generation int64
 
 	password string
@@ -34,12 +30,12 @@ type user struct {
 type users struct {
 	db        *sql.DB
 	now       func() time.Time
-	passwords passwords
+	passwords *passwordHasher
 }
 
 const userColumns = "id, email, password, created_at, is_admin, generation"
 
-// scanUser reads these columns, and more that follow.
+// scanUser scans userColumns, and what follows them into more.
 func scanUser(row interface{ Scan(...any) error }, more ...any) (user, error) {
 	var u user
 	var created int64
@@ -48,7 +44,7 @@ func scanUser(row interface{ Scan(...any) error }, more ...any) (user, error) {
 	return u, err
 }
 
-// create makes a user. The first one is the administrator.
+// create creates a user. The first one is an administrator.
 func (t *users) create(ctx context.Context, email, password string) error {
 	email = canonical(email)
 	if err := checkEmail(email); err != nil {
@@ -73,12 +69,12 @@ func (t *users) create(ctx context.Context, email, password string) error {
 	return nil
 }
 
-// byID is sql.ErrNoRows for an unknown one.
+// byID returns a user, or sql.ErrNoRows.
 func (t *users) byID(ctx context.Context, id string) (user, error) {
 	return scanUser(t.db.QueryRowContext(ctx, "SELECT "+userColumns+" FROM users WHERE id = ?", id))
 }
 
-// find is errNoUser for an unknown one.
+// find returns a user, or errNoUser.
 func (t *users) find(ctx context.Context, id string) (user, error) {
 	u, err := t.byID(ctx, id)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -87,8 +83,8 @@ func (t *users) find(ctx context.Context, id string) (user, error) {
 	return u, err
 }
 
-// check gives the user whose password that is, or errCredentials. An unknown
-// address costs the same work as a wrong password.
+// check returns the user with that address and password, or errCredentials. An
+// unknown address costs as much work as a wrong password.
 func (t *users) check(ctx context.Context, email, password string) (user, error) {
 	u, err := t.byEmail(ctx, email)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -108,16 +104,16 @@ func (t *users) byEmail(ctx context.Context, email string) (user, error) {
 	return scanUser(t.db.QueryRowContext(ctx, "SELECT "+userColumns+" FROM users WHERE email = ?", canonical(email)))
 }
 
-// A member is a user and the factors that the engine's records list.
+// A member is a user with the factors that the engine's record lists.
 type member struct {
 	User    user
 	Methods []mfa.Method
 	Locked  bool // a factor is disabled, or refuses codes for a while
 }
 
-// list gives the newest users whose address has search in it, all of them or
-// those without MFA. The column methods of the engine's table is there for such
-// questions.
+// list returns the newest users whose address contains search: all of them, or
+// those without MFA. The methods column of the engine's table serves such
+// queries.
 func (t *users) list(ctx context.Context, search string, withoutMFA bool, limit int) (list []member, err error) {
 	rows, err := t.db.QueryContext(ctx, "SELECT "+userColumns+`, coalesce(methods, '')
 		FROM users LEFT JOIN mfa_users ON user_id = id
@@ -141,8 +137,8 @@ func (t *users) list(ctx context.Context, search string, withoutMFA bool, limit 
 	return list, rows.Err()
 }
 
-// setPassword ends what was begun under the old one: sessions, grants and
-// links that were mailed.
+// setPassword replaces a password, and ends what was begun under the old one:
+// sessions, grants and mailed links.
 func (t *users) setPassword(ctx context.Context, id, password string) error {
 	if err := checkPassword(password); err != nil {
 		return err
@@ -178,10 +174,10 @@ func (t *users) endWithoutMFA(ctx context.Context) error {
 	return err
 }
 
-// endOthers ends all of them but the one that asks, which goes on with the
-// generation that is returned. One that was ended meanwhile itself does not:
-// that is errUnsigned. It follows a change of factors, and so must be done even
-// where the browser has gone away.
+// endOthers ends all sessions and grants of a user but the caller's, which
+// continues with the generation returned. If the caller's own has ended meanwhile,
+// endOthers returns errUnsigned. It ignores ctx's cancellation, since it follows a
+// change of factors, which stands even if the browser has gone away.
 func (t *users) endOthers(ctx context.Context, id string, from int64) (generation int64, err error) {
 	err = t.db.QueryRowContext(context.WithoutCancel(ctx), `UPDATE users SET generation = generation + 1
 		WHERE id = ? AND generation = ? RETURNING generation`, id, from).Scan(&generation)
@@ -191,9 +187,8 @@ func (t *users) endOthers(ctx context.Context, id string, from int64) (generatio
 	return generation, err
 }
 
-// remove removes a user and all that is known of them, with what also
-// removes: all of it goes, or none. While others are left it is errLastAdmin for
-// the only administrator.
+// remove deletes a user and, in the same transaction, what also deletes. It
+// returns errLastAdmin for the only administrator while there are other users.
 func (t *users) remove(ctx context.Context, id string, also func(tx *sql.Tx) error) error {
 	tx, err := t.db.BeginTx(ctx, nil)
 	if err != nil {
@@ -222,59 +217,4 @@ func (t *users) remove(ctx context.Context, id string, also func(tx *sql.Tx) err
 		return err
 	}
 	return tx.Commit()
-}
-
-// resetTTL is how long a link that was mailed is good for.
-const resetTTL = 15 * time.Minute
-
-// beginReset gives a secret with which the user may choose a new password.
-func (t *users) beginReset(ctx context.Context, u user) (secret string, err error) {
-	secret = rand.Text()
-	hash := sha256.Sum256([]byte(secret))
-	if _, err = t.db.ExecContext(ctx, "DELETE FROM resets WHERE user_id = ? OR expires <= ?", u.ID, t.now().Unix()); err != nil {
-		return "", err
-	}
-	_, err = t.db.ExecContext(ctx, "INSERT INTO resets (hash, user_id, expires) VALUES (?, ?, ?)", hash[:], u.ID, t.now().Add(resetTTL).Unix())
-	return secret, err
-}
-
-// resetUser gives the user whom the secret was mailed to, or errResetLink.
-func (t *users) resetUser(ctx context.Context, secret string) (id string, err error) {
-	hash := sha256.Sum256([]byte(secret))
-	err = t.db.QueryRowContext(ctx, "SELECT user_id FROM resets WHERE hash = ? AND expires > ?", hash[:], t.now().Unix()).Scan(&id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", errResetLink
-	}
-	return id, err
-}
-
-// canonical is the one spelling of an address that is stored.
-func canonical(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
-
-const (
-	maxEmail    = 120
-	maxEscaped  = 300 // as in the QR code, of which the engine bounds the whole
-	minPassword = 8
-	maxPassword = 256
-)
-
-// checkEmail refuses what is no address, or what an authenticator app cannot
-// show.
-func checkEmail(email string) error {
-	local, domain, _ := strings.Cut(email, "@")
-	odd := func(r rune) bool {
-		return !unicode.IsPrint(r) || unicode.IsSpace(r) || strings.ContainsRune(`"(),:;<>@[\]`, r)
-	}
-	if len(email) > maxEmail || len(url.QueryEscape(email)) > maxEscaped || local == "" || !utf8.ValidString(email) || strings.ContainsFunc(local+domain, odd) ||
-		strings.Trim(domain, ".") != domain || domain == "" {
-		return errEmail
-	}
-	return nil
-}
-
-func checkPassword(password string) error {
-	if utf8.RuneCountInString(password) < minPassword || len(password) > maxPassword {
-		return errPassword
-	}
-	return nil
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // MaxURI is the length in bytes up to which a URI makes a code that scans from
-// a screen.
-const MaxURI = 400
+// a screen: of three pixels a module at least, within 400.
+const MaxURI = 600
 
 // base32NoPadding is the encoding that apps expect of a secret (RFC 4648 §6).
 var base32NoPadding = base32.StdEncoding.WithPadding(base32.NoPadding)

@@ -71,8 +71,11 @@ func New(keys [][]byte) (*Ring, error) {
 		if len(k) != KeySize {
 			return nil, fmt.Errorf("key %d has %d bytes; a key is %d random bytes, as crypto/rand generates them", i, len(k), KeySize)
 		}
-		if bytes.Equal(k, make([]byte, KeySize)) {
-			return nil, fmt.Errorf("key %d is all zero; a key is %d random bytes, as crypto/rand generates them", i, KeySize)
+		if isConstant(k) {
+			return nil, fmt.Errorf("key %d is one byte repeated; a key is %d random bytes, as crypto/rand generates them", i, KeySize)
+		}
+		if isText(k) {
+			return nil, fmt.Errorf("key %d is text; a key is %d random bytes, as crypto/rand generates them: decode one that is kept in hex or base64", i, KeySize)
 		}
 		for j := range i {
 			if bytes.Equal(k, keys[j]) {
@@ -89,6 +92,14 @@ func New(keys [][]byte) (*Ring, error) {
 		}
 	}
 	return ring, nil
+}
+
+// isConstant reports whether b is one byte repeated.
+func isConstant(b []byte) bool { return bytes.Count(b, b[:1]) == len(b) }
+
+// isText reports whether b is printable ASCII alone, as no random key ever is.
+func isText(b []byte) bool {
+	return !bytes.ContainsFunc(b, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 func (k *key) derive(secret []byte) error {

@@ -11,11 +11,14 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
+// newKey returns a key, another one for each b.
+func newKey(b byte) []byte { return append(bytes.Repeat([]byte{b}, KeySize-1), 0) }
+
 func newRing(t testing.TB, keys ...byte) *Ring {
 	t.Helper()
 	var all [][]byte
 	for _, k := range keys {
-		all = append(all, bytes.Repeat([]byte{k}, KeySize))
+		all = append(all, newKey(k))
 	}
 	ring, err := New(all)
 	if err != nil {
@@ -80,7 +83,7 @@ func TestNothingElseOpens(t *testing.T) {
 // HKDF-SHA-256 for each purpose. What is stored stays readable as long as this
 // does not change.
 func TestSealedBytesAreThoseOfTheStandards(t *testing.T) {
-	secret := bytes.Repeat([]byte{1}, 32)
+	secret := newKey(1)
 	ring := newRing(t, 1)
 	for p, purpose := range []string{"record", "challenge", "enrollment", "proof", "device"} {
 		data := sealed(ring, Purpose(p), "text", "user")
@@ -157,28 +160,47 @@ func TestTagsAreOfTheirParts(t *testing.T) {
 	}
 }
 
+// TestBadKeysAreRefused, with an error that names the key and the cure, and
+// quotes nothing of it.
 func TestBadKeysAreRefused(t *testing.T) {
-	good := bytes.Repeat([]byte{1}, KeySize)
-	for name, keys := range map[string][][]byte{
-		"none":      nil,
-		"nil":       {nil},
-		"empty":     {{}},
-		"short":     {good[:31]},
-		"long":      {append(bytes.Clone(good), 1)},
-		"all zero":  {make([]byte, KeySize)},
-		"bad later": {good, good[:16]},
-		"twice":     {good, good},
+	good, text := newKey(1), []byte(" 32 random bytes of your own ~!~")
+	for name, test := range map[string]struct {
+		keys [][]byte
+		says string
+	}{
+		"none":        {nil, "at least one key"},
+		"nil":         {[][]byte{nil}, "key 0 has 0 bytes"},
+		"empty":       {[][]byte{{}}, "key 0 has 0 bytes"},
+		"short":       {[][]byte{good[:31]}, "key 0 has 31 bytes"},
+		"long":        {[][]byte{append(newKey(1), 1)}, "key 0 has 33 bytes"},
+		"all zero":    {[][]byte{make([]byte, KeySize)}, "key 0 is one byte repeated"},
+		"constant":    {[][]byte{good, bytes.Repeat([]byte{0xa5}, KeySize)}, "key 1 is one byte repeated"},
+		"text":        {[][]byte{text}, "key 0 is text"},
+		"hex":         {[][]byte{good, []byte("00112233445566778899aabbccddeeff")}, "decode one that is kept in hex or base64"},
+		"a bad later": {[][]byte{good, good[:16]}, "key 1 has 16 bytes"},
+		"twice":       {[][]byte{good, good}, "key 1 is the same as key 0"},
 	} {
-		if _, err := New(keys); err == nil {
+		if _, err := New(test.keys); err == nil {
 			t.Errorf("%s: no error", name)
-		} else if strings.Contains(err.Error(), string(good[:4])) {
+		} else if !strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), "random bytes") && name != "twice" {
+			t.Errorf("%s: %v, want %q and the cure", name, err, test.says)
+		} else if strings.Contains(err.Error(), string(good[:4])) || strings.Contains(err.Error(), "of your own") || strings.Contains(err.Error(), "0011") {
 			t.Errorf("%s: the error holds a key: %v", name, err)
+		}
+	}
+	for _, last := range []byte{0, 0x1f, 0x7f, 0x80, 0xff} { // one byte that no text has
+		for place := range text {
+			key := bytes.Clone(text)
+			key[place] = last
+			if _, err := New([][]byte{key}); err != nil {
+				t.Errorf("byte %#x at %d: %v", last, place, err)
+			}
 		}
 	}
 }
 
 func TestKeysAreNotKept(t *testing.T) {
-	k := bytes.Repeat([]byte{1}, KeySize)
+	k := newKey(1)
 	ring, err := New([][]byte{k})
 	if err != nil {
 		t.Fatal(err)

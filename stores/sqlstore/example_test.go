@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -41,10 +42,12 @@ func Example() {
 	}
 
 	clock := mfatest.NewClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)) // for this example only
+	key := make([]byte, 32)                                                // generate once; keep with your other secrets
+	rand.Read(key)
 	engine, err := mfa.New(mfa.Config{
 		Issuer: "ACME",
 		Store:  store,
-		Keys:   [][]byte{[]byte("32 random bytes of your own here")},
+		Keys:   [][]byte{key},
 		Now:    clock.Now,
 	})
 	if err != nil {
@@ -138,10 +141,12 @@ func Example_columnsOfUsers() {
 			panic(err)
 		}
 	}
+	key := make([]byte, 32) // generate once; keep with your other secrets
+	rand.Read(key)
 	engine, err := mfa.New(mfa.Config{
 		Issuer: "ACME",
 		Store:  usersStore{db},
-		Keys:   [][]byte{[]byte("32 random bytes of your own here")},
+		Keys:   [][]byte{key},
 	})
 	if err != nil {
 		panic(err)

@@ -1,7 +1,7 @@
-// Makes the pages nicer; all of them work without.
+// Makes the pages more convenient. All of them work without it.
 "use strict";
 
-// countDown shows the seconds that are left in element, then calls done.
+// countDown shows the remaining seconds in element, then calls done.
 function countDown(seconds, element, done) {
   const end = Date.now() + seconds * 1000;
   const tick = () => {
@@ -20,7 +20,7 @@ function countDown(seconds, element, done) {
   tick();
 }
 
-// While a form is refused, it is not sent. Other forms are.
+// A form that was refused cannot be sent until the wait is over. Others can.
 const wait = document.getElementById("retry-after");
 if (wait) {
   const refused = [...document.forms].filter((form) => form.getAttribute("action") === wait.dataset.form);
@@ -34,8 +34,8 @@ if (wait) {
   });
 }
 
-// A double click sends a form once: the browser would drop the answer to the
-// first, and with it the new session.
+// A double click sends a form once. Otherwise the browser would drop the response
+// to the first request, and with it the new session.
 for (const form of document.forms) {
   let sent = false;
   form.addEventListener("submit", (event) => {
@@ -68,7 +68,7 @@ for (const button of document.querySelectorAll("[data-copy]")) {
       await navigator.clipboard.writeText(text);
       button.textContent = "Copied";
     } catch {
-      button.textContent = "Select and copy it yourself";
+      button.textContent = "Please copy it by hand";
     }
     document.getElementById("said").textContent = button.textContent;
     setTimeout(() => { button.textContent = label; document.getElementById("said").textContent = ""; }, 2000);
@@ -80,12 +80,13 @@ for (const button of document.querySelectorAll("[data-print]")) {
   button.addEventListener("click", () => window.print());
 }
 
-// What went wrong is where to go on: at the field, else at the message.
+// After an error, focus the field that it is about, or else its message.
 const failed = document.querySelector("[aria-invalid=true]") || document.getElementById("error");
 if (failed) {
   failed.focus();
   if (failed.select) failed.select();
 }
 
-// A page that the browser kept from before a log-out is asked for again.
+// Reload a page that the browser restores from its cache: the user may have signed
+// out since.
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });

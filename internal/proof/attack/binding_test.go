@@ -25,24 +25,24 @@ func TestC01CodeOfAnotherUser(t *testing.T) {
 		"app": func(w *world.World) person { app, _ := w.GiveTOTP("bob"); return person{App: app} },
 		"phone": func(w *world.World) person {
 			w.GiveSMS("bob", world.Phone2)
-			return person{phone: world.Phone2}
+			return person{Phone: world.Phone2}
 		},
-		"everything": func(w *world.World) person { return full(w, "bob", world.Phone2) },
+		"everything": func(w *world.World) person { return w.Full("bob", world.Phone2) },
 	}
 	for victim, prepare := range victims {
 		for _, kind := range []mfa.Method{mfa.MethodTOTP, mfa.MethodSMS, mfa.MethodBackupCode} {
 			t.Run(fmt.Sprintf("%s against %s", kind, victim), func(t *testing.T) {
-				w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
-				ada := full(w, "ada", world.Phone)
+				w := world.New(t)
+				ada := w.Full("ada", world.Phone)
 				bob := prepare(w)
 				own := w.Begin("ada").Token
 				code := map[mfa.Method]func() string{
 					mfa.MethodTOTP:       ada.Shows,
 					mfa.MethodSMS:        func() string { return w.SentCode(own) },
-					mfa.MethodBackupCode: func() string { return ada.codes[0] },
+					mfa.MethodBackupCode: func() string { return ada.Codes[0] },
 				}[kind]()
 				token := w.Begin("bob").Token
-				if bob.phone != "" {
+				if bob.Phone != "" {
 					w.SentCode(token)
 				}
 				_, err := w.VerifyLogin(w.Ctx, token, code)
@@ -62,7 +62,7 @@ func TestC01CodeOfAnotherUser(t *testing.T) {
 func TestC02ChallengeOfAnotherUser(t *testing.T) {
 	w := world.New(t)
 	users := []string{"ada", "bob"}
-	people := map[string]person{"ada": full(w, "ada", world.Phone), "bob": full(w, "bob", world.Phone2)}
+	people := map[string]person{"ada": w.Full("ada", world.Phone), "bob": w.Full("bob", world.Phone2)}
 	for _, user := range users {
 		for _, d := range doors {
 			w.Clock.Advance(step)
@@ -72,7 +72,7 @@ func TestC02ChallengeOfAnotherUser(t *testing.T) {
 				t.Fatalf("%s for %s: %v", d.name, user, err)
 			}
 			if user != users[0] {
-				_, err = d.enter(w.Ctx, w.Engine, other, people[user].codes[0])
+				_, err = d.enter(w.Ctx, w.Engine, other, people[user].Codes[0])
 				world.WantErr(t, err, mfa.ErrInvalidCode)
 			}
 			// What it gives is worthless for the other one.
@@ -96,7 +96,7 @@ func TestC02ChallengeOfAnotherUser(t *testing.T) {
 	}
 }
 
-// parameters are the names of a method's parameters.
+// parameters returns the names of a method's parameters.
 func parameters(method *ast.FuncDecl) (names []string) {
 	for _, field := range method.Type.Params.List {
 		for _, name := range field.Names {
@@ -120,7 +120,7 @@ var kinds = []string{"login", "transfer", mfa.ActionManage, "enrollment", "proof
 func issueAll(t *testing.T) issued {
 	t.Helper()
 	required := true
-	w := world.New(t, requiredWhen(&required))
+	w := world.New(t, world.RequiredWhen(&required))
 	app, login := w.GiveTOTP("ada")
 	world.OK(t, w.ImportSMS(w.Ctx, "ada", world.Phone))
 	device, err := w.TrustDevice(w.Ctx, "ada", login.Proof)
@@ -132,7 +132,7 @@ func issueAll(t *testing.T) issued {
 	return issued{w, app, tokens}
 }
 
-// use gives a token to what takes that kind. It is nil where it was taken.
+// use hands a token to what takes that kind. It is nil where it was taken.
 func (i issued) use(kind, token string) (err error) {
 	switch kind {
 	case "enrollment":
@@ -222,13 +222,13 @@ func TestC03TokenOfAnotherKind(t *testing.T) {
 func TestC04ChallengeTwice(t *testing.T) {
 	answers := []string{"app", "message", "backup code"}
 	prepare := func(t *testing.T) (w *world.World, token string, codes map[string]string, later func() map[string]string) {
-		w = world.New(t)
-		ada := full(w, "ada", world.Phone)
+		w = world.New(t, world.BackupCodes(2))
+		ada := w.Full("ada", world.Phone)
 		token = w.Begin("ada").Token
-		codes = map[string]string{"app": ada.Shows(), "message": w.SentCode(token), "backup code": ada.codes[0]}
+		codes = map[string]string{"app": ada.Shows(), "message": w.SentCode(token), "backup code": ada.Codes[0]}
 		return w, token, codes, func() map[string]string {
 			w.Clock.Advance(step)
-			return map[string]string{"app": ada.Shows(), "message": codes["message"], "backup code": ada.codes[1]}
+			return map[string]string{"app": ada.Shows(), "message": codes["message"], "backup code": ada.Codes[1]}
 		}
 	}
 	for _, first := range answers {
@@ -237,7 +237,7 @@ func TestC04ChallengeTwice(t *testing.T) {
 			_, err := w.VerifyLogin(w.Ctx, token, codes[first])
 			world.OK(t, err)
 			fresh := later()
-			before := stored(w, "ada").Version
+			before := w.Stored("ada").Version
 			for _, engine := range []*mfa.Engine{w.Engine, w.Another()} {
 				for _, second := range answers {
 					_, err := engine.VerifyLogin(w.Ctx, token, fresh[second])
@@ -246,7 +246,7 @@ func TestC04ChallengeTwice(t *testing.T) {
 				_, err := engine.SendCode(w.Ctx, token)
 				world.WantErr(t, err, mfa.ErrInvalidToken)
 			}
-			if stored(w, "ada").Version != before {
+			if w.Stored("ada").Version != before {
 				t.Error("a used token has changed the record")
 			}
 			w.Login("ada", fresh["app"]) // which are good for another challenge
@@ -291,7 +291,6 @@ func TestC05Expiry(t *testing.T) {
 					w := world.New(t, func(c *mfa.Config) {
 						c.ChallengeTTL = ttl
 						c.SMSCodes.TTL = 10 * time.Minute
-						c.BackupCodes.Count = 1
 					})
 					var app world.App
 					var code func() string
@@ -309,8 +308,8 @@ func TestC05Expiry(t *testing.T) {
 						sent := w.SentCode(token)
 						code = func() string { return sent }
 					case "backup code":
-						_, login := w.GiveTOTP("ada")
-						codes := w.GiveBackupCodes("ada", login.Proof)
+						w.GiveTOTP("ada")
+						codes := w.CheapBackupCodes("ada")
 						start, token, code = w.Clock.Now(), d.open(w, "ada"), func() string { return codes[0] }
 					}
 					_, err := d.enter(w.Ctx, w.Engine, token, "12345") // nor does a wrong code
@@ -376,15 +375,15 @@ func TestC06SurvivesAChange(t *testing.T) {
 			return nil
 		},
 		"app removed": func(w *world.World, ada person) error {
-			return w.Unenroll(w.Ctx, "ada", mfa.MethodTOTP, mfa.WithProof(ada.proof))
+			return w.Unenroll(w.Ctx, "ada", mfa.MethodTOTP, mfa.WithProof(ada.Proof))
 		},
 		"phone removed": func(w *world.World, ada person) error {
-			return w.Unenroll(w.Ctx, "ada", mfa.MethodSMS, mfa.WithProof(ada.proof))
+			return w.Unenroll(w.Ctx, "ada", mfa.MethodSMS, mfa.WithProof(ada.Proof))
 		},
-		"app replaced": func(w *world.World, ada person) error { w.GiveTOTP("ada", mfa.WithProof(ada.proof)); return nil },
+		"app replaced": func(w *world.World, ada person) error { w.GiveTOTP("ada", mfa.WithProof(ada.Proof)); return nil },
 		"phone replaced": func(w *world.World, ada person) error {
 			w.Clock.Advance(step)
-			w.GiveSMS("ada", world.Phone2, mfa.WithProof(ada.proof))
+			w.GiveSMS("ada", world.Phone2, mfa.WithProof(ada.Proof))
 			return nil
 		},
 		"app imported": func(w *world.World, _ person) error {
@@ -395,7 +394,7 @@ func TestC06SurvivesAChange(t *testing.T) {
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
 			w := world.New(t)
-			ada := full(w, "ada", world.Phone)
+			ada := w.Full("ada", world.Phone)
 			var untouched, tried []string
 			for _, d := range doors {
 				untouched, tried = append(untouched, d.open(w, "ada")), append(tried, d.open(w, "ada"))
@@ -403,12 +402,12 @@ func TestC06SurvivesAChange(t *testing.T) {
 				world.WantTries(t, err, 4)
 			}
 			sms := w.SentCode(untouched[0])
-			device, err := w.TrustDevice(w.Ctx, "ada", ada.proof)
+			device, err := w.TrustDevice(w.Ctx, "ada", ada.Proof)
 			world.OK(t, err)
 			world.OK(t, change(w, ada))
 			for i, d := range doors {
 				for _, token := range []string{untouched[i], tried[i]} {
-					for _, code := range []string{ada.Shows(), sms, ada.codes[0], "?"} {
+					for _, code := range []string{ada.Shows(), sms, ada.Codes[0], "?"} {
 						_, err := d.enter(w.Ctx, w.Engine, token, code)
 						world.WantErr(t, err, mfa.ErrInvalidToken)
 					}
@@ -416,7 +415,7 @@ func TestC06SurvivesAChange(t *testing.T) {
 					world.WantErr(t, err, mfa.ErrInvalidToken)
 				}
 			}
-			_, err = w.TrustDevice(w.Ctx, "ada", ada.proof) // proofs and devices end with it
+			_, err = w.TrustDevice(w.Ctx, "ada", ada.Proof) // proofs and devices end with it
 			world.WantErr(t, err, mfa.ErrInvalidToken)
 			if w.Enrolled("ada") != nil {
 				w.Begin("ada", mfa.WithTrustedDevice(device.Token))
@@ -425,9 +424,10 @@ func TestC06SurvivesAChange(t *testing.T) {
 	}
 	t.Run("new backup codes end none", func(t *testing.T) {
 		w := world.New(t)
-		ada := full(w, "ada", world.Phone)
+		ada := w.Full("ada", world.Phone)
 		token := w.Begin("ada").Token
-		w.GiveBackupCodes("ada", ada.proof)
+		w.GiveBackupCodes("ada", ada.Proof)
+		world.OK(t, w.Unenroll(w.Ctx, "ada", mfa.MethodBackupCode, mfa.WithProof(ada.Proof)))
 		_, err := w.VerifyLogin(w.Ctx, token, ada.Shows())
 		world.OK(t, err)
 	})
@@ -438,7 +438,7 @@ func TestC06SurvivesAChange(t *testing.T) {
 			"Reset":            func(w *world.World) error { return w.Reset(w.Ctx, "ada") },
 			"another enrolled": func(w *world.World) error { return w.ImportSMS(w.Ctx, "ada", world.Phone) },
 		} {
-			w := world.New(t, requiredWhen(&required))
+			w := world.New(t, world.RequiredWhen(&required))
 			token := w.MustEnroll("ada").Token
 			pending, err := w.EnrollTOTP(w.Ctx, "ada", "a")
 			world.OK(t, err)
@@ -529,7 +529,7 @@ func TestC08AmbiguousTokens(t *testing.T) {
 	required := true
 	const delimiters = "!|:,;.&=/\\+-_ \"'{}[]()<>%#@~`$^*?"
 	t.Run("users", func(t *testing.T) {
-		w := world.New(t, requiredWhen(&required))
+		w := world.New(t, world.RequiredWhen(&required))
 		users := []string{"a", "b", "ab", "a" + strings.Repeat("b", 254), strings.Repeat("é", 127), "\u202eada", "a\u200bb"}
 		for _, delimiter := range delimiters {
 			d := string(delimiter)
@@ -587,7 +587,7 @@ func TestC09MalformedAndOutOfOrder(t *testing.T) {
 		"active":   func(w *world.World) { w.GiveTOTP("ada") },
 		"phone":    func(w *world.World) { w.GiveSMS("ada", world.Phone) },
 		"delayed":  func(w *world.World) { app, _ := w.GiveTOTP("ada"); lock(w, "ada", app) },
-		"disabled": func(w *world.World) { w.GiveTOTP("ada"); shutTOTP(w, "ada") },
+		"disabled": func(w *world.World) { w.GiveTOTP("ada"); w.Disable("ada", mfa.MethodTOTP, world.FiveDigits) },
 		"reset":    func(w *world.World) { w.GiveTOTP("ada"); w.Reset(w.Ctx, "ada") },
 		"deleted":  func(w *world.World) { w.GiveTOTP("ada"); w.DeleteUser(w.Ctx, "ada") },
 	}
@@ -597,7 +597,7 @@ func TestC09MalformedAndOutOfOrder(t *testing.T) {
 	for name, prepare := range states {
 		t.Run(name, func(t *testing.T) {
 			store := world.NewFaultStore()
-			w := world.New(t, func(c *mfa.Config) { c.Store = store; c.BackupCodes.Count = 1 })
+			w := world.New(t, func(c *mfa.Config) { c.Store = store })
 			prepare(w)
 			before := store.Snapshot()
 			calls := 0
@@ -630,17 +630,6 @@ func TestC09MalformedAndOutOfOrder(t *testing.T) {
 				t.Errorf("%d calls only", calls)
 			}
 		})
-	}
-}
-
-// shutTOTP disables a user's app.
-func shutTOTP(w *world.World, user string) {
-	for range disabling {
-		w.Clock.Advance(longest)
-		var challenge *mfa.ChallengeError
-		if errors.As(w.BeginLogin(w.Ctx, user), &challenge) {
-			w.VerifyLogin(w.Ctx, challenge.Token, "12345")
-		}
 	}
 }
 
@@ -707,7 +696,7 @@ func TestC10PredictableChallenges(t *testing.T) {
 			t.Errorf("byte %d of a token is not random", place)
 		}
 	}
-	t.Run("chance is asked for enough, each time", func(t *testing.T) {
+	t.Run("enough randomness is read, each time", func(t *testing.T) {
 		source := &countingReader{Reader: rand.Reader}
 		rand.Reader = source
 		defer func() { rand.Reader = source.Reader }()
@@ -769,8 +758,8 @@ func TestC11FactorNotAllowed(t *testing.T) {
 	})
 	t.Run("disabled since", func(t *testing.T) {
 		w := world.New(t)
-		ada := full(w, "ada", world.Phone)
-		shut(w, "ada", mfa.MethodTOTP, func(string) string { return "12345" })
+		ada := w.Full("ada", world.Phone)
+		w.Disable("ada", mfa.MethodTOTP, world.FiveDigits)
 		w.Clock.Advance(longest)
 		challenge := w.Begin("ada")
 		if slices.Contains(challenge.Methods, mfa.MethodTOTP) {
@@ -836,19 +825,19 @@ func TestC12RememberedDevice(t *testing.T) {
 		"ForgetDevices":   func(w *world.World, _ person) { world.OK(t, w.ForgetDevices(w.Ctx, "ada")) },
 		"PasswordChanged": func(w *world.World, _ person) { world.OK(t, w.PasswordChanged(w.Ctx, "ada")) },
 		"removed, enrolled anew": func(w *world.World, ada person) {
-			world.OK(t, w.Unenroll(w.Ctx, "ada", mfa.MethodSMS, mfa.WithProof(ada.proof)))
+			world.OK(t, w.Unenroll(w.Ctx, "ada", mfa.MethodSMS, mfa.WithProof(ada.Proof)))
 			w.GiveSMS("ada", world.Phone, mfa.WithProof(w.Login("ada", ada.Shows()).Proof))
 		},
-		"app replaced":   func(w *world.World, ada person) { w.GiveTOTP("ada", mfa.WithProof(ada.proof)) },
+		"app replaced":   func(w *world.World, ada person) { w.GiveTOTP("ada", mfa.WithProof(ada.Proof)) },
 		"phone imported": func(w *world.World, _ person) { world.OK(t, w.ImportSMS(w.Ctx, "ada", world.Phone2)) },
 		"reset":          func(w *world.World, _ person) { world.OK(t, w.Reset(w.Ctx, "ada")); w.GiveTOTP("ada") },
 		"deleted":        func(w *world.World, _ person) { world.OK(t, w.DeleteUser(w.Ctx, "ada")); w.GiveTOTP("ada") },
 		"expired":        func(w *world.World, _ person) { w.Clock.Advance(30 * 24 * time.Hour) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
-			ada := full(w, "ada", world.Phone)
-			device := trust(w, "ada", ada.proof)
+			w := world.New(t)
+			ada := w.Full("ada", world.Phone)
+			device := trust(w, "ada", ada.Proof)
 			if !passes(w, "ada", device) {
 				t.Fatal("a trusted device is not")
 			}
@@ -860,25 +849,25 @@ func TestC12RememberedDevice(t *testing.T) {
 	}
 	t.Run("backup codes end no trust", func(t *testing.T) {
 		w := world.New(t)
-		ada := full(w, "ada", world.Phone)
-		device := trust(w, "ada", ada.proof)
-		w.Login("ada", ada.codes[0])
-		w.GiveBackupCodes("ada", ada.proof)
+		ada := w.Full("ada", world.Phone)
+		device := trust(w, "ada", ada.Proof)
+		w.Login("ada", ada.Codes[0])
+		w.GiveBackupCodes("ada", ada.Proof)
 		if !passes(w, "ada", device) {
 			t.Error("a trusted device is not")
 		}
 	})
 	t.Run("no way to change factors", func(t *testing.T) {
-		w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
-		ada := full(w, "ada", world.Phone)
-		device := trust(w, "ada", ada.proof)
+		w := world.New(t)
+		ada := w.Full("ada", world.Phone)
+		device := trust(w, "ada", ada.Proof)
 		for name := range changes {
 			wantUnproved(t, w, name, map[string]string{"a trusted device": device})
 		}
 		if !passes(w, "ada", device) {
 			t.Error("a trusted device is not")
 		}
-		world.OK(t, changes["EnrollTOTP"](w, "ada", mfa.WithProof(ada.proof)))
+		world.OK(t, changes["EnrollTOTP"](w, "ada", mfa.WithProof(ada.Proof)))
 	})
 }
 
@@ -886,18 +875,18 @@ func TestC12RememberedDevice(t *testing.T) {
 // (CVE-2020-5240, CVE-2019-19687).
 func TestC13FactorOfAnotherUser(t *testing.T) {
 	w := world.New(t)
-	ada := full(w, "ada", world.Phone)
-	bob := full(w, "bob", world.Phone2)
-	before := stored(w, "ada")
+	ada := w.Full("ada", world.Phone)
+	bob := w.Full("bob", world.Phone2)
+	before := w.Stored("ada")
 	for name, change := range changes {
 		forged := change(w, "ada", mfa.WithProof("mfa_prf_forged"))
-		foreign := change(w, "ada", mfa.WithProof(bob.proof))
+		foreign := change(w, "ada", mfa.WithProof(bob.Proof))
 		world.Challenged(t, foreign)
 		if foreign.Error() != forged.Error() {
 			t.Errorf("%s: with another's proof %v, with a forged one %v", name, foreign, forged)
 		}
 	}
-	if after := stored(w, "ada"); after.Version != before.Version {
+	if after := w.Stored("ada"); after.Version != before.Version {
 		t.Error("another's proof has changed something")
 	}
 	w.Login("ada", ada.Shows())
@@ -957,19 +946,19 @@ func TestC14EnrollmentTwice(t *testing.T) {
 	}
 	required := true
 	for method, enroll := range begin {
-		w := world.New(t, requiredWhen(&required))
+		w := world.New(t, world.RequiredWhen(&required))
 		token := w.MustEnroll("ada").Token
 		code := enroll(w)
 		_, err := w.VerifyEnrollment(w.Ctx, "ada", method, code)
 		world.OK(t, err)
-		before := stored(w, "ada")
+		before := w.Stored("ada")
 		for _, engine := range []*mfa.Engine{w.Engine, w.Another()} {
 			_, err = engine.VerifyEnrollment(w.Ctx, "ada", method, code)
 			world.WantErr(t, err, mfa.ErrNoPendingEnrollment)
 			_, err = engine.EnrollmentUser(w.Ctx, token)
 			world.WantErr(t, err, mfa.ErrInvalidToken)
 		}
-		if after := stored(w, "ada"); after.Version != before.Version {
+		if after := w.Stored("ada"); after.Version != before.Version {
 			t.Errorf("%s: the second confirmation has changed something", method)
 		}
 		w = world.New(t)
@@ -989,7 +978,7 @@ func TestC14EnrollmentTwice(t *testing.T) {
 func TestC15OtherLoginsOfTheUser(t *testing.T) {
 	for _, d := range doors {
 		w := world.New(t)
-		ada := full(w, "ada", world.Phone)
+		ada := w.Full("ada", world.Phone)
 		first, second := d.open(w, "ada"), d.open(w, "ada")
 		_, err := d.enter(w.Ctx, w.Engine, first, ada.Shows())
 		world.OK(t, err)
@@ -1033,7 +1022,7 @@ func TestC16ResultNotLookedAt(t *testing.T) {
 		bob, _ := w.GiveTOTP("bob")
 		device, err := w.TrustDevice(w.Ctx, "ada", login.Proof)
 		world.OK(t, err)
-		good := stored(w, "ada")
+		good := w.Stored("ada")
 		token := w.Begin("ada").Token
 		cut := good
 		cut.Data = cut.Data[:len(cut.Data)-1]
@@ -1047,7 +1036,7 @@ func TestC16ResultNotLookedAt(t *testing.T) {
 			"a good record, cancelled":      {good, context.Canceled},
 			"nothing at all":                {mfa.Record{}, nil},
 			"no data":                       {mfa.Record{UserID: "ada", Version: 1}, nil},
-			"another user's":                {stored(w, "bob"), nil},
+			"another user's":                {w.Stored("bob"), nil},
 			"cut short":                     {cut, nil},
 			"under another version":         {older, nil},
 			"a record that was never there": {mfa.Record{UserID: "ada", Version: -1, Data: good.Data}, nil},
@@ -1075,24 +1064,6 @@ func TestC16ResultNotLookedAt(t *testing.T) {
 		_, err = w.VerifyLogin(w.Ctx, token, app.Shows())
 		world.OK(t, err)
 	})
-	t.Run("sender and its policy", func(t *testing.T) {
-		for _, refuse := range []func(*mfa.Config){
-			func(c *mfa.Config) { c.SMSCodes.Allow = func(context.Context, string, string) error { return down } },
-			func(c *mfa.Config) { c.SMS = failingSender{down} },
-		} {
-			w := world.New(t)
-			w.GiveSMS("ada", world.Phone)
-			token := w.Begin("ada").Token
-			delivery, err := w.Another(refuse).SendCode(w.Ctx, token)
-			if delivery != nil || !errors.Is(err, down) {
-				t.Errorf("got %v, %v", delivery, err)
-			}
-			_, err = w.SendCode(w.Ctx, token) // and nothing was left half done
-			world.OK(t, err)
-			_, err = w.VerifyLogin(w.Ctx, token, w.Outbox.Code(world.Phone))
-			world.OK(t, err)
-		}
-	})
 }
 
 // An answeringStore answers every Load alike.
@@ -1103,8 +1074,3 @@ type answeringStore struct {
 }
 
 func (s answeringStore) Load(context.Context, string) (mfa.Record, error) { return s.record, s.err }
-
-// A failingSender sends nothing.
-type failingSender struct{ err error }
-
-func (s failingSender) SendSMS(context.Context, mfa.SMS) error { return s.err }

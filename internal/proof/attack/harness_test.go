@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/protekt/mfa"
 	"github.com/protekt/mfa/internal/proof/world"
@@ -16,21 +15,8 @@ const racers = 32
 // moduleRoot is where the engine's files are, seen from this package.
 const moduleRoot = "../../.."
 
-// A person is what a user with a factor holds.
-type person struct {
-	world.App
-	phone string
-	codes []string // backup codes
-	proof string
-}
-
-// full gives a user an app, a phone and backup codes.
-func full(w *world.World, user, phone string) person {
-	w.T.Helper()
-	app, login := w.GiveTOTP(user)
-	login = w.GiveSMS(user, phone, mfa.WithProof(login.Proof))
-	return person{app, phone, w.GiveBackupCodes(user, login.Proof), login.Proof}
-}
+// A person is what a user with every kind of factor holds.
+type person = world.Person
 
 // A door is a way in by token and code.
 type door struct {
@@ -51,7 +37,7 @@ var doors = []door{
 	stepUp(mfa.ActionManage),
 }
 
-// stepUp is the door to an action.
+// stepUp returns the door to an action.
 func stepUp(action string) door {
 	return door{action,
 		func(w *world.World, user string) string {
@@ -95,7 +81,7 @@ func inside(store *world.HookStore, attempts, loads int, attempt func(i int)) {
 	store.Loaded = nil
 }
 
-// count is how many events of a type were told since it was asked last.
+// count returns how many events of a type were told since it was asked last.
 func count(w *world.World, want mfa.EventType) (n int) {
 	for _, told := range w.Told() {
 		if told == want {
@@ -105,49 +91,10 @@ func count(w *world.World, want mfa.EventType) (n int) {
 	return n
 }
 
-// stored is the user's record.
-func stored(w *world.World, user string) mfa.Record {
-	w.T.Helper()
-	record, err := w.Store.Load(w.Ctx, user)
-	if err != nil {
-		w.T.Fatalf("Load: %v", err)
-	}
-	return record
-}
-
-// wrongSMS is a code that differs from this one.
-func wrongSMS(code string) string {
-	if code == "000000" {
-		return "000001"
-	}
-	return "000000"
-}
-
 // wantThrottled is for what must wait, however long.
 func wantThrottled(t testing.TB, err error) {
 	t.Helper()
 	if !errors.As(err, new(*mfa.ThrottledError)) {
 		t.Errorf("got %v, want to be throttled", err)
-	}
-}
-
-// requiredWhen makes MFA required while on is true.
-func requiredWhen(on *bool) func(*mfa.Config) {
-	return func(c *mfa.Config) {
-		c.Required = func(context.Context, string) (bool, error) { return *on, nil }
-	}
-}
-
-// shut makes the user's factor disabled, by wrong answers as fast as they are
-// judged.
-func shut(w *world.World, user string, method mfa.Method, wrong func(token string) string) {
-	w.T.Helper()
-	for range 100 {
-		w.Clock.Advance(15 * time.Minute)
-		token := w.Begin(user).Token
-		w.VerifyLogin(w.Ctx, token, wrong(token))
-	}
-	if !w.Factor(user, method).Disabled {
-		w.T.Fatalf("%s is not disabled", method)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"reflect"
 	"slices"
 	"testing"
@@ -62,7 +61,7 @@ func TestE01EnrolledFactorIsAsked(t *testing.T) {
 	w := world.New(t)
 	w.GiveSMS("ada", world.Phone)
 	world.WantErr(t, w.Another(func(c *mfa.Config) { c.SMS = nil }).BeginLogin(w.Ctx, "ada"), mfa.ErrMethodUnavailable)
-	tamper(w, "ada", func(u *record.User) { u.SMS.Lane.Disabled = true })
+	w.Tamper("ada", func(u *record.User) { u.SMS.Lane.Disabled = true })
 	world.WantErr(t, w.BeginLogin(w.Ctx, "ada"), mfa.ErrFactorDisabled)
 }
 
@@ -109,7 +108,7 @@ func TestE02RequiredMeansEnrollment(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			required = false
-			w := world.New(t, requiredWhen(&required))
+			w := world.New(t, world.RequiredWhen(&required))
 			device := prepare(w)
 			world.OK(t, w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device))) // optional: may pass
 			required = true
@@ -123,18 +122,7 @@ func TestE02RequiredMeansEnrollment(t *testing.T) {
 			if err != nil || user != "ada" {
 				t.Fatalf("%q, %v", user, err)
 			}
-			w.GiveTOTP("bob") // somebody whose factors it could open
-			token := enrollment.Token
-			for use, do := range map[string]func() error{
-				"VerifyLogin":  func() error { _, err := w.VerifyLogin(w.Ctx, token, "123456"); return err },
-				"VerifyStepUp": func() error { _, err := w.VerifyStepUp(w.Ctx, token, mfa.ActionManage, "123456"); return err },
-				"SendCode":     func() error { _, err := w.SendCode(w.Ctx, token); return err },
-				"TrustDevice":  func() error { _, err := w.TrustDevice(w.Ctx, "ada", token); return err },
-			} {
-				if err := do(); !errors.Is(err, mfa.ErrInvalidToken) {
-					t.Errorf("%s takes it: %v", use, err)
-				}
-			}
+			token := enrollment.Token // C03: which nothing else takes
 			_, err = w.GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(token))
 			world.WantErr(t, err, mfa.ErrNotEnrolled)
 			if err := w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(token)); !errors.As(err, &enrollment) {
@@ -173,7 +161,7 @@ func TestE03RequiredHasAWayIn(t *testing.T) {
 			_, err := w.EnrollSMS(w.Ctx, user, world.Phone)
 			world.OK(t, err)
 			for range 5 {
-				w.VerifyEnrollment(w.Ctx, user, mfa.MethodSMS, wrongSMS(w.Outbox.Code(world.Phone)))
+				w.VerifyEnrollment(w.Ctx, user, mfa.MethodSMS, world.WrongSMS(w.Outbox.Code(world.Phone)))
 			}
 			enrollment, err := w.EnrollTOTP(w.Ctx, user, user)
 			if err != nil {
@@ -183,7 +171,7 @@ func TestE03RequiredHasAWayIn(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := world.New(t, requiredWhen(&required))
+			w := world.New(t, world.RequiredWhen(&required))
 			offer := w.MustEnroll("ada")
 			user, err := w.EnrollmentUser(w.Ctx, offer.Token) // the token is all there is
 			world.OK(t, err)
@@ -204,7 +192,7 @@ func TestE03RequiredHasAWayIn(t *testing.T) {
 
 	// A token that an earlier state of affairs has ended is replaced by trying
 	// again.
-	w := world.New(t, requiredWhen(&required))
+	w := world.New(t, world.RequiredWhen(&required))
 	old := w.MustEnroll("ada")
 	world.OK(t, w.PasswordChanged(w.Ctx, "ada"))
 	_, err := w.EnrollmentUser(w.Ctx, old.Token)
@@ -310,7 +298,7 @@ func TestE05OneValueCompletesALogin(t *testing.T) {
 	// A door that gives no code gets no Login, one for something else says so,
 	// and whose it is comes from the token.
 	w := world.New(t)
-	ada, bob := given(w, "ada", world.Phone), given(w, "bob", world.Phone2)
+	ada, bob := w.Given("ada", world.Phone), w.Given("bob", world.Phone2)
 	for _, door := range doors {
 		w.Clock.Advance(time.Minute)
 		login, err := door.enter(w.Ctx, w.Engine, door.open(w, "bob"), bob.Shows())
@@ -339,7 +327,7 @@ func TestE05OneValueCompletesALogin(t *testing.T) {
 	// Another spelling of the name is another user, who is not let in where MFA
 	// is required.
 	required := true
-	w.Engine = w.Another(requiredWhen(&required))
+	w.Engine = w.Another(world.RequiredWhen(&required))
 	w.Begin("ada")
 	for _, alias := range []string{"Ada", "ADA", "ada ", " ada", "ada\u200b", "аda"} {
 		w.MustEnroll(alias)
@@ -349,9 +337,9 @@ func TestE05OneValueCompletesALogin(t *testing.T) {
 // E06: who resets the password is in without the second factor.
 func TestE06PasswordResetLeavesMFA(t *testing.T) {
 	for _, required := range []bool{false, true} {
-		w := world.New(t, requiredWhen(&required))
-		ada := given(w, "ada", world.Phone)
-		device, err := w.TrustDevice(w.Ctx, "ada", ada.proof)
+		w := world.New(t, world.RequiredWhen(&required))
+		ada := w.Given("ada", world.Phone)
+		device, err := w.TrustDevice(w.Ctx, "ada", ada.Proof)
 		world.OK(t, err)
 		world.OK(t, w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device.Token)))
 		before := w.StatusOf("ada")
@@ -371,7 +359,7 @@ func TestE06PasswordResetLeavesMFA(t *testing.T) {
 			if got := w.Factor("ada", mfa.MethodTOTP); !got.RetryAt.Equal(failed.RetryAt) || got.RetryAt.IsZero() {
 				t.Errorf("delayed until %v, want %v", got.RetryAt, failed.RetryAt) // which have forgiven nothing
 			}
-			_, err = w.GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(ada.proof))
+			_, err = w.GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(ada.Proof))
 			world.Challenged(t, err)
 		}
 
@@ -383,44 +371,16 @@ func TestE06PasswordResetLeavesMFA(t *testing.T) {
 	}
 }
 
-// E07: a setting or a name that nobody knows counts as the harmless one.
+// E07: a name or a stored setting that nobody knows counts as the harmless one.
+// Settings of a Config are B13's, and TestNewRefusesNonsense's.
 func TestE07UnknownNamesAreRefused(t *testing.T) {
-	good := func() mfa.Config { return world.New(t).Config }
-	_, err := mfa.New(good())
-	world.OK(t, err)
-	for name, change := range map[string]func(c *mfa.Config){
-		"algorithm MD5":           func(c *mfa.Config) { c.TOTP.Algorithm = "MD5" },
-		"algorithm in lower case": func(c *mfa.Config) { c.TOTP.Algorithm = "sha1" },
-		"digits -1":               func(c *mfa.Config) { c.TOTP.Digits = -1 },
-		"digits 99":               func(c *mfa.Config) { c.TOTP.Digits = 99 },
-		"period -1":               func(c *mfa.Config) { c.TOTP.Period = -1 },
-		"period 99 hours":         func(c *mfa.Config) { c.TOTP.Period = 99 * time.Hour },
-		"count -1":                func(c *mfa.Config) { c.BackupCodes.Count = -1 },
-		"count 99":                func(c *mfa.Config) { c.BackupCodes.Count = 99 },
-		"groups -1":               func(c *mfa.Config) { c.BackupCodes.Groups = -1 },
-		"groups 99":               func(c *mfa.Config) { c.BackupCodes.Groups = 99 },
-		"code TTL -1":             func(c *mfa.Config) { c.SMSCodes.TTL = -1 },
-		"cooldown -1":             func(c *mfa.Config) { c.SMSCodes.Cooldown = -1 },
-		"challenge TTL -1":        func(c *mfa.Config) { c.ChallengeTTL = -1 },
-		"challenge TTL for ever":  func(c *mfa.Config) { c.ChallengeTTL = math.MaxInt64 },
-		"enrollment TTL for ever": func(c *mfa.Config) { c.EnrollmentTTL = math.MaxInt64 },
-		"proof TTL for ever":      func(c *mfa.Config) { c.ProofTTL = math.MaxInt64 },
-		"device TTL for ever":     func(c *mfa.Config) { c.TrustedDeviceTTL = math.MaxInt64 },
-	} {
-		config := good()
-		change(&config)
-		if engine, err := mfa.New(config); engine != nil || !errors.Is(err, mfa.ErrInvalidInput) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-
 	w := world.New(t)
-	ada := given(w, "ada", world.Phone)
+	ada := w.Given("ada", world.Phone)
 	for _, method := range []mfa.Method{"", "-1", "99", "TOTP", "totp ", "fax", mfa.MethodBackupCode} {
 		_, err := w.VerifyEnrollment(w.Ctx, "ada", method, ada.Shows())
 		world.WantErr(t, err, mfa.ErrMethodUnavailable)
 		if method != mfa.MethodBackupCode {
-			world.WantErr(t, w.Unenroll(w.Ctx, "ada", method, mfa.WithProof(ada.proof)), mfa.ErrNotEnrolled)
+			world.WantErr(t, w.Unenroll(w.Ctx, "ada", method, mfa.WithProof(ada.Proof)), mfa.ErrNotEnrolled)
 		}
 	}
 	for _, action := range []string{"", mfa.ActionLogin, mfa.ActionEnroll, "a\x00", "a\nb", fmt.Sprintf("%065d", 0)} {
@@ -441,7 +401,7 @@ func TestE07UnknownNamesAreRefused(t *testing.T) {
 	} {
 		w := world.New(t)
 		w.GiveTOTP("ada")
-		tamper(w, "ada", change)
+		w.Tamper("ada", change)
 		err := w.BeginLogin(w.Ctx, "ada")
 		if name == "no change" {
 			world.Challenged(t, err)
@@ -452,9 +412,9 @@ func TestE07UnknownNamesAreRefused(t *testing.T) {
 	for at, odd := range map[int]byte{0: 99, 17: 0xff} { // the version, and what the record holds
 		w := world.New(t)
 		w.GiveTOTP("ada")
-		plain := opened(w, "ada")
+		plain := w.Opened("ada")
 		plain[at] = odd
-		plant(w, "ada", plain)
+		w.Plant("ada", plain)
 		if err := w.BeginLogin(w.Ctx, "ada"); mfa.ErrorCode(err) != "internal" {
 			t.Errorf("byte %d is %d: %v", at, odd, err)
 		}

@@ -72,7 +72,7 @@ func TestI01MessagesAreLimited(t *testing.T) {
 		sender := &timedSender{now: w.Clock.Now}
 		w.Config.SMS = sender
 		w.Engine = w.Another()
-		ada := given(w, "ada", world.Phone)
+		ada := w.Given("ada", world.Phone)
 		proof := func() mfa.ChangeOption {
 			w.Clock.Advance(30 * time.Second)
 			return mfa.WithProof(w.Login("ada", ada.Shows()).Proof)
@@ -171,7 +171,7 @@ func TestI01MessagesAreLimited(t *testing.T) {
 
 	t.Run("one challenge", func(t *testing.T) {
 		w := world.New(t)
-		given(w, "ada", world.Phone)
+		w.Given("ada", world.Phone)
 		challenge := w.Begin("ada")
 		for range 20 {
 			w.SendCode(w.Ctx, challenge.Token)
@@ -185,7 +185,7 @@ func TestI01MessagesAreLimited(t *testing.T) {
 	t.Run("messages that do not arrive", func(t *testing.T) {
 		attempts := 0
 		w := world.New(t)
-		w.Config.SMS = senderFunc(func(context.Context, mfa.SMS) error { attempts++; return errors.New("down") })
+		w.Config.SMS = world.SenderFunc(func(context.Context, mfa.SMS) error { attempts++; return errors.New("down") })
 		w.Engine = w.Another()
 		for range 1_000 {
 			w.EnrollSMS(w.Ctx, "ada", world.Phone)
@@ -222,17 +222,13 @@ func TestI01MessagesAreLimited(t *testing.T) {
 	})
 }
 
-// senderFunc is a function that sends.
-type senderFunc func(ctx context.Context, message mfa.SMS) error
-
-func (f senderFunc) SendSMS(ctx context.Context, message mfa.SMS) error { return f(ctx, message) }
-
 // I02: another spelling of a number is another number, to a limit or to the
 // sender.
 func TestI02OneSpellingOfANumber(t *testing.T) {
 	same := []string{
 		"+15551234567", "+1 (555) 123-4567", "+1.555.123.4567", " +15551234567 ", "+1-555-123-4567", "+1\u00a0555\u00a01234567", "+1\u2011555\u20111234567",
-		"+1[555]1234567", "\t+15551234567\r\n", "+1 5 5 5 1 2 3 4 5 6 7",
+		"+1[555]1234567", "\t+15551234567\r\n", "+1 5 5 5 1 2 3 4 5 6 7", "tel:+1-555-123-4567", "+1 555/123/4567", "\u202a+15551234567\u202c", "+15551234567\u200b",
+		"\uff0b15551234567", "＋１（５５５）１２３－４５６７", "+١٥٥٥١٢٣٤٥٦٧", "+1555123456٧", "+1555\ufe0f1234567", "+1 (5551) 234567",
 	}
 	for i, spelling := range same {
 		w := world.New(t, func(c *mfa.Config) { c.SMSCodes.Numbers = mfa.NewMemoryStore() })
@@ -243,7 +239,7 @@ func TestI02OneSpellingOfANumber(t *testing.T) {
 		}
 		_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, w.Outbox.Code(same[0]))
 		world.OK(t, err)
-		if got := decoded(w, "ada").SMS.Phone; got != same[0] {
+		if got := w.Decoded("ada").SMS.Phone; got != same[0] {
 			t.Errorf("%q is stored as %q", spelling, got)
 		}
 		// The limit of the number is one, in whatever spelling.
@@ -257,9 +253,10 @@ func TestI02OneSpellingOfANumber(t *testing.T) {
 
 	w := world.New(t)
 	for _, spelling := range []string{
-		"", "+", "15551234567", "0015551234567", "+015551234567", "++15551234567", "+1+5551234567", "5551234567", "tel:+15551234567", "+1555CALLNOW",
-		"+15551234567;ext=1", "+15551234567,1", "+15551234567#1", "+15551234567p1", "+15551234567/2", "+15551234567 ext. 2", "+15551234567;+15557654321", "+15551234567,+15557654321",
-		"+15551234567\x00", "+1555\x001234567", "+15551234567\u200b", "\u202a+15551234567\u202c", "\uff0b15551234567", "+１５５５１２３４５６７", "+١٥٥٥١٢٣٤٥٦٧", "+1555123456٧",
+		"", "+", "15551234567", "0015551234567", "+015551234567", "++15551234567", "+1+5551234567", "5551234567", "tel:15551234567", "tel:tel:+15551234567", "callto:+15551234567", "+1555CALLNOW",
+		"+1 (0)5551234567", "+1[0]5551234567", "+1 ( 0. ) 5551234567", "＋１（０）５５５１２３４５６７", "+١ (٠) ٥٥٥١٢٣٤٥٦٧",
+		"+15551234567;ext=1", "+15551234567,1", "+15551234567#1", "+15551234567p1", "+15551234567/23456", "+15551234567 ext. 2", "+15551234567;+15557654321", "+15551234567,+15557654321",
+		"+15551234567\x00", "+1555\x001234567", "+¹⁵⁵⁵¹²³⁴⁵⁶⁷", "⁺15551234567",
 		"+15551234567\x1b", "+1555123\xff4567", "+123456", "+1234567890123456", "+1_555_1234567", "+1'555'1234567", "+1%20555", "+1\\r\\n555", "+1x5551234567", "+1e10000000",
 	} {
 		_, err := w.EnrollSMS(w.Ctx, "ada", spelling)
@@ -288,8 +285,8 @@ func TestI03NumbersAreProven(t *testing.T) {
 		"the password changed": func(w *world.World) { world.OK(t, w.PasswordChanged(w.Ctx, "ada")) },
 	} {
 		w := world.New(t)
-		ada := given(w, "ada", world.Phone)
-		begun, err := w.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(ada.proof))
+		ada := w.Given("ada", world.Phone)
+		begun, err := w.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(ada.Proof))
 		world.OK(t, err)
 		if m := last(w); m.To != world.Phone2 || m.Action != mfa.ActionEnroll || begun.Phone != "+14*****671" {
 			t.Errorf("%s: the message for the new number goes to %s, for %s", name, m.To, m.Action)
@@ -311,7 +308,7 @@ func TestI03NumbersAreProven(t *testing.T) {
 	// To confirm takes the code that went to the new number, and what began it
 	// took proof of a factor.
 	w := world.New(t)
-	ada := given(w, "ada", world.Phone)
+	ada := w.Given("ada", world.Phone)
 	scriptCodes(t, 111_111, 222_222, 333_333)
 	_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone2)
 	world.Challenged(t, err)
@@ -321,7 +318,7 @@ func TestI03NumbersAreProven(t *testing.T) {
 	challenge := w.Begin("ada")
 	w.SentCode(challenge.Token) // 111111, to the old number
 	w.Clock.Advance(time.Minute)
-	_, err = w.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(ada.proof)) // 222222
+	_, err = w.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(ada.Proof)) // 222222
 	world.OK(t, err)
 	for _, code := range []string{"111111", "333333", ada.Shows()} {
 		_, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, code)
@@ -338,22 +335,12 @@ func TestI03NumbersAreProven(t *testing.T) {
 	if m := last(w); m.To != world.Phone2 {
 		t.Errorf("then a login's code goes to %s", m.To)
 	}
-
-	// What was begun by whoever knew the password, before there was a factor,
-	// cannot be confirmed once the owner has one.
-	w = world.New(t)
-	_, err = w.EnrollSMS(w.Ctx, "ada", world.Phone2)
-	world.OK(t, err)
-	code := w.Outbox.Code(world.Phone2)
-	w.GiveTOTP("ada")
-	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, code)
-	world.WantErr(t, err, mfa.ErrNoPendingEnrollment)
 }
 
 // wrongFor voids a pending number.
 func wrongFor(w *world.World, user string) {
 	w.T.Helper()
-	code := wrongSMS(w.Outbox.Code(world.Phone2))
+	code := world.WrongSMS(w.Outbox.Code(world.Phone2))
 	for range 5 {
 		w.VerifyEnrollment(w.Ctx, user, mfa.MethodSMS, code)
 	}
@@ -367,7 +354,7 @@ func TestI04OneLiveCode(t *testing.T) {
 	// The draw decides which codes they are: three for a challenge, five for an
 	// enrollment in an hour.
 	w := world.New(t)
-	given(w, "ada", world.Phone)
+	w.Given("ada", world.Phone)
 	scriptCodes(t, 111_111, 222_222, 333_333)
 	challenge := w.Begin("ada")
 	var sent []string
@@ -412,7 +399,7 @@ func TestI04OneLiveCode(t *testing.T) {
 	world.WantErr(t, err, mfa.ErrInvalidCode)
 	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, "222222")
 	world.OK(t, err)
-	if got := decoded(w, "ada").SMS.Phone; got != world.Phone2 {
+	if got := w.Decoded("ada").SMS.Phone; got != world.Phone2 {
 		t.Errorf("%s is confirmed", got)
 	}
 }
@@ -448,14 +435,14 @@ func TestI05RefusedMessagesChangeNothing(t *testing.T) {
 				send = func(string) error { _, err := w.EnrollSMS(w.Ctx, "ada", world.Phone); return err }
 				verify = func(code string) error { _, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, code); return err }
 			} else {
-				given(w, "ada", world.Phone)
+				w.Given("ada", world.Phone)
 				token = w.Begin("ada").Token
 				send = func(string) error { _, err := w.SendCode(w.Ctx, token); return err }
 				verify = func(code string) error { _, err := w.VerifyLogin(w.Ctx, token, code); return err }
 			}
 			scriptCodes(t, 111_111, 222_222, 333_333)
 			world.OK(t, send(""))
-			sentBefore, counted := len(w.Outbox.Messages()), len(decoded(w, "ada").Sent.Times)
+			sentBefore, counted := len(w.Outbox.Messages()), len(w.Decoded("ada").Sent.Times)
 			test.refused(w)
 			err := send("")
 			if test.want == nil {
@@ -473,7 +460,7 @@ func TestI05RefusedMessagesChangeNothing(t *testing.T) {
 			if !test.lives {
 				failed = 1
 			}
-			if n := len(decoded(w, "ada").Sent.Times) - counted; n != failed {
+			if n := len(w.Decoded("ada").Sent.Times) - counted; n != failed {
 				t.Errorf("%s: %d more are counted, want %d", name, n, failed)
 			}
 			// The code that never went out is worth nothing; the one before lives
@@ -500,7 +487,7 @@ func TestI05RefusedMessagesChangeNothing(t *testing.T) {
 // failure shows what was in it.
 func TestI06FailedMessagesAreToldOf(t *testing.T) {
 	cause := errors.New("timeout")
-	for name, send := range map[string]senderFunc{
+	for name, send := range map[string]world.SenderFunc{
 		"an error": func(context.Context, mfa.SMS) error { return cause },
 		"an error that quotes": func(_ context.Context, m mfa.SMS) error {
 			return fmt.Errorf("cannot send %q, code %s, to %s: %w", m.Body, m.Code, m.To, cause)
@@ -517,9 +504,9 @@ func TestI06FailedMessagesAreToldOf(t *testing.T) {
 		var codes []string
 		leave := func() {} // of the caller
 		w := world.New(t)
-		given(w, "ada", world.Phone)
+		w.Given("ada", world.Phone)
 		broken := w.Another(func(c *mfa.Config) {
-			c.SMS = senderFunc(func(ctx context.Context, m mfa.SMS) error {
+			c.SMS = world.SenderFunc(func(ctx context.Context, m mfa.SMS) error {
 				codes = append(codes, m.Code)
 				leave()
 				return send(ctx, m)
@@ -567,29 +554,38 @@ func TestI06FailedMessagesAreToldOf(t *testing.T) {
 	}
 
 	// A panic of the host's reaches the host, and the code is void.
-	w := world.New(t)
-	given(w, "ada", world.Phone)
-	token, code := w.Begin("ada").Token, ""
-	broken := w.Another(func(c *mfa.Config) {
-		c.SMS = senderFunc(func(_ context.Context, m mfa.SMS) error { code = m.Code; panic("the host's") })
-	})
-	func() {
-		defer func() {
-			if recovered := recover(); recovered != "the host's" {
-				t.Errorf("recovered %v", recovered)
-			}
+	code := ""
+	for _, adjust := range []func(*mfa.Config){
+		func(c *mfa.Config) {
+			c.SMS = world.SenderFunc(func(_ context.Context, m mfa.SMS) error { code = m.Code; panic("the host's") })
+		},
+		func(c *mfa.Config) {
+			c.SMSCodes.Text = func(_ context.Context, m mfa.SMS) string { code = m.Code; panic("the host's") }
+		},
+	} {
+		w := world.New(t)
+		w.Given("ada", world.Phone)
+		token := w.Begin("ada").Token
+		func() {
+			defer func() {
+				if recovered := recover(); recovered != "the host's" {
+					t.Errorf("recovered %v", recovered)
+				}
+			}()
+			w.Another(adjust).SendCode(w.Ctx, token)
 		}()
-		broken.SendCode(w.Ctx, token)
-	}()
-	_, err := w.VerifyLogin(w.Ctx, token, code)
-	world.WantErr(t, err, mfa.ErrInvalidCode)
+		_, err := w.VerifyLogin(w.Ctx, token, code)
+		world.WantErr(t, err, mfa.ErrInvalidCode)
+		_, err = w.SendCode(w.Ctx, token) // without a cooldown
+		world.OK(t, err)
+	}
 
 	// One message for each success, whatever conflicts there were, and none
 	// where there are too many.
 	store := world.NewFaultStore()
-	w = world.New(t, func(c *mfa.Config) { c.Store = store })
-	given(w, "ada", world.Phone)
-	token = w.Begin("ada").Token
+	w := world.New(t, func(c *mfa.Config) { c.Store = store })
+	w.Given("ada", world.Phone)
+	token := w.Begin("ada").Token
 	before := store.Snapshot()
 	for call, do := range map[string]func() error{
 		"SendCode":  func() error { _, err := w.SendCode(w.Ctx, token); return err },
@@ -621,8 +617,8 @@ func TestI07NoMessageUnasked(t *testing.T) {
 	required := true
 	silent := func(name string, do func(w *world.World, ada person, token string)) {
 		t.Helper()
-		w := world.New(t, requiredWhen(&required))
-		ada := given(w, "ada", world.Phone)
+		w := world.New(t, world.RequiredWhen(&required))
+		ada := w.Given("ada", world.Phone)
 		token := w.Begin("ada").Token
 		w.SentCode(token) // which works
 		w.Clock.Advance(time.Minute)
@@ -652,7 +648,7 @@ func TestI07NoMessageUnasked(t *testing.T) {
 		w.Login("ada", ada.Shows())
 	})
 	silent("a token that is none", func(w *world.World, ada person, token string) {
-		for _, bad := range []string{"", "x", token + "A", token[:len(token)-1], "mfa_prf_" + token[8:], ada.proof, w.MustEnroll("nobody").Token} {
+		for _, bad := range []string{"", "x", token + "A", token[:len(token)-1], "mfa_prf_" + token[8:], ada.Proof, w.MustEnroll("nobody").Token} {
 			refused(w, bad, mfa.ErrInvalidToken)
 		}
 	})
@@ -669,17 +665,17 @@ func TestI07NoMessageUnasked(t *testing.T) {
 	})
 	silent("a phone that is gone", func(w *world.World, ada person, token string) {
 		optional := w.Another(func(c *mfa.Config) { c.Required = nil })
-		world.OK(t, optional.Unenroll(w.Ctx, "ada", mfa.MethodSMS, mfa.WithProof(ada.proof)))
+		world.OK(t, optional.Unenroll(w.Ctx, "ada", mfa.MethodSMS, mfa.WithProof(ada.Proof)))
 		refused(w, token, mfa.ErrInvalidToken)
 		refused(w, w.Begin("ada").Token, mfa.ErrMethodUnavailable)
 	})
 	silent("a phone that is delayed", func(w *world.World, _ person, token string) {
-		tamper(w, "ada", func(u *record.User) { u.SMS.Lane.Consecutive, u.SMS.Lane.LastFailure = 10, w.Clock.Now() })
+		w.Tamper("ada", func(u *record.User) { u.SMS.Lane.Consecutive, u.SMS.Lane.LastFailure = 10, w.Clock.Now() })
 		_, err := w.SendCode(w.Ctx, token)
 		world.WantThrottled(t, err, 32*time.Second)
 	})
 	silent("a phone that is disabled", func(w *world.World, _ person, token string) {
-		tamper(w, "ada", func(u *record.User) { u.SMS.Lane.Disabled = true })
+		w.Tamper("ada", func(u *record.User) { u.SMS.Lane.Disabled = true })
 		refused(w, token, mfa.ErrFactorDisabled)
 		refused(w, w.Begin("ada").Token, mfa.ErrFactorDisabled)
 	})
@@ -689,17 +685,7 @@ func TestI07NoMessageUnasked(t *testing.T) {
 		world.WantErr(t, err, mfa.ErrMethodUnavailable)
 		_, err = none.EnrollSMS(w.Ctx, "bob", world.Phone2)
 		world.WantErr(t, err, mfa.ErrMethodUnavailable)
-	})
-	silent("an enrollment without a proof", func(w *world.World, _ person, token string) {
-		for _, proof := range []string{"", token, "mfa_prf_x"} {
-			_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(proof))
-			world.Challenged(t, err)
-		}
-	})
-	silent("an odd user or number", func(w *world.World, _ person, _ string) {
-		_, err := w.EnrollSMS(w.Ctx, "", world.Phone2)
-		world.WantErr(t, err, mfa.ErrInvalidUser)
-		_, err = w.EnrollSMS(w.Ctx, "bob", "12")
-		world.WantErr(t, err, mfa.ErrInvalidPhone)
+		_, err = none.VerifyEnrollment(w.Ctx, "bob", mfa.MethodSMS, "123456")
+		world.WantErr(t, err, mfa.ErrMethodUnavailable)
 	})
 }

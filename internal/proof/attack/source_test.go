@@ -1,16 +1,17 @@
 package attack_test
 
 import (
+	"fmt"
 	"go/ast"
-	"go/parser"
 	"go/token"
-	"go/types"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/protekt/mfa/internal/proof/flaw"
 )
 
 // goList runs go list on the engine's module alone.
@@ -29,70 +30,37 @@ func goList(t *testing.T, args ...string) []string {
 // A sourceFile is a file that a host links in.
 type sourceFile struct {
 	*ast.File
-	name string // relative to the module
-	set  *token.FileSet
+	name   string // relative to the module
+	source *flaw.Source
 }
 
 // at is where a node is.
 func (f sourceFile) at(node ast.Node) string {
-	return f.name + ":" + f.set.Position(node.Pos()).String()[len(f.name)+1:]
+	return fmt.Sprintf("%s:%d", f.name, f.source.Position(node).Line)
 }
 
 // engineSource are all files that a host links in.
 func engineSource(t *testing.T) (files []sourceFile) {
 	t.Helper()
-	const format = `{{if .Module}}{{if eq .Module.Path "github.com/protekt/mfa"}}{{range .GoFiles}}{{$.Dir}}/{{.}}
-{{end}}{{end}}{{end}}`
+	source, err := flaw.Load(moduleRoot)
+	if err != nil {
+		t.Fatal(err)
+	}
 	root, err := filepath.Abs(moduleRoot)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range goList(t, "-deps", "-f", format, ".") {
-		name, err := filepath.Rel(root, path)
+	for _, file := range source.Files() {
+		name, err := filepath.Rel(root, source.Position(file).Filename)
 		if err != nil {
 			t.Fatal(err)
 		}
-		source, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		set := token.NewFileSet()
-		name = filepath.ToSlash(name)
-		file, err := parser.ParseFile(set, name, source, parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, sourceFile{file, name, set})
+		files = append(files, sourceFile{file, filepath.ToSlash(name), source})
 	}
 	if len(files) < 15 {
 		t.Fatalf("found %d files only", len(files))
 	}
 	return files
-}
-
-// function is the body of a function or method.
-func function(t *testing.T, files []sourceFile, file, name string) *ast.BlockStmt {
-	t.Helper()
-	for _, f := range files {
-		for _, declaration := range f.Decls {
-			if function, ok := declaration.(*ast.FuncDecl); ok && f.name == file && function.Name.Name == name {
-				return function.Body
-			}
-		}
-	}
-	t.Fatalf("%s has no function %s", file, name)
-	return nil
-}
-
-// calls are the functions that are called in there, as they are written.
-func calls(node ast.Node) (names []string) {
-	ast.Inspect(node, func(n ast.Node) bool {
-		if call, ok := n.(*ast.CallExpr); ok {
-			names = append(names, types.ExprString(call.Fun))
-		}
-		return true
-	})
-	return names
 }
 
 // variables are the names of a file's package-level variables.

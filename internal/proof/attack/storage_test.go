@@ -41,6 +41,7 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/proof/flaw"
 	"github.com/protekt/mfa/internal/proof/world"
 	"github.com/protekt/mfa/internal/record"
 	"github.com/protekt/mfa/internal/seal"
@@ -58,9 +59,9 @@ func TestG01CodesAreRandom(t *testing.T) {
 		}
 	}
 
-	// All chance is crypto/rand's: with that repeated, everything is.
+	// All randomness is crypto/rand's: with that repeated, everything is.
 	chosen := func(seed uint64) []string {
-		w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
+		w := world.New(t)
 		cryptotest.SetGlobalRandom(t, seed)
 		enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "ada")
 		world.OK(t, err)
@@ -69,12 +70,12 @@ func TestG01CodesAreRandom(t *testing.T) {
 		w.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
 		codes := w.GiveBackupCodes("ada", login.Proof)
 		challenge := w.Begin("ada")
-		return []string{enrollment.Secret, w.Outbox.Code(world.Phone), codes[0], challenge.Token, login.Proof, w.SentCode(challenge.Token), string(stored(w, "ada").Data)}
+		return []string{enrollment.Secret, w.Outbox.Code(world.Phone), codes[0], challenge.Token, login.Proof, w.SentCode(challenge.Token), string(w.Stored("ada").Data)}
 	}
 	first, again, other := chosen(1), chosen(1), chosen(2)
 	for i := range first {
 		if first[i] != again[i] {
-			t.Errorf("value %d has another source of chance than crypto/rand: %q, %q", i, first[i], again[i])
+			t.Errorf("value %d has another source of randomness than crypto/rand: %q, %q", i, first[i], again[i])
 		}
 		if first[i] == other[i] {
 			t.Errorf("value %d is %q, whatever crypto/rand gives", i, first[i])
@@ -126,7 +127,7 @@ func TestG02CodesAreEven(t *testing.T) {
 	}
 
 	// And over 40,000 of them no digit is likelier in any place, nor in all.
-	rand.Reader = chance
+	rand.Reader = cryptoRandom
 	cryptotest.SetGlobalRandom(t, 7)
 	w := world.New(t, func(c *mfa.Config) { c.OnEvent = nil })
 	const n = 40_000
@@ -160,44 +161,44 @@ func TestG02CodesAreEven(t *testing.T) {
 	}
 }
 
-// deadChance names the operation that a child of TestG03 tries without chance.
-const deadChance = "MFA_ATTACK_DEAD_CHANCE"
+// noRandomness names the operation that a child of TestG03 tries without randomness.
+const noRandomness = "MFA_ATTACK_NO_RANDOMNESS"
 
-// errNoChance is that of a source of chance that fails.
-var errNoChance = errors.New("no chance")
+// errNoRandomness is that of a source of randomness that fails.
+var errNoRandomness = errors.New("no randomness")
 
 // failing gives no bytes.
 type failing struct{}
 
-func (failing) Read([]byte) (int, error) { return 0, errNoChance }
+func (failing) Read([]byte) (int, error) { return 0, errNoRandomness }
 
 // stingy gives one byte at a time.
 type stingy struct{ io.Reader }
 
 func (s stingy) Read(b []byte) (int, error) { return s.Reader.Read(b[:min(1, len(b))]) }
 
-// G03: the same codes for everybody, or codes of nothing where chance fails.
+// G03: the same codes for everybody, or codes of nothing where randomness fails.
 func TestG03ChanceIsNotShared(t *testing.T) {
-	needChance := map[string]func(w *world.World, ada person) error{
+	needRandomness := map[string]func(w *world.World, ada person) error{
 		"EnrollTOTP": func(w *world.World, _ person) error { _, err := w.EnrollTOTP(w.Ctx, "bob", "bob"); return err },
 		"EnrollSMS":  func(w *world.World, _ person) error { _, err := w.EnrollSMS(w.Ctx, "bob", world.Phone2); return err },
 		"BeginLogin": func(w *world.World, _ person) error { return w.BeginLogin(w.Ctx, "ada") },
-		"SendCode":   func(w *world.World, ada person) error { _, err := w.SendCode(w.Ctx, ada.codes[0]); return err },
+		"SendCode":   func(w *world.World, ada person) error { _, err := w.SendCode(w.Ctx, ada.Codes[0]); return err },
 		"GenerateBackupCodes": func(w *world.World, ada person) error {
-			_, err := w.GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(ada.proof))
+			_, err := w.GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(ada.Proof))
 			return err
 		},
 	}
 	setUp := func(t *testing.T) (*world.World, person) {
-		w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
+		w := world.New(t)
 		_, login := w.GiveTOTP("ada")
 		login = w.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
-		return w, person{proof: login.Proof, codes: []string{w.Begin("ada").Token}}
+		return w, person{Proof: login.Proof, Codes: []string{w.Begin("ada").Token}}
 	}
 
-	// A child whose chance fails dies before it stores or sends anything:
+	// A child whose source of randomness fails dies before it stores or sends anything:
 	// crypto/rand ends the process.
-	if name := os.Getenv(deadChance); name != "" {
+	if name := os.Getenv(noRandomness); name != "" {
 		w, ada := setUp(t)
 		store := &world.SpyStore{Store: w.Store}
 		sent := len(w.Outbox.Messages())
@@ -209,31 +210,31 @@ func TestG03ChanceIsNotShared(t *testing.T) {
 					err = fmt.Errorf("panic: %v", recovered)
 				}
 			}()
-			return needChance[name](w, ada)
+			return needRandomness[name](w, ada)
 		}()
 		fmt.Printf("it lived: %v, saved %d, sent %d\n", err, len(store.IDs), len(w.Outbox.Messages())-sent)
 		os.Exit(3)
 	}
-	for name := range needChance {
+	for name := range needRandomness {
 		child := exec.Command(os.Args[0], "-test.run=^TestG03", "-test.timeout=60s")
-		child.Env = append(os.Environ(), deadChance+"="+name)
+		child.Env = append(os.Environ(), noRandomness+"="+name)
 		out, err := child.CombinedOutput()
 		var exit *exec.ExitError
 		switch {
 		case !errors.As(err, &exit):
-			t.Errorf("%s without chance: %v, %s", name, err, out)
+			t.Errorf("%s without randomness: %v, %s", name, err, out)
 		case bytes.Contains(out, []byte("it lived")): // a panic, which a host may catch
-			if !bytes.Contains(out, []byte("it lived: panic: "+errNoChance.Error()+", saved 0, sent 0")) {
-				t.Errorf("%s without chance: %s", name, out)
+			if !bytes.Contains(out, []byte("it lived: panic: "+errNoRandomness.Error()+", saved 0, sent 0")) {
+				t.Errorf("%s without randomness: %s", name, out)
 			}
 		case !bytes.Contains(out, []byte("crypto/rand")):
-			t.Errorf("%s without chance: %s", name, out)
+			t.Errorf("%s without randomness: %s", name, out)
 		}
 	}
 
-	// Chance that comes in small pieces is waited for.
-	rand.Reader = stingy{chance}
-	t.Cleanup(func() { rand.Reader = chance })
+	// Randomness that comes in small pieces is waited for.
+	rand.Reader = stingy{cryptoRandom}
+	t.Cleanup(func() { rand.Reader = cryptoRandom })
 	w, _ := setUp(t)
 	for range 20 {
 		enrollment, err := w.EnrollTOTP(w.Ctx, "bob", "bob")
@@ -244,7 +245,7 @@ func TestG03ChanceIsNotShared(t *testing.T) {
 			t.Errorf("a secret with nothing in it: %x", secret)
 		}
 	}
-	rand.Reader = chance
+	rand.Reader = cryptoRandom
 
 	// Users and engines share nothing.
 	seen := make(map[string]string)
@@ -255,7 +256,7 @@ func TestG03ChanceIsNotShared(t *testing.T) {
 		}
 		seen[value] = what
 	}
-	w = world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 2 })
+	w = world.New(t, world.BackupCodes(2))
 	for i, engine := range []*mfa.Engine{w.Engine, w.Another(), w.Another(), w.Another()} {
 		w.Engine = engine
 		user := fmt.Sprint("user", i)
@@ -267,10 +268,10 @@ func TestG03ChanceIsNotShared(t *testing.T) {
 		for _, code := range w.GiveBackupCodes(user, login.Proof) {
 			fresh("a backup code", code)
 		}
-		fresh("a salt", string(decoded(w, user).BackupCodes.Salt[:]))
+		fresh("a salt", string(w.Decoded(user).BackupCodes.Salt[:]))
 		for range 2_000 {
 			token := w.Begin(user).Token
-			claims, ok := tokens.Open(ring(t), tokens.Challenge, token)
+			claims, ok := tokens.Open(w.Ring(), tokens.Challenge, token)
 			if !ok {
 				t.Fatal("a token does not open")
 			}
@@ -279,7 +280,7 @@ func TestG03ChanceIsNotShared(t *testing.T) {
 			world.OK(t, err)
 			fresh("the nonce of a token", string(body[5:29]))
 			world.OK(t, w.ForgetDevices(w.Ctx, user))
-			fresh("the nonce of a record", string(stored(w, user).Data[5:29]))
+			fresh("the nonce of a record", string(w.Stored(user).Data[5:29]))
 		}
 	}
 }
@@ -314,12 +315,12 @@ func TestG04SecretsAreLong(t *testing.T) {
 	// adopted: 80 bits at least.
 	w := world.New(t)
 	world.OK(t, w.ImportTOTP(w.Ctx, "ada", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP"))
-	for _, secret := range []string{"", "AA", "JBSWY3DP", "JBSWY3DPEHPK3"} {
+	for _, secret := range []string{"", "AA", "JBSWY3DP", "JBSWY3DPEHPK3", "JBSW-Y3DP%20EHPK====", "JBSWY3DPEHPK3PXPA", "JBSWY3DPEHPK3PXPAAA", "JBSWY3DPEHPK3PXPAAAAAA"} {
 		world.WantErr(t, w.ImportTOTP(w.Ctx, "ada", "otpauth://totp/x?secret="+secret), mfa.ErrInvalidInput)
 	}
 }
 
-// spellings are the forms in which a secret may lie about: those of
+// spellings returns the forms in which a secret may lie about: those of
 // world.Spellings, backwards, as UTF-16, and as JSON and a log in JSON, which
 // escape otherwise.
 func spellings(secret string) [][]byte {
@@ -339,7 +340,7 @@ func spellings(secret string) [][]byte {
 	return append(forms, little, big, bytes.Trim(marshalled, `"`), bytes.TrimSuffix(logged, []byte("\"}\n")))
 }
 
-// spelled is the form in which a secret lies in there; nil if it does not.
+// spelled returns the form in which a secret lies in there; nil if it does not.
 func spelled(in []byte, secret string) []byte {
 	for _, form := range spellings(secret) {
 		if bytes.Contains(in, form) {
@@ -349,7 +350,7 @@ func spelled(in []byte, secret string) []byte {
 	return nil
 }
 
-// fastHashes are the starts of all that a hash without a key, or with one that
+// fastHashes returns the starts of all that a hash without a key, or with one that
 // is no secret, makes of a secret and what is known beside it.
 func fastHashes(secret string, known ...string) (starts [][]byte) {
 	add := func(sum []byte) {
@@ -375,17 +376,17 @@ func fastHashes(secret string, known ...string) (starts [][]byte) {
 	return starts
 }
 
-// hashed tells whether a fast hash of the secret lies in there.
+// hashed reports whether a fast hash of the secret lies in there.
 func hashed(in []byte, secret string, known ...string) bool {
 	return slices.ContainsFunc(fastHashes(secret, known...), func(start []byte) bool { return bytes.Contains(in, start) })
 }
 
 // G05: backup codes of few bits under a fast hash, or under one salt for all.
 func TestG05BackupCodesAreHashedSlowly(t *testing.T) {
-	w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 15 })
+	w := world.New(t, world.BackupCodes(15))
 	_, login := w.GiveTOTP("ada")
 	codes := w.GiveBackupCodes("ada", login.Proof)
-	ada := decoded(w, "ada").BackupCodes
+	ada := w.Decoded("ada").BackupCodes
 	// What OWASP asks of Argon2id at least.
 	if ada.Cost != (record.Argon2{Time: 2, Memory: 19 << 10, Threads: 1}) || len(ada.Hashes) != 15 {
 		t.Errorf("%d hashes of cost %+v", len(ada.Hashes), ada.Cost)
@@ -399,10 +400,10 @@ func TestG05BackupCodesAreHashedSlowly(t *testing.T) {
 			symbols[symbol] = true
 		}
 	}
-	if len(symbols) < 24 { // of 32: 120 random ones miss nine with less than one chance in a million
+	if len(symbols) < 24 { // of 32: 120 random ones miss nine once in more than a million sets
 		t.Errorf("%d symbols in use", len(symbols))
 	}
-	plain := opened(w, "ada")
+	plain := w.Opened("ada")
 	code := strings.ReplaceAll(codes[0], "-", "")
 	sum := argon2.IDKey([]byte(code), ada.Salt[:], ada.Cost.Time, ada.Cost.Memory, ada.Cost.Threads, 16)
 	if !bytes.Contains(plain, sum) {
@@ -416,7 +417,7 @@ func TestG05BackupCodesAreHashedSlowly(t *testing.T) {
 
 	// The same code of two users, and of two sets of one, is stored as
 	// different bytes.
-	w = world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
+	w = world.New(t)
 	same, seen := "", make(map[record.BackupHash]bool)
 	for _, user := range []string{"ada", "bob", "bob"} {
 		world.OK(t, w.Reset(w.Ctx, user))
@@ -426,7 +427,7 @@ func TestG05BackupCodesAreHashedSlowly(t *testing.T) {
 		if same == "" {
 			same = codes[0]
 		}
-		hash := decoded(w, user).BackupCodes.Hashes[0]
+		hash := w.Decoded(user).BackupCodes.Hashes[0]
 		if codes[0] != same || seen[hash] {
 			t.Errorf("%s has %s like %s before, stored as the same bytes: %v", user, codes[0], same, seen[hash])
 		}
@@ -438,14 +439,14 @@ func TestG05BackupCodesAreHashedSlowly(t *testing.T) {
 // G06: backup codes that whoever reads the database can use.
 func TestG06BackupCodesAreNotReadable(t *testing.T) {
 	spy := &world.SpyStore{Store: mfa.NewMemoryStore()}
-	w := world.New(t, func(c *mfa.Config) { c.Store = spy })
-	ada := full(w, "ada", world.Phone)
-	w.Login("ada", ada.codes[1])
-	plain := opened(w, "ada")
+	w := world.New(t, world.BackupCodes(2), func(c *mfa.Config) { c.Store = spy })
+	ada := w.Full("ada", world.Phone)
+	w.Login("ada", ada.Codes[1])
+	plain := w.Opened("ada")
 	if spelled(plain, world.Phone) == nil { // the number, which is under the seal alone
 		t.Error("the search finds nothing")
 	}
-	for _, code := range ada.codes {
+	for _, code := range ada.Codes {
 		if form := spelled(spy.Written.Bytes(), code); form != nil {
 			t.Errorf("%s is in the store as %q", code, form)
 		}
@@ -453,7 +454,7 @@ func TestG06BackupCodesAreNotReadable(t *testing.T) {
 			t.Errorf("%s is under the seal as %q", code, form)
 		}
 	}
-	w.Login("ada", ada.codes[0])
+	w.Login("ada", ada.Codes[0])
 }
 
 // G07 (CVE-2025-11794): secrets of apps that whoever reads the database can
@@ -465,7 +466,7 @@ func TestG07SecretsAreSealed(t *testing.T) {
 	world.OK(t, err)
 	wantSealed := func(what, secret string) {
 		t.Helper()
-		if spelled(opened(w, "ada"), secret) == nil {
+		if spelled(w.Opened("ada"), secret) == nil {
 			t.Errorf("%s: the search finds nothing", what)
 		}
 		if form := spelled(spy.Written.Bytes(), secret); form != nil {
@@ -485,9 +486,9 @@ func TestG07SecretsAreSealed(t *testing.T) {
 	// them as a block.
 	world.OK(t, w.ImportTOTP(w.Ctx, "bob", importedURI))
 	world.OK(t, w.ImportTOTP(w.Ctx, "eve", importedURI))
-	first := stored(w, "bob").Data[5:]
+	first := w.Stored("bob").Data[5:]
 	world.OK(t, w.ImportTOTP(w.Ctx, "bob", importedURI))
-	for name, other := range map[string][]byte{"another user's": stored(w, "eve").Data[5:], "the same user's": stored(w, "bob").Data[5:]} {
+	for name, other := range map[string][]byte{"another user's": w.Stored("eve").Data[5:], "the same user's": w.Stored("bob").Data[5:]} {
 		for i := range len(first) - 16 {
 			if bytes.Contains(other, first[i:i+16]) {
 				t.Errorf("%s record has the same bytes as the first at %d", name, i)
@@ -513,9 +514,9 @@ func TestG08CiphertextMoved(t *testing.T) {
 	world.OK(t, err)
 	pending := store.Records["ada"]
 	world.OK(t, w.Reset(w.Ctx, "ada"))
-	ada := full(w, "ada", world.Phone)
+	ada := w.Full("ada", world.Phone)
 	older := store.Records["ada"]
-	bob := full(w, "bob", world.Phone2)
+	bob := w.Full("bob", world.Phone2)
 	w.Login("ada", ada.Shows())
 	w.Clock.Advance(time.Minute)
 	token := w.Begin("ada").Token
@@ -535,8 +536,9 @@ func TestG08CiphertextMoved(t *testing.T) {
 		"our record under version 0":              {UserID: "ada", Version: 0, Data: now.Data},
 		"our record under version -1":             {UserID: "ada", Version: -1, Data: now.Data},
 		"a challenge":                             {UserID: "ada", Version: now.Version, Data: raw(token)},
-		"a proof":                                 {UserID: "ada", Version: now.Version, Data: raw(ada.proof)},
+		"a proof":                                 {UserID: "ada", Version: now.Version, Data: raw(ada.Proof)},
 		"nothing":                                 {UserID: "ada", Version: now.Version},
+		"more than any record has":                {UserID: "ada", Version: now.Version, Data: make([]byte, 8<<10+1)},
 		"more than there was":                     {UserID: "ada", Version: now.Version, Data: append(slices.Clone(now.Data), 0)},
 	}
 	if len(numbers.Records) != 2 {
@@ -597,7 +599,7 @@ func TestG09SentCodesAreKeyed(t *testing.T) {
 	world.OK(t, err)
 	check := func(what, code string, tag seal.Tag, known ...string) {
 		t.Helper()
-		plain := opened(w, "ada")
+		plain := w.Opened("ada")
 		if !bytes.Contains(plain, tag.Sum[:]) {
 			t.Errorf("%s: the search does not find the keyed hash", what)
 		}
@@ -612,25 +614,25 @@ func TestG09SentCodesAreKeyed(t *testing.T) {
 		}
 	}
 	code := w.Outbox.Code(world.Phone)
-	check("an enrollment's code", code, ring(t).MAC("sms enrollment", "ada", world.Phone, code))
+	check("an enrollment's code", code, w.Ring().MAC("sms enrollment", "ada", world.Phone, code))
 	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, code)
 	world.OK(t, err)
 	w.Clock.Advance(time.Minute)
 	token := w.Begin("ada").Token
 	code = w.SentCode(token)
-	claims, _ := tokens.Open(ring(t), tokens.Challenge, token)
+	claims, _ := tokens.Open(w.Ring(), tokens.Challenge, token)
 	id := string(claims.ID[:])
-	check("a login's code", code, ring(t).MAC("sms challenge", "ada", id, code), token, id, hex.EncodeToString(claims.ID[:]))
+	check("a login's code", code, w.Ring().MAC("sms challenge", "ada", id, code), token, id, hex.EncodeToString(claims.ID[:]))
 
 	// With another key, or for another challenge or user, the hash is another.
 	other, err := seal.New([][]byte{world.Key(100)})
 	world.OK(t, err)
-	tag := ring(t).MAC("sms challenge", "ada", id, code)
+	tag := w.Ring().MAC("sms challenge", "ada", id, code)
 	for name, different := range map[string]seal.Tag{
 		"key":       other.MAC("sms challenge", "ada", id, code),
-		"challenge": ring(t).MAC("sms challenge", "ada", "01234567", code),
-		"user":      ring(t).MAC("sms challenge", "bob", id, code),
-		"purpose":   ring(t).MAC("sms enrollment", "ada", id, code),
+		"challenge": w.Ring().MAC("sms challenge", "ada", "01234567", code),
+		"user":      w.Ring().MAC("sms challenge", "bob", id, code),
+		"purpose":   w.Ring().MAC("sms enrollment", "ada", id, code),
 	} {
 		if different.Sum == tag.Sum {
 			t.Errorf("with another %s it is the same", name)
@@ -642,28 +644,37 @@ func TestG09SentCodesAreKeyed(t *testing.T) {
 
 // public are comparisons that name what may be a secret, and why they may end
 // at the first difference.
-var public = map[string]string{
-	"internal/seal/seal.go: bytes.Equal(k, make([]byte, KeySize))":              "the host's own keys, when an engine is made",
-	"internal/seal/seal.go: bytes.Equal(k, keys[j])":                            "the host's own keys, when an engine is made",
-	"internal/seal/seal.go: ring.keys[i].id == ring.keys[j].id":                 "names of keys, which every sealed byte string shows",
-	"internal/seal/seal.go: bytes.Equal(r.keys[i].id[:], id)":                   "names of keys",
-	"internal/seal/seal.go: bytes.Equal(sealed[1:1 + idSize], r.keys[0].id[:])": "names of keys",
-	"internal/seal/seal.go: r.keys[i].id == tag.Key":                            "names of keys",
-	"internal/record/sms.go: u.PendingSMS.Code == code":                         "keyed hashes that the engine made both of; nobody else sees or chooses one",
-	"internal/record/sms.go: c.Code.Tag == code":                                "keyed hashes that the engine made both of",
-	"internal/record/totp.go: had.Key.Period == key.Period":                     "seconds",
-	"internal/record/user.go: f.Method == MethodBackupCode":                     "names of methods",
-	"challenge.go: f.Method == record.MethodBackupCode":                         "names of methods",
-	"backupcodes.go: slices.Contains(codes, code)":                              "a set that is being drawn",
-	"mfa.go: bytes.Equal(seal.Plaintext(buffer), u.encoded)":                    "the record before and after, which no guess is part of",
-	"totp.go: base32NoPadding.EncodeToString(secret) != text":                   "what the caller gave, twice",
-	"totp.go: code.At(x, y) == color.Black":                                     "a picture",
+var public = []struct{ in, compares, why string }{
+	{"seal: New", "bytes.Equal(k, keys[j])", "the host's own keys, when an engine is made"},
+	{"seal: New", "ring.keys[i].id == ring.keys[j].id", "names of keys, which every sealed byte string shows"},
+	{"seal: (*Ring).OpenInPlace", "bytes.Equal(r.keys[i].id[:], id)", "names of keys"},
+	{"seal: (*Ring).Current", "bytes.Equal(sealed[1:1+idSize], r.keys[0].id[:])", "names of keys"},
+	{"seal: (*Ring).Verify", "r.keys[i].id == tag.Key", "names of keys"},
+	{"record: (*User).PendingUndelivered", "u.PendingSMS.Code == code", "keyed hashes that the engine made both of; nobody else sees or chooses one"},
+	{"record: (*User).Undelivered", "c.Code.Tag == code", "keyed hashes that the engine made both of"},
+	{"record: (*User).ImportTOTP", "had.Key.Period == key.Period", "seconds"},
+	{"record: (*Factor).RetryAt", "f.Method == MethodBackupCode", "names of methods"},
+	{"mfa: (*Engine).availableMethods", "f.Method == MethodBackupCode", "names of methods"},
+	{"mfa: newBackupCodes", "slices.Contains(codes, code)", "a set that is being drawn"},
+	{"mfa: (*Engine).save", "bytes.Equal(seal.Plaintext(buffer), u.encoded)", "the record before and after, which no guess is part of"},
+	{"otpauth: QRCode", "code.At(x, y) == color.Black", "a picture"},
 }
 
 // G10: comparisons that end at the first difference, or loops that end at the
 // first match.
 func TestG10ComparisonsTakeConstantTime(t *testing.T) {
-	files := engineSource(t)
+	source, err := flaw.Load(moduleRoot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed := make(map[token.Position]bool)
+	for _, p := range public {
+		match, err := source.Find(p.in, p.compares)
+		if err != nil {
+			t.Fatal(err)
+		}
+		allowed[match.Position()] = true
+	}
 	secret := regexp.MustCompile(`(?i)(secret|tag|sum|mac|hash|hashes|symbols|letters|digits|given|guess|code|codes|token|proof|device|key|keys|^k|plaintext|encoded)$`)
 	named := func(e ast.Expr) (found bool) {
 		ast.Inspect(e, func(n ast.Node) bool {
@@ -685,9 +696,8 @@ func TestG10ComparisonsTakeConstantTime(t *testing.T) {
 	}
 	early := []string{"bytes.Equal", "bytes.Compare", "bytes.HasPrefix", "slices.Equal", "slices.Compare", "slices.Contains", "slices.Index", "slices.ContainsFunc",
 		"strings.EqualFold", "strings.Compare", "strings.HasPrefix", "strings.HasSuffix", "reflect.DeepEqual"}
-	found := make(map[string]bool)
-	for _, file := range files {
-		ast.Inspect(file.File, func(n ast.Node) bool {
+	for _, file := range source.Files() {
+		ast.Inspect(file, func(n ast.Node) bool {
 			suspect := false
 			switch n := n.(type) {
 			case *ast.BinaryExpr:
@@ -696,35 +706,36 @@ func TestG10ComparisonsTakeConstantTime(t *testing.T) {
 				suspect = slices.Contains(early, types.ExprString(n.Fun)) && slices.ContainsFunc(n.Args, named)
 			}
 			if suspect {
-				name := file.name + ": " + types.ExprString(n.(ast.Expr))
-				found[name] = true
-				if public[name] == "" {
-					t.Errorf("%s compares %s", file.at(n), types.ExprString(n.(ast.Expr)))
+				at := source.Position(n)
+				if !allowed[at] {
+					t.Errorf("%s compares %s", at, types.ExprString(n.(ast.Expr)))
 				}
+				delete(allowed, at)
 			}
 			return true
 		})
 	}
-	for name := range public {
-		if !found[name] {
-			t.Errorf("nothing compares as in %s", name)
-		}
+	for at := range allowed {
+		t.Errorf("%s names nothing that may be a secret", at)
 	}
 
 	// What a guess meets is compared in constant time, with every candidate.
-	for _, meets := range []struct{ file, function, compares string }{
-		{"internal/totp/totp.go", "Match", "subtle.ConstantTimeCompare"},
-		{"internal/record/backupcodes.go", "spend", "subtle.ConstantTimeCompare"},
-		{"internal/seal/seal.go", "Verify", "hmac.Equal"},
+	for _, meets := range []struct{ in, compares string }{
+		{"totp: Key.Match", "subtle.ConstantTimeCompare(h.value(s, k.Digits), given)"},
+		{"record: (*BackupCodes).spend", "subtle.ConstantTimeCompare(b.Hashes[i][:], hash[:])"},
+		{"seal: (*Ring).Verify", "hmac.Equal(made.Sum[:], tag.Sum[:])"},
 	} {
-		body := function(t, files, meets.file, meets.function)
-		if !slices.Contains(calls(body), meets.compares) {
-			t.Errorf("%s does not use %s", meets.function, meets.compares)
+		if _, err := source.Find(meets.in, meets.compares); err != nil {
+			t.Error(err)
 		}
-		if meets.function == "Verify" {
+		if meets.in == "seal: (*Ring).Verify" {
 			continue // one tag names one key
 		}
-		ast.Inspect(body, func(n ast.Node) bool {
+		declaration, err := source.Declaration(meets.in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(declaration, func(n ast.Node) bool {
 			var loop *ast.BlockStmt
 			switch n := n.(type) {
 			case *ast.ForStmt:
@@ -737,287 +748,12 @@ func TestG10ComparisonsTakeConstantTime(t *testing.T) {
 			ast.Inspect(loop, func(n ast.Node) bool {
 				switch n.(type) {
 				case *ast.BranchStmt, *ast.ReturnStmt, *ast.IfStmt, *ast.SwitchStmt:
-					t.Errorf("the loop in %s may end early, or do less for some", meets.function)
+					t.Errorf("the loop in %s may end early, or do less for some", meets.in)
 				}
 				return true
 			})
 			return false
 		})
-	}
-}
-
-// answers are what opens a challenge of a full user, by factor.
-var answers = map[mfa.Method]func(w *world.World, user person, token string) (right, wrong string){
-	mfa.MethodTOTP: func(_ *world.World, user person, _ string) (right, wrong string) { return user.Shows(), user.Wrong() },
-	mfa.MethodSMS: func(w *world.World, _ person, token string) (right, wrong string) {
-		code := w.SentCode(token)
-		return code, wrongSMS(code)
-	},
-	mfa.MethodBackupCode: func(_ *world.World, user person, _ string) (right, wrong string) { return user.codes[0], "aaaa-aaaa" },
-}
-
-// G11: the store says that somebody else was faster, or fails, and the answer
-// is a success all the same.
-func TestG11SaveDecides(t *testing.T) {
-	for method, answer := range answers {
-		t.Run(string(method), func(t *testing.T) {
-			store := world.NewFaultStore()
-			w := world.New(t, func(c *mfa.Config) { c.Store = store })
-			ada := given(w, "ada", world.Phone)
-			token := w.Begin("ada").Token
-			code, _ := answer(w, ada, token)
-			before := store.Snapshot()
-			attempt := func(at int, fault world.Fault) (calls int, err error) {
-				store.Arm(before, at, fault)
-				_, err = w.VerifyLogin(w.Ctx, token, code)
-				store.At = 0
-				return store.Calls, err
-			}
-			calls, err := attempt(0, "")
-			world.OK(t, err)
-			for at := 1; at <= calls; at++ {
-				// A conflict is tried again from the start, and works.
-				if _, err := attempt(at, world.Conflicts); err != nil {
-					t.Errorf("call %d conflicts once: %v", at, err)
-				}
-				// For ever, it is tried as often as is written, and no more.
-				n, err := attempt(at, world.EverTooLate)
-				world.WantErr(t, err, mfa.ErrConflict)
-				if n > 2*100+4 {
-					t.Errorf("call %d conflicts for ever: %d calls", at, n)
-				}
-				// Where the answer of the store is lost, that of the engine is no
-				// success; the code may be spent, and is never good for two.
-				for _, fault := range []world.Fault{world.Fails, world.FailsLate} {
-					if _, err := attempt(at, fault); !errors.Is(err, world.ErrStore) {
-						t.Errorf("call %d %s: %v", at, fault, err)
-					}
-					successes := 0
-					for _, again := range []string{token, w.Begin("ada").Token} {
-						if _, err := w.VerifyLogin(w.Ctx, again, code); err == nil {
-							successes++
-						}
-					}
-					done := fault == world.FailsLate && at == calls
-					if successes > 1 || done && successes > 0 {
-						t.Errorf("call %d %s: the code is good for %d more", at, fault, successes)
-					}
-				}
-			}
-
-			// Who was faster may have used the code: then there is nothing left to
-			// accept.
-			store.Arm(before, 0, "")
-			fast := w.Another()
-			hook := &world.HookStore{Store: store}
-			slow := w.Another(func(c *mfa.Config) { c.Store = hook })
-			hook.Loaded = func() {
-				hook.Loaded = nil
-				if _, err := fast.VerifyLogin(w.Ctx, token, code); err != nil {
-					t.Errorf("the faster one: %v", err)
-				}
-			}
-			_, err = slow.VerifyLogin(w.Ctx, token, code)
-			world.WantErr(t, err, mfa.ErrInvalidToken)
-
-			// And at one moment, one of many.
-			store.Arm(before, 0, "")
-			world.WantOne(t, w.Race(racers, func(engine *mfa.Engine, _ int) error {
-				_, err := engine.VerifyLogin(w.Ctx, token, code)
-				return err
-			}), mfa.ErrInvalidToken, mfa.ErrInvalidCode)
-		})
-	}
-}
-
-// G12: an error of the store is read as "no MFA", "no match" or "no failures".
-func TestG12FaultsFailClosed(t *testing.T) {
-	required := true
-	type flow struct {
-		name    string
-		prepare func(w *world.World) func() error
-	}
-	verify := func(method mfa.Method, right bool) flow {
-		return flow{fmt.Sprintf("a login by %s, right: %v", method, right), func(w *world.World) func() error {
-			ada := given(w, "ada", world.Phone)
-			token := w.Begin("ada").Token
-			code, wrong := answers[method](w, ada, token)
-			if !right {
-				code = wrong
-			}
-			return func() error { _, err := w.VerifyLogin(w.Ctx, token, code); return err }
-		}}
-	}
-	flows := []flow{
-		{"BeginLogin without a factor", func(w *world.World) func() error {
-			return func() error { return w.BeginLogin(w.Ctx, "ada") }
-		}},
-		{"BeginLogin", func(w *world.World) func() error {
-			given(w, "ada", world.Phone)
-			return func() error { return w.BeginLogin(w.Ctx, "ada") }
-		}},
-		{"BeginLogin on a trusted device", func(w *world.World) func() error {
-			device, err := w.TrustDevice(w.Ctx, "ada", given(w, "ada", world.Phone).proof)
-			world.OK(w.T, err)
-			return func() error { return w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device.Token)) }
-		}},
-		{"EnrollmentUser", func(w *world.World) func() error {
-			token := w.MustEnroll("ada").Token
-			return func() error { _, err := w.EnrollmentUser(w.Ctx, token); return err }
-		}},
-		{"SendCode", func(w *world.World) func() error {
-			given(w, "ada", world.Phone)
-			token := w.Begin("ada").Token
-			return func() error { _, err := w.SendCode(w.Ctx, token); return err }
-		}},
-		{"EnrollSMS", func(w *world.World) func() error {
-			return func() error { _, err := w.EnrollSMS(w.Ctx, "ada", world.Phone); return err }
-		}},
-		{"VerifyEnrollment", func(w *world.World) func() error {
-			_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone)
-			world.OK(w.T, err)
-			return func() error {
-				_, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, w.Outbox.Code(world.Phone))
-				return err
-			}
-		}},
-		{"Unenroll", func(w *world.World) func() error {
-			ada := given(w, "ada", world.Phone)
-			engine := w.Another(func(c *mfa.Config) { c.Required = nil })
-			return func() error { return engine.Unenroll(w.Ctx, "ada", mfa.MethodTOTP, mfa.WithProof(ada.proof)) }
-		}},
-		{"GenerateBackupCodes", func(w *world.World) func() error {
-			ada := given(w, "ada", world.Phone)
-			return func() error {
-				_, err := w.GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(ada.proof))
-				return err
-			}
-		}},
-		{"PasswordChanged", func(w *world.World) func() error {
-			given(w, "ada", world.Phone)
-			return func() error { return w.PasswordChanged(w.Ctx, "ada") }
-		}},
-		verify(mfa.MethodTOTP, true), verify(mfa.MethodSMS, true), verify(mfa.MethodBackupCode, true),
-		verify(mfa.MethodTOTP, false), verify(mfa.MethodSMS, false), verify(mfa.MethodBackupCode, false),
-	}
-	// said is what a call says: nil, or which error.
-	said := func(err error) string { return mfa.ErrorCode(err) }
-	failures := func(w *world.World) (n int) {
-		if record, err := w.Store.Load(w.Ctx, "ada"); err == nil && record.Version > 0 {
-			for _, f := range decoded(w, "ada").Factors() {
-				n += len(f.Lane.Recent)
-			}
-		}
-		return n
-	}
-	wrongCodes := make(map[string]string) // what right and wrong ones give under each fault
-	for _, flow := range flows {
-		t.Run(flow.name, func(t *testing.T) {
-			store := world.NewFaultStore()
-			w := world.New(t, requiredWhen(&required), func(c *mfa.Config) { c.Store = store; c.BackupCodes.Count = 1 })
-			do := flow.prepare(w)
-			before := store.Snapshot()
-			store.Arm(before, 0, "")
-			clean := said(do()) // what it says without a fault
-			calls := store.Calls
-			store.Arm(before, 0, "")
-			charged, login := failures(w), said(w.BeginLogin(w.Ctx, "ada"))
-			if calls == 0 {
-				t.Fatal("it does not ask the store")
-			}
-			for at := 1; at <= calls; at++ {
-				for _, fault := range []world.Fault{world.Fails, world.FailsLate, world.Cancelled, world.EverTooLate} {
-					store.Arm(before, at, fault)
-					sent := len(w.Outbox.Messages())
-					err := do()
-					met := store.Met
-					store.At = 0
-					name := fmt.Sprintf("call %d %s", at, fault)
-					switch {
-					case !met: // a Load has no conflicts, and no Save followed it
-						if said(err) != clean {
-							t.Errorf("%s: %v, want %s", name, err, clean)
-						}
-						continue
-					case err == nil:
-						t.Errorf("%s: success", name)
-					case said(err) != "internal" && said(err) != "conflict":
-						t.Errorf("%s: %v", name, err)
-					}
-					// No message went out for a code that nobody has kept.
-					if n := len(w.Outbox.Messages()) - sent; n != 0 {
-						t.Errorf("%s: %d messages", name, n)
-					}
-					// The user is no less protected, and has no tries won.
-					if got := said(w.BeginLogin(w.Ctx, "ada")); got != login && !(clean == "" && flow.name == "VerifyEnrollment" && got == "mfa_required") {
-						t.Errorf("%s: then a login says %q, not %q", name, got, login)
-					}
-					if n := failures(w); n < charged || n > charged+2 {
-						t.Errorf("%s: %d failures became %d", name, charged, n)
-					}
-					// Right codes and wrong ones give the same.
-					if kind, right, found := strings.Cut(flow.name, ", right: "); found && err != nil {
-						if had, ok := wrongCodes[kind+name]; ok && had != err.Error() {
-							t.Errorf("%s: a right code gives %q, a wrong one (right: %s) %v", name, had, right, err)
-						}
-						wrongCodes[kind+name] = err.Error()
-					}
-				}
-			}
-		})
-	}
-}
-
-// G13: an old copy of the record is read, and what it allows is granted.
-func TestG13StaleReads(t *testing.T) {
-	for method, answer := range answers {
-		t.Run(string(method), func(t *testing.T) {
-			store := world.NewFaultStore()
-			w := world.New(t, func(c *mfa.Config) { c.Store = store })
-			ada := given(w, "ada", world.Phone)
-			token, second := w.Begin("ada").Token, w.Begin("ada").Token
-			code, wrong := answer(w, ada, token)
-			old := store.Records["ada"]
-			_, err := w.VerifyLogin(w.Ctx, token, code)
-			world.OK(t, err)
-			now := store.Records["ada"]
-
-			// With its own version it cannot be saved over what is there now, so
-			// that neither a right nor a wrong code is judged by it.
-			stale := w.Another(func(c *mfa.Config) { c.Store = world.StaleStore{Store: store, Old: old} })
-			for _, try := range []struct{ token, code string }{{token, code}, {second, code}, {token, wrong}, {second, wrong}} {
-				if _, err := stale.VerifyLogin(w.Ctx, try.token, try.code); !errors.Is(err, mfa.ErrConflict) {
-					t.Errorf("%v: %v", try, err)
-				}
-			}
-			// With the version of today it does not open.
-			old.Version = now.Version
-			mixed := w.Another(func(c *mfa.Config) { c.Store = world.StaleStore{Store: store, Old: old} })
-			if _, err := mixed.VerifyLogin(w.Ctx, token, code); mfa.ErrorCode(err) != "internal" {
-				t.Errorf("under today's version: %v", err)
-			}
-			if got := store.Records["ada"]; got.Version != now.Version || !bytes.Equal(got.Data, now.Data) {
-				t.Error("something was saved")
-			}
-		})
-	}
-
-	// What is to be sent by an old record is not.
-	store := world.NewFaultStore()
-	w := world.New(t, func(c *mfa.Config) { c.Store = store })
-	ada := given(w, "ada", world.Phone)
-	token, old := w.Begin("ada").Token, store.Records["ada"]
-	w.SentCode(token)
-	w.Clock.Advance(time.Minute)
-	w.SentCode(token)
-	sent := len(w.Outbox.Messages())
-	stale := w.Another(func(c *mfa.Config) { c.Store = world.StaleStore{Store: store, Old: old} })
-	_, err := stale.SendCode(w.Ctx, token)
-	world.WantErr(t, err, mfa.ErrConflict)
-	_, err = stale.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(ada.proof))
-	world.WantErr(t, err, mfa.ErrConflict)
-	if n := len(w.Outbox.Messages()) - sent; n != 0 {
-		t.Errorf("%d messages", n)
 	}
 }
 
@@ -1056,7 +792,7 @@ func TestG14NoSharedState(t *testing.T) {
 	// All methods from a hundred goroutines on one engine; go test -race looks
 	// on.
 	const users, goroutines, rounds = 5, 100, 3
-	w := world.New(t, func(c *mfa.Config) { c.BackupCodes.Count = 1 })
+	w := world.New(t)
 	var apps [users]world.App
 	var proofs, devices [users]string
 	for i := range users {
@@ -1128,7 +864,7 @@ func TestG14NoSharedState(t *testing.T) {
 	}
 }
 
-// heap is what is in use, after a collection.
+// heap returns what is in use, after a collection.
 func heap() uint64 {
 	var stats runtime.MemStats
 	runtime.GC()
@@ -1140,7 +876,7 @@ func heap() uint64 {
 func TestG15AbandonedLoginsCostNothing(t *testing.T) {
 	required := true
 	counting := &world.CountingStore{Store: mfa.NewMemoryStore()}
-	w := world.New(t, requiredWhen(&required), func(c *mfa.Config) { c.Store, c.OnEvent = counting, nil })
+	w := world.New(t, world.RequiredWhen(&required), func(c *mfa.Config) { c.Store, c.OnEvent = counting, nil })
 	world.OK(t, w.ImportTOTP(w.Ctx, "ada", importedURI))
 	counting.Saves = 0
 	before := heap()
@@ -1161,13 +897,13 @@ func TestG15AbandonedLoginsCostNothing(t *testing.T) {
 	// What must be remembered of challenges is bounded. The oldest go, and the
 	// counts stay.
 	w = world.New(t)
-	ada := given(w, "ada", world.Phone)
+	ada := w.Given("ada", world.Phone)
 	for range 3 {
 		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, ada.Wrong())
 		world.WantErr(t, err, mfa.ErrInvalidCode)
 	}
-	tamper(w, "ada", func(u *record.User) { u.BackupCodes = nil }) // letters are charged to the challenge alone
-	_, err := w.EnrollTOTP(w.Ctx, "ada", "ada", mfa.WithProof(ada.proof))
+	w.Tamper("ada", func(u *record.User) { u.BackupCodes = nil }) // letters are charged to the challenge alone
+	_, err := w.EnrollTOTP(w.Ctx, "ada", "ada", mfa.WithProof(ada.Proof))
 	world.OK(t, err)
 	oldest := w.Begin("ada").Token
 	_, err = w.VerifyLogin(w.Ctx, oldest, "zz")
@@ -1179,8 +915,8 @@ func TestG15AbandonedLoginsCostNothing(t *testing.T) {
 		w.Clock.Advance(time.Millisecond)
 		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, "zz")
 		world.WantTries(t, err, 4)
-		largest = max(largest, len(stored(w, "ada").Data))
-		if n := len(decoded(w, "ada").Challenges); n > record.MaxChallenges {
+		largest = max(largest, len(w.Stored("ada").Data))
+		if n := len(w.Decoded("ada").Challenges); n > record.MaxChallenges {
 			t.Fatalf("%d challenges are remembered", n)
 		}
 	}
@@ -1203,6 +939,8 @@ func TestG16KeysAreTheHosts(t *testing.T) {
 	for name, keys := range map[string][][]byte{
 		"none": nil, "an empty list": {}, "an empty key": {{}}, "a nil key": {nil}, "31 bytes": {make([]byte, 31)}, "33 bytes": {make([]byte, 33)},
 		"zeros": {make([]byte, 32)}, "zeros behind a good one": {world.Key(1), make([]byte, 32)}, "one twice": {world.Key(1), world.Key(1)},
+		"text": {[]byte("32 random bytes of your own here")}, "hex": {[]byte("000102030405060708090a0b0c0d0e0f")}, "text behind a good one": {world.Key(1), []byte(strings.Repeat(" ~", 16))},
+		"one byte 32 times": {bytes.Repeat([]byte{0xa5}, 32)},
 	} {
 		config := good
 		config.Keys = keys
@@ -1217,7 +955,7 @@ func TestG16KeysAreTheHosts(t *testing.T) {
 	app, login := w.GiveTOTP("ada")
 	codes := w.GiveBackupCodes("ada", login.Proof)
 	token := w.Begin("ada").Token
-	named := stored(w, "ada").Data[1:5]
+	named := w.Stored("ada").Data[1:5]
 
 	// Without the key there is an error, for every call, and no way in.
 	lost := with(next)
@@ -1242,7 +980,7 @@ func TestG16KeysAreTheHosts(t *testing.T) {
 	moved := with(next, old)
 	_, err = moved.VerifyLogin(w.Ctx, token, app.Shows())
 	world.OK(t, err)
-	if bytes.Equal(stored(w, "ada").Data[1:5], named) {
+	if bytes.Equal(w.Stored("ada").Data[1:5], named) {
 		t.Error("it was written under the old key")
 	}
 	// Which is all that is needed from then on, backup codes and all.

@@ -1,68 +1,89 @@
-// Package flaw puts flaws into the engine, to see that tests notice them.
+// Package flaw puts flaws into the engine, to see that tests notice them: a
+// test that cannot fail shows nothing.
+//
+// A flaw names a declaration and the code in it that it changes. It knows no
+// file and no name of a local variable, so code may move between the files of
+// its package, be renamed inside and be formatted anew without breaking one.
 package flaw
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
-	"testing"
+	"maps"
+	"slices"
 )
 
-// A Mutation is a flaw that somebody might put into the engine, as a change of
-// its text.
-type Mutation struct {
-	Name     string
-	File     string // relative to the root of the repository
-	Old, New string // Old is there exactly once
+// A Flaw is a mistake that somebody might make in the engine.
+type Flaw struct {
+	Name string
+
+	// In names the declaration, by package: "record: (*User).Renew",
+	// "token: Claims.append", "throttle: Limit".
+	In string
+
+	// Old is the code to change, which occurs exactly once in the declaration:
+	// an expression, an element of a composite literal, statements or clauses of
+	// a switch. Its local names are its own: "u.Renew()" also matches
+	// "account.Renew()" where account is local.
+	Old string
+
+	// Where is other code of the declaration, for local names that New uses and
+	// Old does not.
+	Where []string
+
+	// New takes the place of Old. It may use any package that some package of
+	// the engine imports.
+	New string
+
+	// Caught lists the tests that fail with this flaw, separated by spaces, each
+	// by its name or by its class in docs/security-tests.md.
+	Caught string
 }
 
-// Check tells whether the mutation can still be made.
-func (m Mutation) Check(root string) error {
-	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(m.File)))
-	if err != nil {
-		return fmt.Errorf("%s: %w", m.Name, err)
-	}
-	if n := strings.Count(string(text), m.Old); n != 1 || m.Old == m.New {
-		return fmt.Errorf("%s: the text to change is in %s %d times, want once", m.Name, m.File, n)
-	}
-	return nil
+// All returns every flaw, by section of docs/security-tests.md.
+func All() []Flaw {
+	return slices.Concat(codes, guessing, binding, enrollment, policy, input, storage, disclosure, messages)
 }
 
-// Overlay writes the changed file, and gives the file for go test -overlay that
-// takes it in place of the right one.
-func (m Mutation) Overlay(t testing.TB, root string) (path string) {
-	t.Helper()
-	right, err := filepath.Abs(filepath.Join(root, filepath.FromSlash(m.File)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(right)
-	if err != nil {
-		t.Fatal(err)
-	}
-	directory := t.TempDir()
-	changed := filepath.Join(directory, filepath.Base(m.File))
-	if err := os.WriteFile(changed, []byte(strings.Replace(string(text), m.Old, m.New, 1)), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	list, err := json.Marshal(map[string]map[string]string{"Replace": {right: changed}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	path = filepath.Join(directory, "overlay.json")
-	if err := os.WriteFile(path, list, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return path
+// A Change is the text of a file with a flaw in it.
+type Change struct {
+	Path string // absolute
+	Text []byte
 }
 
-// Required skips a test that builds the engine anew for each mutation, unless
-// MFA_TEST_MUTATIONS=1.
-func Required(t testing.TB) {
-	t.Helper()
-	if os.Getenv("MFA_TEST_MUTATIONS") != "1" {
-		t.Skip("skipped: builds the engine with each flaw, which takes minutes; set MFA_TEST_MUTATIONS=1")
+// Apply returns the change that puts a flaw into the engine. It fails unless the
+// flaw's code occurs exactly once, and unless the engine still compiles.
+func (s *Source) Apply(f Flaw) (Change, error) {
+	match, err := s.Find(f.In, f.Old, f.Where...)
+	if err != nil {
+		return Change{}, fmt.Errorf("%s: %w", f.Name, err)
 	}
+	change, err := s.compile(match, match.rename(f.New))
+	if err != nil {
+		return Change{}, fmt.Errorf("%s: in %s, with\n%s\n%w", f.Name, f.In, f.New, err)
+	}
+	return change, nil
+}
+
+// compile replaces a match, and imports what the file uses then.
+func (s *Source) compile(m Match, text string) (Change, error) {
+	start, end := s.set.Position(m.pos), s.set.Position(m.end)
+	path := start.Filename
+	changed := edits{{start.Offset, end.Offset, text}}.apply(m.pkg.files[path].text)
+	flawed, err := s.replace(m.pkg, path, changed)
+	if err != nil && flawed != nil {
+		changed = s.imports(flawed, path).apply(changed)
+		_, err = s.replace(m.pkg, path, changed)
+	}
+	return Change{path, changed}, err
+}
+
+// replace type-checks a package with another text of one file. It returns no
+// package where that is not even parsed.
+func (s *Source) replace(p *Package, path string, text []byte) (*Package, error) {
+	files := maps.Clone(p.files)
+	var err error
+	if files[path], err = s.parse(path, text); err != nil {
+		return nil, err
+	}
+	return s.check(p.path, files)
 }

@@ -2,10 +2,11 @@ package load
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base32"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"slices"
+	mathrand "math/rand/v2"
 	"sync"
 	"time"
 
@@ -14,208 +15,424 @@ import (
 	"github.com/protekt/mfa/mfatest"
 )
 
-// period is a time step of every app.
-const period = 30 * time.Second
+// A user is what one of them holds and knows. One caller acts for it.
+type user struct {
+	id    string
+	now   time.Time // of the user's own clock, which never goes back
+	app   *mfatest.Authenticator
+	codes []string // backup codes that are left and known
+	phone bool
+	anew  bool // an operation under way replaces the app
 
-// A caller acts for one user at a time, on an engine of its own, as one of many
-// processes does.
+	device  string    // a trusted device's token; "" for none
+	trusted time.Time // until then
+}
+
+// A caller acts for its users, on engines of its own, as one of many processes
+// does.
 type caller struct {
 	soak   *soak
 	ctx    context.Context
-	random *rand.Rand
+	random *mathrand.Rand
 	clock  *mfatest.Clock // shows the time of the user it acts for
-	phone  phone          // of that user
+	code   string         // of the last message
+	users  []*user
 	config mfa.Config
 	engine *mfa.Engine
-	sure   *mfa.Engine // on the same store, without faults: to find out what a fault has left
+	sure   *mfa.Engine // on the same store, without faults
 	took   map[string]*latencies
 }
 
-// A phone shows the last message.
-type phone struct{ code string }
-
-func (p *phone) SendSMS(_ context.Context, message mfa.SMS) error {
-	p.code = message.Code
-	return nil
-}
-
 func (s *soak) newCaller(ctx context.Context, number uint64) (*caller, error) {
-	c := &caller{
-		soak:   s,
-		ctx:    ctx,
-		random: rand.New(rand.NewPCG(1, number)),
-		clock:  mfatest.NewClock(start),
-		took:   make(map[string]*latencies),
-	}
-	for _, operation := range timed {
-		c.took[operation] = new(latencies)
-	}
-	c.config = mfa.Config{Issuer: "ACME", Keys: [][]byte{world.Key(1)}, SMS: &c.phone, Now: c.clock.Now,
-		BackupCodes: mfa.BackupCodeConfig{Count: s.plan.codes}}
+	c := &caller{soak: s, ctx: ctx, random: mathrand.New(mathrand.NewPCG(1, number)), clock: mfatest.NewClock(start), took: make(map[string]*latencies)}
+	c.config = mfa.Config{Issuer: "ACME", Keys: [][]byte{world.Key(1)}, SMS: c, Now: c.clock.Now, BackupCodes: mfa.BackupCodeConfig{Count: s.plan.codes}}
 	var err error
-	if c.engine, err = c.on(s.faulty); err != nil {
-		return nil, err
+	if c.engine, err = c.on(s.faulty); err == nil {
+		c.sure, err = c.on(s.ledger)
 	}
-	c.sure, err = c.on(s.ledger)
 	return c, err
 }
 
-// on is another engine like the caller's.
+// SendSMS implements mfa.SMSSender.
+func (c *caller) SendSMS(_ context.Context, message mfa.SMS) error {
+	c.code = message.Code
+	return nil
+}
+
+// on returns another engine like the caller's.
 func (c *caller) on(store mfa.Store) (*mfa.Engine, error) {
 	config := c.config
 	config.Store = store
 	return mfa.New(config)
 }
 
-// errGivenUp ends an operation that met a fault before its code was judged.
-var errGivenUp = fmt.Errorf("given up: %w", world.ErrStore)
+// newKey returns the URI of a key from another system.
+func newKey(user string) string {
+	var secret [20]byte
+	rand.Read(secret[:])
+	return "otpauth://totp/ACME:" + user + "?secret=" + base32.StdEncoding.EncodeToString(secret[:]) + "&issuer=ACME"
+}
 
-// time measures one operation, unless it met a fault.
-func (c *caller) time(operation string, do func() error) error {
+// adopt gives a user the app that they had in another system.
+func (c *caller) adopt(u *user) error {
+	uri := newKey(u.id)
+	app, err := mfatest.NewAuthenticator(uri)
+	if err == nil {
+		u.app, u.anew = app, false
+		err = c.sure.ImportTOTP(c.ctx, u.id, uri)
+	}
+	return err
+}
+
+// An operation returns an error where the engine answers otherwise than it must.
+type operation struct {
+	weight int
+	do     func(c *caller, u *user) error
+}
+
+var operations = []operation{
+	{600, (*caller).loginByApp}, {100, (*caller).stepUp}, {100, (*caller).status}, {60, (*caller).loginOnDevice},
+	{15, (*caller).loginByBackupCode}, {15, (*caller).loginBySMS}, {15, (*caller).enrollApp}, {15, (*caller).changePassword},
+	{15, (*caller).sameCodeTwice}, {10, (*caller).guess}, {5, (*caller).removePhone}, {20, (*caller).startAgain},
+}
+
+// next does one operation for one user.
+func (c *caller) next() {
+	total := 0
+	for _, o := range operations {
+		total += o.weight
+	}
+	n, do := c.random.IntN(total), operations[0].do
+	for _, o := range operations {
+		if n -= o.weight; n < 0 {
+			do = o.do
+			break
+		}
+	}
+	u := c.users[c.random.IntN(len(c.users))]
+	c.wait(u, period+time.Duration(c.random.Int64N(int64(10*time.Minute))))
+	if err := do(c, u); err != nil {
+		if !errors.Is(err, world.ErrStore) {
+			c.soak.findings.add(ofUser, "%s: %v", u.id, err)
+		}
+		c.settle(u)
+	}
+}
+
+// wait lets a user's time pass, for a code that was not accepted yet.
+func (c *caller) wait(u *user, d time.Duration) {
+	u.now = u.now.Add(d)
+	c.clock.Set(u.now)
+}
+
+// settle finds out what a fault has left open. What was acknowledged before it
+// must still be so.
+func (c *caller) settle(u *user) {
+	status, err := c.sure.Status(c.ctx, u.id)
+	if err != nil {
+		c.soak.findings.add(ofUser, "%s: %v", u.id, err)
+		return
+	}
+	has := make(map[mfa.Method]bool)
+	for _, f := range status.Factors {
+		has[f.Method] = true
+	}
+	if u.phone, u.device = has[mfa.MethodSMS], ""; status.BackupCodesLeft != len(u.codes) {
+		u.codes = nil // some, and nobody knows which
+	}
+	if err = c.sure.Unlock(c.ctx, u.id); u.anew || !has[mfa.MethodTOTP] {
+		u.codes, u.phone = nil, false
+		err = errors.Join(err, c.sure.Reset(c.ctx, u.id), c.adopt(u))
+	}
+	if err != nil {
+		c.soak.findings.add(ofUser, "%s: %v", u.id, err)
+	}
+}
+
+// timed measures what is not met by a fault.
+func (c *caller) timed(operation string, do func() error) error {
 	before := time.Now()
 	err := do()
-	if !faulted(err) {
+	if !errors.Is(err, world.ErrStore) {
+		if c.took[operation] == nil {
+			c.took[operation] = new(latencies)
+		}
 		c.took[operation].add(time.Since(before))
 	}
 	return err
 }
 
-// wait lets a user's time pass.
-func (c *caller) wait(a *account, d time.Duration) {
-	a.now = a.now.Add(d)
-	c.clock.Set(a.now)
-}
-
-// later lets time pass until the app shows a code that was not accepted yet, and
-// no factor is delayed.
-func (c *caller) later(a *account) {
-	if a.now.Before(a.spent) {
-		a.now = a.spent
-	}
-	c.wait(a, period+time.Duration(1+c.random.Int64N(int64(10*time.Minute))))
-	if a.failures[mfa.MethodTOTP].most >= 5 || a.failures[mfa.MethodSMS].most >= 5 || a.failures[mfa.MethodBackupCode].most >= 10 {
-		c.wait(a, 15*time.Minute)
-	}
-}
-
-// slips tells whether the user types a wrong code this time: one of twenty.
-func (c *caller) slips() bool { return c.random.IntN(20) == 0 }
-
-// wrong is a finding about a user, after which nothing more is known of them.
-func (c *caller) wrong(a *account, format string, args ...any) {
-	a.lost = true
-	c.soak.findings.add(ofUser, a.id+": "+format, args...)
-}
-
-// faulted tells whether a call met an injected fault.
-func faulted(err error) bool { return errors.Is(err, world.ErrStore) }
-
-// done tells whether a call that changes nothing to be seen went through. A
-// fault is no answer; any other error is a finding.
-func (c *caller) done(a *account, what string, err error) bool {
-	if err != nil && !faulted(err) {
-		c.wrong(a, "%s: %v", what, err)
-	}
-	return err == nil
-}
-
-// becomes tells whether a call that had to succeed has made the user look like
-// next: it says so, or after a fault the store does.
-func (c *caller) becomes(a *account, what string, err error, next picture) bool {
-	if err == nil {
-		a.shown = next
-		return true
-	}
-	if c.done(a, what, err); a.lost {
-		return false
-	}
-	before := a.shown
-	return c.settles(a, what, next) && a.shown != before
-}
-
-// settles takes for the user's picture what is in the store, which must be as
-// before or one of the others.
-func (c *caller) settles(a *account, what string, others ...picture) bool {
-	got, err := c.look(a)
-	if err != nil {
-		c.wrong(a, "%s, then Status: %v", what, err)
-		return false
-	}
-	if got != a.shown && !slices.Contains(others, got) {
-		c.wrong(a, "%s left %+v, want %+v or one of %+v", what, got, a.shown, others)
-		return false
-	}
-	a.shown = got
-	return true
-}
-
-func (c *caller) look(a *account) (picture, error) {
-	c.clock.Set(a.now)
-	status, err := c.sure.Status(c.ctx, a.id)
-	if err != nil {
-		return picture{}, err
-	}
-	return pictureOf(status), nil
-}
-
-// judged takes the engine's verdict on a code, and tells whether it was accepted.
-// charged are the factors that a wrong one is charged to, the one that a right
-// one belongs to first.
-func (c *caller) judged(a *account, right bool, login *mfa.Login, err error, charged ...mfa.Method) bool {
-	method := charged[0]
-	if !right {
-		switch {
-		case errors.Is(err, mfa.ErrInvalidCode):
-			for _, m := range charged {
-				a.failed(m, 1, 0)
-			}
-		case faulted(err):
-			for _, m := range charged {
-				a.failed(m, 0, 1)
-			}
-		default:
-			c.wrong(a, "a wrong code by %s: %v", method, err)
-		}
-		return false
-	}
-	if faulted(err) && method == mfa.MethodBackupCode {
-		a.failed(method, 0, 1) // paid for, and not given back
-	}
-	if !c.becomes(a, "a right code by "+string(method), err, a.shown.used(method, a.now)) {
-		return false
-	}
-	a.failures[method] = between{}
-	if method == mfa.MethodTOTP {
-		a.spend()
-	}
-	if login != nil && login.Proof != "" {
-		a.keep(login.Proof)
-	}
-	return true
-}
-
-// begin begins a login that must be challenged; "" after a fault.
-func (c *caller) begin(a *account, opts ...mfa.LoginOption) (token string) {
-	err := c.engine.BeginLogin(c.ctx, a.id, opts...)
-	var challenge *mfa.ChallengeError
-	if errors.As(err, &challenge) {
-		return challenge.Token
-	}
-	if !faulted(err) {
-		c.wrong(a, "BeginLogin: %v, want a challenge", err)
-	}
-	return ""
-}
-
-// together has n goroutines act on one version of the user's record: their
-// engine's store lets the first n Loads return together.
-func (c *caller) together(a *account, n int, act func(engine *mfa.Engine, i int) error) []error {
-	engine, err := c.on(world.NewBarrier(c.soak.faulty, n))
-	if err != nil {
-		c.wrong(a, "New: %v", err)
+// refused returns nil where err is want, and a fault where it is one.
+func refused(what string, err, want error) error {
+	if errors.Is(err, want) {
 		return nil
 	}
+	return fmt.Errorf("%s: got %w, want %v", what, orNil(err), want)
+}
+
+var errNil = errors.New("success")
+
+func orNil(err error) error {
+	if err == nil {
+		return errNil
+	}
+	return err
+}
+
+// begin begins a login that must be challenged.
+func (c *caller) begin(u *user, opts ...mfa.LoginOption) (token string, err error) {
+	err = c.engine.BeginLogin(c.ctx, u.id, opts...)
+	var challenge *mfa.ChallengeError
+	if errors.As(err, &challenge) {
+		return challenge.Token, nil
+	}
+	return "", fmt.Errorf("not challenged: %w", orNil(err))
+}
+
+// answer begins a login and answers it.
+func (c *caller) answer(u *user, code string) (*mfa.Login, error) {
+	token, err := c.begin(u)
+	if err != nil {
+		return nil, err
+	}
+	return c.engine.VerifyLogin(c.ctx, token, code)
+}
+
+func (c *caller) loginByApp(u *user) error {
+	code := u.app.Code(u.now)
+	if err := c.timed("login by app", func() error { _, err := c.answer(u, code); return err }); err != nil {
+		return err
+	}
+	if c.random.IntN(20) > 0 {
+		return nil
+	}
+	return c.timed("login, spent code of the app", func() error {
+		_, err := c.answer(u, code)
+		return refused("a spent code", err, mfa.ErrInvalidCode)
+	})
+}
+
+func (c *caller) stepUp(u *user) error {
+	return c.timed("step-up", func() error { _, err := c.prove(u, "pay"); return err })
+}
+
+// prove answers a step-up with a code of the app.
+func (c *caller) prove(u *user, action string) (mfa.ChangeOption, error) {
+	challenge, err := c.engine.BeginStepUp(c.ctx, u.id, action)
+	if err != nil {
+		return nil, err
+	}
+	login, err := c.engine.VerifyStepUp(c.ctx, challenge.Token, action, u.app.Code(u.now))
+	if err != nil {
+		return nil, err
+	}
+	return mfa.WithProof(login.Proof), nil
+}
+
+// status holds what Status says, and the version in the store, to what was
+// acknowledged.
+func (c *caller) status(u *user) error {
+	var status *mfa.Status
+	if err := c.timed("status", func() (err error) { status, err = c.engine.Status(c.ctx, u.id); return err }); err != nil {
+		return err
+	}
+	return c.compare(u, status)
+}
+
+func (c *caller) compare(u *user, status *mfa.Status) error {
+	want := []mfa.Method{mfa.MethodTOTP}
+	if u.phone {
+		want = append(want, mfa.MethodSMS)
+	}
+	var methods []mfa.Method
+	for _, f := range status.Factors {
+		if f.Method != mfa.MethodBackupCode {
+			methods = append(methods, f.Method)
+		}
+	}
+	if fmt.Sprint(methods) != fmt.Sprint(want) || u.codes != nil && status.BackupCodesLeft != len(u.codes) {
+		return fmt.Errorf("status shows %v and %d backup codes, want %v and %d", methods, status.BackupCodesLeft, want, len(u.codes))
+	}
+	return c.soak.ledger.audit(c.ctx, u.id)
+}
+
+func (c *caller) loginOnDevice(u *user) error {
+	if u.device == "" {
+		login, err := c.answer(u, u.app.Code(u.now))
+		if err != nil {
+			return err
+		}
+		device, err := c.engine.TrustDevice(c.ctx, u.id, login.Proof)
+		if err == nil {
+			u.device, u.trusted = device.Token, device.ExpiresAt
+		}
+		return err
+	}
+	err := c.timed("login on a trusted device", func() error {
+		return c.engine.BeginLogin(c.ctx, u.id, mfa.WithTrustedDevice(u.device))
+	})
+	if err != nil && !u.now.Before(u.trusted) {
+		u.device = ""
+		_, err = c.begin(u)
+	}
+	return err
+}
+
+func (c *caller) loginByBackupCode(u *user) error {
+	if len(u.codes) == 0 {
+		proof, err := c.prove(u, mfa.ActionManage)
+		if err != nil {
+			return err
+		}
+		return c.timed("new backup codes", func() (err error) {
+			u.codes, err = c.engine.GenerateBackupCodes(c.ctx, u.id, proof)
+			return err
+		})
+	}
+	code := u.codes[0]
+	u.codes = u.codes[1:]
+	var login *mfa.Login
+	if err := c.timed("login by backup code", func() (err error) { login, err = c.answer(u, code); return err }); err != nil {
+		return err
+	}
+	if login.BackupCodesLeft != len(u.codes) {
+		return fmt.Errorf("%d backup codes left, want %d", login.BackupCodesLeft, len(u.codes))
+	}
+	_, err := c.answer(u, code)
+	if err := refused("a spent backup code", err, mfa.ErrInvalidCode); err != nil {
+		return err
+	}
+	return c.engine.Unlock(c.ctx, u.id)
+}
+
+// betweenMessages keeps the messages to a user below ten a day.
+const betweenMessages = 150 * time.Minute
+
+func (c *caller) loginBySMS(u *user) error {
+	c.wait(u, betweenMessages)
+	if !u.phone {
+		proof, err := c.prove(u, mfa.ActionManage)
+		if err != nil {
+			return err
+		}
+		return c.timed("enrollment of a phone", func() error {
+			if _, err := c.engine.EnrollSMS(c.ctx, u.id, fmt.Sprintf("+1415%07d", c.random.IntN(1e7)), proof); err != nil {
+				return err
+			}
+			_, err := c.engine.VerifyEnrollment(c.ctx, u.id, mfa.MethodSMS, c.code)
+			if err == nil {
+				u.phone, u.device = true, ""
+			}
+			return err
+		})
+	}
+	return c.timed("login by SMS", func() error {
+		token, err := c.begin(u)
+		if err != nil {
+			return err
+		}
+		if _, err := c.engine.SendCode(c.ctx, token); err != nil {
+			return err
+		}
+		_, err = c.engine.VerifyLogin(c.ctx, token, c.code)
+		return err
+	})
+}
+
+func (c *caller) removePhone(u *user) error {
+	if !u.phone {
+		return nil
+	}
+	proof, err := c.prove(u, mfa.ActionManage)
+	if err != nil {
+		return err
+	}
+	return c.timed("removal of a factor", func() error {
+		err := c.engine.Unenroll(c.ctx, u.id, mfa.MethodSMS, proof)
+		if err == nil {
+			u.phone, u.device = false, ""
+		}
+		return err
+	})
+}
+
+// enrollApp enrolls an app in place of the one there is.
+func (c *caller) enrollApp(u *user) error {
+	proof, err := c.prove(u, mfa.ActionManage)
+	if err != nil {
+		return err
+	}
+	return c.confirmApp(u, proof)
+}
+
+func (c *caller) confirmApp(u *user, opts ...mfa.ChangeOption) error {
+	return c.timed("enrollment of an app", func() error {
+		u.anew = true
+		enrollment, err := c.engine.EnrollTOTP(c.ctx, u.id, u.id, opts...)
+		if err != nil {
+			return err
+		}
+		app, err := mfatest.NewAuthenticator(enrollment.URI)
+		if err != nil {
+			return err
+		}
+		if _, err = c.engine.VerifyEnrollment(c.ctx, u.id, mfa.MethodTOTP, app.Code(u.now)); err == nil {
+			u.app, u.anew, u.device = app, false, ""
+		}
+		return err
+	})
+}
+
+// changePassword ends what was begun and trusted before.
+func (c *caller) changePassword(u *user) error {
+	token, err := c.begin(u)
+	if err != nil {
+		return err
+	}
+	device := u.device
+	u.device = ""
+	if err := c.timed("password change", func() error { return c.engine.PasswordChanged(c.ctx, u.id) }); err != nil {
+		return err
+	}
+	_, err = c.engine.VerifyLogin(c.ctx, token, u.app.Code(u.now))
+	if err := refused("a challenge of before", err, mfa.ErrInvalidToken); err != nil {
+		return err
+	}
+	_, err = c.begin(u, mfa.WithTrustedDevice(device))
+	return err
+}
+
+// startAgain takes everything from a user, who then enrolls anew.
+func (c *caller) startAgain(u *user) error {
+	take := c.engine.Reset
+	if c.random.IntN(2) == 0 {
+		take = c.engine.DeleteUser
+	}
+	token, err := c.begin(u)
+	if err != nil {
+		return err
+	}
+	u.anew, u.codes, u.phone, u.device = true, nil, false, ""
+	if err := c.timed("reset or deletion", func() error { return take(c.ctx, u.id) }); err != nil {
+		return err
+	}
+	if err := c.engine.BeginLogin(c.ctx, u.id); err != nil {
+		return fmt.Errorf("a user without a factor: %w", err)
+	}
+	if err := c.confirmApp(u); err != nil {
+		return err
+	}
+	_, err = c.engine.VerifyLogin(c.ctx, token, u.app.Code(u.now))
+	return refused("a challenge of before", err, mfa.ErrInvalidToken)
+}
+
+// together has n goroutines act on one version of the user's record.
+func (c *caller) together(n int, act func(engine *mfa.Engine, i int) error) []error {
 	errs := make([]error, n)
+	engine, err := c.on(world.NewBarrier(c.soak.faulty, n))
+	if err != nil {
+		return []error{err}
+	}
 	var all sync.WaitGroup
 	for i := range n {
 		all.Go(func() { errs[i] = act(engine, i) })
@@ -223,3 +440,62 @@ func (c *caller) together(a *account, n int, act func(engine *mfa.Engine, i int)
 	all.Wait()
 	return errs
 }
+
+// atOnce answers n challenges with one code at once, and returns how many were
+// accepted and how many refused with want.
+func (c *caller) atOnce(u *user, n int, code string, want error) (accepted, wrong int, err error) {
+	tokens := make([]string, n)
+	for i := range tokens {
+		if tokens[i], err = c.begin(u); err != nil {
+			return 0, 0, err
+		}
+	}
+	for _, one := range c.together(n, func(engine *mfa.Engine, i int) error {
+		_, err := engine.VerifyLogin(c.ctx, tokens[i], code)
+		return err
+	}) {
+		switch {
+		case one == nil:
+			accepted++
+		case errors.Is(one, want):
+			wrong++
+		default:
+			err = one
+		}
+	}
+	return accepted, wrong, err
+}
+
+// sameCodeTwice answers two challenges at once with one code, which is good for
+// one of them.
+func (c *caller) sameCodeTwice(u *user) error {
+	accepted, _, err := c.atOnce(u, 2, u.app.Code(u.now), mfa.ErrInvalidCode)
+	if accepted > 1 || accepted == 0 && err == nil {
+		return fmt.Errorf("one code twice at once is accepted %d times", accepted)
+	}
+	return err
+}
+
+// guess has five wrong codes judged at once. Each counts, so that the right one
+// is refused until the support desk unlocks the user.
+func (c *caller) guess(u *user) error {
+	const guesses = 5
+	_, wrong, err := c.atOnce(u, guesses, u.app.WrongCode(u.now), mfa.ErrInvalidCode)
+	if err != nil {
+		return err
+	}
+	if wrong != guesses {
+		return fmt.Errorf("%d of %d wrong codes at once were judged wrong", wrong, guesses)
+	}
+	if _, err := c.answer(u, u.app.Code(u.now)); !errors.As(err, new(*mfa.ThrottledError)) {
+		return fmt.Errorf("a right code after five wrong ones: %w", orNil(err))
+	}
+	if err := c.timed("unlock", func() error { return c.engine.Unlock(c.ctx, u.id) }); err != nil {
+		return err
+	}
+	_, err = c.answer(u, u.app.Code(u.now))
+	return err
+}
+
+// period is a time step of every app.
+const period = 30 * time.Second

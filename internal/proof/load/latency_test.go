@@ -26,7 +26,7 @@ func bucket(d time.Duration) int {
 	return exponent*fine + int(n>>(exponent-4))&(fine-1)
 }
 
-// ceiling is the least duration beyond a bucket.
+// ceiling returns the least duration beyond a bucket.
 func ceiling(bucket int) time.Duration {
 	exponent, step := bucket/fine, bucket%fine
 	return time.Duration(uint64(fine+step+1) << (exponent - 4))
@@ -39,7 +39,7 @@ func (l *latencies) merge(other *latencies) {
 	}
 }
 
-// quantile is what so large a part of the latencies stay below.
+// quantile returns what so large a part of the latencies stay below.
 func (l *latencies) quantile(part float64) time.Duration {
 	rank := int64(part * float64(l.count))
 	for i, n := range l.buckets {

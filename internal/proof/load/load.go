@@ -1,9 +1,13 @@
-// Package load holds the engine to what only many users at once can show: that
-// nothing is lost or leaks while a store fails now and then (TestSoak), and that
-// a flood of wrong codes neither fills the memory nor keeps honest users out
-// (TestFlood). All of it is in the tests.
+// Package load runs many users at once, for as long as it is told, on one store:
+// TestSoak mixes all that users do while calls of the store fail now and then,
+// and TestFlood has many wrong backup codes arrive at once.
 //
-// Both are short by themselves. The long ones, whose figures are in
+// Without it, what takes minutes or a real database to show could slip through:
+// memory, goroutines or connections that grow, a save that was acknowledged and
+// lost, honest users kept out by a flood. TestSoakBites shows that the soak finds
+// broken stores.
+//
+// Both are short by default. The long ones, whose figures are in
 // docs/performance.md:
 //
 //	MFA_TEST_SOAK=10m go test -v -timeout 60m -run TestSoak .

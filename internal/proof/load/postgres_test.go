@@ -17,7 +17,7 @@ import (
 // connections is how many the pool may have.
 const connections = 16
 
-// postgres is an empty store in a schema of its own, or skips the test.
+// postgres returns an empty store in a schema of its own, or skips the test.
 func postgres(t *testing.T) (*sqlstore.Store, *sql.DB) {
 	t.Helper()
 	db := connect(t)

@@ -17,7 +17,7 @@ type pending struct {
 	number, code string
 }
 
-// alive tells whether it can be confirmed: both where that is open.
+// alive reports whether it can be confirmed: both answers where that is open.
 func (p pending) alive(now time.Time) []bool {
 	switch {
 	case !p.on, !now.Before(p.expires):

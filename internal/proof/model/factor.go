@@ -85,10 +85,10 @@ type App struct {
 	codes  map[int64]string
 }
 
-// Step is the time step that t is in.
+// Step returns the time step that t is in.
 func (a *App) Step(t time.Time) int64 { return t.Unix() / a.Period }
 
-// At is the code of a time step.
+// At returns the code of a time step.
 func (a *App) At(step int64) string {
 	code, ok := a.codes[step]
 	if !ok {
@@ -178,7 +178,7 @@ func (u *User) setLane(method string, l lane) {
 // messages are when the last ten were sent to a user, or to a number.
 type messages []time.Time
 
-// next is when another message may go: five in an hour, ten in a day.
+// next returns when another message may go: five in an hour, ten in a day.
 func (m messages) next() (next time.Time) {
 	n := len(m)
 	if n >= 5 {
@@ -199,7 +199,7 @@ func (m messages) add(now time.Time) messages {
 	return m[max(0, len(m)-10):]
 }
 
-// nextSend is when another message may go to a user: thirty seconds after the
+// nextSend returns when another message may go to a user: thirty seconds after the
 // last one too.
 func (u User) nextSend() time.Time { return later(u.cooldown, u.sent.next()) }
 
@@ -207,7 +207,7 @@ func (u *User) send(now time.Time) {
 	u.cooldown, u.sent = now.Add(cooldown), u.sent.add(now)
 }
 
-// throttled gives the refusal of what may not be done before next; nil if it may.
+// throttled returns the refusal of what may not be done before next; nil if it may.
 func throttled(now, next time.Time, action string) []Result {
 	if !now.Before(next) {
 		return nil

@@ -9,7 +9,7 @@ import (
 // A Fault is what happened to a call of the store.
 type Fault = world.Fault
 
-// faulted is what may come of a call that met a fault. The record may have got
+// faulted returns what may come of a call that met a fault. The record may have got
 // to any of the states that it goes through; to the last only where the write
 // was done and its answer lost. Nothing is told or sent but of a delivery that
 // failed: what could not be undone then stays. To its number, a message that was
@@ -43,7 +43,7 @@ func faulted(begin User, results []Result, f Fault) []Result {
 	return failed
 }
 
-// cancelled is what may come of a call whose context was over before it began:
+// cancelled returns what may come of a call whose context was over before it began:
 // nothing, and no answer but a refusal that needs no store.
 func cancelled(results []Result) []Result {
 	ended := refused("internal")

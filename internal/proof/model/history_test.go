@@ -281,7 +281,7 @@ func (h *history) tally(engine int, c Call) string {
 	return fmt.Sprintf("%s under key %d", c.Phone, engine%2)
 }
 
-// tallied is what a tally may say.
+// tallied returns what a tally may say.
 func (h *history) tallied(tally string) []messages {
 	if known := h.numbers[tally]; known != nil {
 		return known
@@ -557,7 +557,7 @@ func shown(s *mfa.Status) string {
 	return text + strconv.Itoa(s.BackupCodesLeft) + " backup codes left, required: " + strconv.FormatBool(s.Required)
 }
 
-// scan gives the app that holds the key of a URI, the same for the same.
+// scan returns the app that holds the key of a URI, the same for the same.
 func (h *history) scan(uri string) *App {
 	if app := h.apps[uri]; app != nil {
 		return app

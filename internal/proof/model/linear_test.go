@@ -74,7 +74,7 @@ func (a ask) String() string {
 		[]string{"Unlock", "wrong digits", "a code of the app", "the code sent", "a backup code, charged", "a backup code, judged"}[a.kind], a.challenge, a.step, a.code)
 }
 
-// answer gives what the engine must answer, and the state after it.
+// answer returns what the engine must answer, and the state after it.
 func (d desk) answer(a ask) (string, desk) {
 	c := a.challenge
 	over := d.used[c] || d.failures[c] >= maxTries
@@ -182,37 +182,11 @@ func yield() {
 	}
 }
 
-// A forgetfulStore does not compare versions: the last writer wins.
-type forgetfulStore struct {
-	mu      sync.Mutex
-	records map[string]mfa.Record
-}
-
-func (s *forgetfulStore) Load(_ context.Context, userID string) (mfa.Record, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	record, ok := s.records[userID]
-	if !ok {
-		return mfa.Record{}, mfa.ErrNoRecord
-	}
-	return record, nil
-}
-
-func (s *forgetfulStore) Save(_ context.Context, record mfa.Record) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	record.Version++
-	s.records[record.UserID] = record
-	return nil
-}
-
-func (s *forgetfulStore) Delete(context.Context, string) error { return nil }
-
 // contend has many goroutines answer the challenges of one user at once, and
 // gives what they asked and got.
 func contend(t *testing.T, store mfa.Store, withBackupCodes bool) []porcupine.Operation {
 	t.Helper()
-	w := world.New(t, func(c *mfa.Config) { c.Store = store })
+	w := world.New(t, world.BackupCodes(2), func(c *mfa.Config) { c.Store = store })
 	a, login := w.GiveTOTP("ada")
 	w.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
 	var codes []string
@@ -316,9 +290,12 @@ const patience = 30 * time.Second
 // answers that it could have got one after the other: each step, code and
 // challenge is accepted once, and no more is judged than tries and delays allow.
 func TestLinearizability(t *testing.T) {
-	histories, withBackupCodes := 200, 15 // each of the latter costs some hashes
+	if testing.Short() {
+		t.Skip("left out by -short: concurrent histories")
+	}
+	histories, withBackupCodes := 60, 5 // each of the latter costs some hashes
 	if os.Getenv("MFA_TEST_LONG") != "" {
-		histories *= 10
+		histories, withBackupCodes = 2000, 150
 	}
 	var conflicts atomic.Int64
 	answers := make(map[string]int)
@@ -348,9 +325,13 @@ func TestLinearizability(t *testing.T) {
 // TestLinearizabilityFindsLostUpdates: a store that does not compare versions
 // makes the other test fail, and soon.
 func TestLinearizabilityFindsLostUpdates(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left out by -short: concurrent histories on a store that loses updates")
+	}
 	found := 0
 	for range 30 {
-		store := &forgetfulStore{records: make(map[string]mfa.Record)}
+		store := world.NewFaultStore()
+		store.Blind = true
 		history := contend(t, restlessStore{store, new(atomic.Int64)}, false)
 		if porcupine.CheckOperationsTimeout(sequential, history, patience) == porcupine.Illegal {
 			found++

@@ -7,7 +7,7 @@ import (
 	"unicode"
 )
 
-// answers are the methods that a user may answer with.
+// answers returns the methods that a user may answer with.
 func (u User) answers(sender bool) (methods []string) {
 	if u.totp.on && !u.totp.lane.disabled {
 		methods = append(methods, totp)
@@ -270,7 +270,7 @@ func (r Rules) accept(u User, c Call, method, letters string) []Result {
 	return []Result{{Outcome{result, "verified:" + method + ":" + action + " ", ""}, append(then, u)}}
 }
 
-// login gives what a user gets who has proved a factor.
+// login returns what a user gets who has proved a factor.
 func (u *User) login(c Call, method, action string) (result string) {
 	proof := action == login || action == enroll || action == manage
 	if proof {

@@ -4,6 +4,10 @@
 // tests beside it drive the engine and the model with the same calls, and
 // compare.
 //
+// Without it, an order of calls that nobody has thought of could leave a user
+// with too many rights or too few: every other suite plays the orders that
+// somebody chose.
+//
 // A [User] is one state that a user may be in. [Rules.Play] takes one and a
 // [Call], and gives every [Result] that the contract allows: mostly one. There
 // are several where a store failed, which may have happened before or after the
@@ -120,7 +124,7 @@ func done(u User, result, told string) []Result {
 	return []Result{{Outcome: Outcome{Result: result, Told: told}, Then: []User{u}}}
 }
 
-// Play gives the results that are right. What u knows of the clock is noted in
+// Play returns the results that are right. What u knows of the clock is noted in
 // the state that they begin with.
 func (r Rules) Play(u User, c Call) (begin User, results []Result) {
 	begin = u.clone()
@@ -213,7 +217,7 @@ func (u *User) see(now time.Time) {
 
 func (u User) enrolled() bool { return u.totp.on || u.sms.on }
 
-// exists tells whether there can be something that ForgetDevices ends.
+// exists reports whether there can be something that ForgetDevices ends.
 func (u User) exists() bool { return u.epoch > 0 }
 
 // renew ends every challenge, enrollment token, proof and trusted device.

@@ -63,7 +63,7 @@ func factorText(method, number string, enrolled, used time.Time, disabled bool, 
 	return text + "; "
 }
 
-// status is what there is to show.
+// status returns what there is to show.
 func (r Rules) status(u User, c Call) []Result {
 	if c.NoPolicy {
 		return refused("internal")

@@ -60,12 +60,15 @@ func (c counts) add(call Call, got Outcome, before, after int) {
 // TestRandomHistories: random calls of all operations, by several users, on
 // several engines, by a clock that jumps and with a store, a sender and a policy
 // that fail, are answered as the model says, and leave the user as it says.
-// MFA_TEST_LONG=1 plays seventeen times as many; a failure names the seed that
+// MFA_TEST_LONG=1 plays seventy times as many; a failure names the seed that
 // plays it again.
 func TestRandomHistories(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left out by -short: random histories against the model")
+	}
 	setFlag(t, "rapid.steps", "100")
 	setFlag(t, "rapid.nofailfile", "true")
-	setFlag(t, "rapid.checks", "88")
+	setFlag(t, "rapid.checks", "20")
 	if os.Getenv("MFA_TEST_LONG") != "" {
 		setFlag(t, "rapid.checks", "1500")
 	}
@@ -105,11 +108,8 @@ func TestRandomHistories(t *testing.T) {
 	}
 }
 
-// operationsAtLeast is how many calls the test makes, the Status after each not
-// counted.
-const operationsAtLeast = 200_000
-
-// check sees to it that nothing was tested in vain.
+// check reports what happened too seldom to be tested: in a short run never, in
+// a long one less often than the numbers here.
 func (c counts) check(t *testing.T) {
 	var lines []string
 	for what, n := range c {
@@ -117,18 +117,19 @@ func (c counts) check(t *testing.T) {
 	}
 	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[9:], b[9:]) })
 	t.Log("\n" + strings.Join(lines, "\n"))
-	if testing.Short() {
-		return // a fifth of the histories, a fifth as long
-	}
+	long := os.Getenv("MFA_TEST_LONG") != ""
 	atLeast := func(n int, whats ...string) {
 		t.Helper()
+		if !long {
+			n = min(n/50, 1) // what is rare may be missing
+		}
 		for _, what := range whats {
 			if c[what] < n {
 				t.Errorf("%q happened %d times, want %d", what, c[what], n)
 			}
 		}
 	}
-	atLeast(operationsAtLeast, "operations")
+	atLeast(200_000, "operations")
 	for _, op := range operations {
 		atLeast(50, op, op+" ok")
 	}

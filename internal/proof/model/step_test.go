@@ -44,7 +44,7 @@ type upset struct {
 	cancelled bool
 }
 
-// now gives the upset of this call.
+// now returns the upset of this call.
 func (u *upset) now() upset {
 	u.after--
 	if u.after != -1 {
@@ -336,7 +336,7 @@ func (h *history) run(s step) {
 // changes are what a proof is for. Making keys and backup codes takes long.
 var changes = append(repeat(3, "TrustDevice", "Unenroll", "EnrollSMS", "BeginLogin", "PasswordChanged"), "EnrollTOTP")
 
-// provide gives a user without a factor one.
+// provide enrolls a factor for a user without one.
 func (h *history) provide(s step, p *person) {
 	if p.states[0].enrolled() {
 		return
@@ -400,7 +400,7 @@ func (h *history) crowd(s step) {
 	}
 }
 
-// nextTo is when the step's number may be sent another message.
+// nextTo returns when the step's number may be sent another message.
 func (h *history) nextTo(s step) time.Time {
 	tally := h.tally(s.engine, Call{Phone: phones[s.phone], Counted: !h.noTally})
 	return h.tallied(tally)[0].next()
@@ -641,7 +641,7 @@ func (h *history) move(s step, p *person) {
 	}
 }
 
-// deadlines are the times at which something changes by itself.
+// deadlines returns the times at which something changes by itself.
 func (u User) deadlines(now time.Time) (times []time.Time) {
 	for _, method := range kinds {
 		times = append(times, u.factor(method).lane.retryAt(method))

@@ -54,12 +54,12 @@ func (u *User) issue(t token) {
 	}
 }
 
-// find gives the place of a token of that kind; -1 if there is none.
+// find returns the place of a token of that kind; -1 if there is none.
 func (u User) find(kind string, serial int) int {
 	return slices.IndexFunc(u.tokens, func(t token) bool { return t.kind == kind && t.serial == serial })
 }
 
-// alive tells whether a token is good: both where that is open.
+// alive reports whether a token is good: both answers where that is open.
 func (u User) alive(kind string, serial int, now time.Time) []bool {
 	i := u.find(kind, serial)
 	if i < 0 {

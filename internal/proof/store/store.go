@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/proof/world"
 )
 
 // An Opener opens the store at an address; each process opens its own. Each
@@ -73,7 +74,7 @@ func newEngine(store mfa.Store, now func() time.Time) (*mfa.Engine, error) {
 	return mfa.New(mfa.Config{
 		Issuer:      "ACME",
 		Store:       store,
-		Keys:        [][]byte{[]byte("this key is for tests and no more")[:32]},
+		Keys:        [][]byte{world.Key(1)},
 		Now:         now,
 		BackupCodes: mfa.BackupCodeConfig{Count: 1},
 	})

@@ -10,7 +10,7 @@ import (
 	"github.com/protekt/mfa"
 )
 
-// Challenged gives the challenge that err must be.
+// Challenged returns the challenge that err must be.
 func Challenged(t testing.TB, err error) *mfa.ChallengeError {
 	t.Helper()
 	var challenge *mfa.ChallengeError

@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// Logged is how slog shows a value, as text and as JSON, but for the time of the
+// Logged returns how slog shows a value, as text and as JSON, but for the time of the
 // log line: it is another each time, and its digits could be taken for a code.
 func Logged(key string, value any) string {
 	options := &slog.HandlerOptions{ReplaceAttr: func(groups []string, attr slog.Attr) slog.Attr {
@@ -36,7 +36,7 @@ const (
 	VerbsInside = "vsqxXd"
 )
 
-// Printed is what fmt shows of a value with each of the verbs and each flag.
+// Printed returns what fmt shows of a value with each of the verbs and each flag.
 func Printed(value any, verbs string) string {
 	var b strings.Builder
 	for _, verb := range verbs {
@@ -47,7 +47,7 @@ func Printed(value any, verbs string) string {
 	return b.String() + fmt.Sprintln(value)
 }
 
-// Spellings are the forms in which a secret could be stored or shown by
+// Spellings returns the forms in which a secret could be stored or shown by
 // mistake.
 func Spellings(secret string) [][]byte {
 	raw := []byte(secret)

@@ -83,13 +83,14 @@ type FaultStore struct {
 	At      int // the call that meets the fault; 0 for none
 	Fault   Fault
 	Met     bool
+	Blind   bool   // Save compares no versions: the last writer wins
 	Saved   func() // after each Save
 }
 
 // NewFaultStore returns an empty store without a fault.
 func NewFaultStore() *FaultStore { return &FaultStore{Records: make(map[string]mfa.Record)} }
 
-// Snapshot is what the store holds, for Arm.
+// Snapshot returns what the store holds, for Arm.
 func (s *FaultStore) Snapshot() map[string]mfa.Record { return maps.Clone(s.Records) }
 
 // Arm makes the store hold records and its at-th call meet f.
@@ -142,7 +143,7 @@ func (s *FaultStore) Save(_ context.Context, record mfa.Record) error {
 		s.mu.Unlock()
 		return mfa.ErrConflict
 	}
-	if s.Records[record.UserID].Version != record.Version {
+	if !s.Blind && s.Records[record.UserID].Version != record.Version {
 		s.mu.Unlock()
 		return mfa.ErrConflict
 	}
@@ -235,3 +236,16 @@ func (s *HookStore) Save(ctx context.Context, record mfa.Record) error {
 	}
 	return err
 }
+
+// A FrozenStore accepts every Save and forgets it, so that each call begins
+// with the same record.
+type FrozenStore struct{ mfa.Store }
+
+func (FrozenStore) Save(context.Context, mfa.Record) error { return nil }
+
+// A FailingStore fails every call with Err.
+type FailingStore struct{ Err error }
+
+func (s FailingStore) Load(context.Context, string) (mfa.Record, error) { return mfa.Record{}, s.Err }
+func (s FailingStore) Save(context.Context, mfa.Record) error           { return s.Err }
+func (s FailingStore) Delete(context.Context, string) error             { return s.Err }

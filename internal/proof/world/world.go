@@ -1,5 +1,6 @@
-// Package world sets an engine up with all that a host gives it, and shows what
-// the host sees. It is for this module's own tests.
+// Package world sets up an engine with everything that a host supplies, and
+// records what the host sees. It holds what two or more of this repository's
+// suites use: stores that fail in chosen ways, users with factors, checks.
 package world
 
 import (
@@ -58,7 +59,7 @@ func New(t testing.TB, adjust ...func(*mfa.Config)) *World {
 		Keys:        [][]byte{Key(1)},
 		SMS:         w.Outbox,
 		Now:         w.Clock.Now,
-		BackupCodes: mfa.BackupCodeConfig{Count: 2}, // each costs a password hash
+		BackupCodes: mfa.BackupCodeConfig{Count: 1}, // see BackupCodes
 		OnEvent: func(_ context.Context, event mfa.Event) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -73,7 +74,7 @@ func New(t testing.TB, adjust ...func(*mfa.Config)) *World {
 	return w
 }
 
-// Another is a second engine on the same store, as in another process.
+// Another returns a second engine on the same store, as in another process.
 func (w *World) Another(adjust ...func(*mfa.Config)) *mfa.Engine {
 	w.T.Helper()
 	config := w.Config
@@ -93,11 +94,11 @@ type App struct {
 	clock *mfatest.Clock
 }
 
-// Shows is the code that the app shows now, Wrong one that it does not.
+// Shows returns the code that the app shows now, Wrong one that it does not.
 func (a App) Shows() string { return a.Code(a.clock.Now()) }
 func (a App) Wrong() string { return a.WrongCode(a.clock.Now()) }
 
-// Scan gives a user an app that holds the key of the URI.
+// Scan returns an app that holds the key of the URI.
 func (w *World) Scan(uri string) App {
 	w.T.Helper()
 	authenticator, err := mfatest.NewAuthenticator(uri)
@@ -107,7 +108,7 @@ func (w *World) Scan(uri string) App {
 	return App{authenticator, w.Clock}
 }
 
-// GiveTOTP gives a user a confirmed app and lets its code grow old.
+// GiveTOTP enrolls an app for user and advances the clock until its code is old.
 func (w *World) GiveTOTP(user string, opts ...mfa.ChangeOption) (App, *mfa.Login) {
 	w.T.Helper()
 	enrollment, err := w.EnrollTOTP(w.Ctx, user, "ada@example.com", opts...)
@@ -123,7 +124,7 @@ func (w *World) GiveTOTP(user string, opts ...mfa.ChangeOption) (App, *mfa.Login
 	return a, login
 }
 
-// GiveSMS gives a user a confirmed phone and lets the cooldown pass.
+// GiveSMS enrolls a phone for user and advances the clock past the cooldown.
 func (w *World) GiveSMS(user, phone string, opts ...mfa.ChangeOption) *mfa.Login {
 	w.T.Helper()
 	if _, err := w.EnrollSMS(w.Ctx, user, phone, opts...); err != nil {
@@ -137,7 +138,7 @@ func (w *World) GiveSMS(user, phone string, opts ...mfa.ChangeOption) *mfa.Login
 	return login
 }
 
-// GiveBackupCodes gives a user with a fresh proof a set of backup codes.
+// GiveBackupCodes generates backup codes for a user with a fresh proof.
 func (w *World) GiveBackupCodes(user, proof string) []string {
 	w.T.Helper()
 	codes, err := w.GenerateBackupCodes(w.Ctx, user, mfa.WithProof(proof))
@@ -197,7 +198,17 @@ func (w *World) WantTold(want ...mfa.EventType) {
 	}
 }
 
-// StatusOf is a user's status.
+// Stored returns the user's record.
+func (w *World) Stored(user string) mfa.Record {
+	w.T.Helper()
+	record, err := w.Store.Load(w.Ctx, user)
+	if err != nil {
+		w.T.Fatalf("Load: %v", err)
+	}
+	return record
+}
+
+// StatusOf returns a user's status.
 func (w *World) StatusOf(user string) *mfa.Status {
 	w.T.Helper()
 	status, err := w.Status(w.Ctx, user)
@@ -207,7 +218,7 @@ func (w *World) StatusOf(user string) *mfa.Status {
 	return status
 }
 
-// Factor is that line of a user's status; nil if there is none.
+// Factor returns that line of a user's status; nil if there is none.
 func (w *World) Factor(user string, method mfa.Method) *mfa.Factor {
 	w.T.Helper()
 	for _, f := range w.StatusOf(user).Factors {
@@ -218,7 +229,7 @@ func (w *World) Factor(user string, method mfa.Method) *mfa.Factor {
 	return nil
 }
 
-// Enrolled are the methods in a user's status.
+// Enrolled returns the methods in a user's status.
 func (w *World) Enrolled(user string) (methods []mfa.Method) {
 	w.T.Helper()
 	for _, f := range w.StatusOf(user).Factors {
@@ -244,7 +255,7 @@ func (w *World) AnswerBySMS(challenge *mfa.ChallengeError) {
 	OK(w.T, err)
 }
 
-// LastEvent is the latest event.
+// LastEvent returns the latest event.
 func (w *World) LastEvent() mfa.Event {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,0 +1,364 @@
+package attack_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/proof/world"
+)
+
+// answers are what opens a challenge of a full user, by factor.
+var answers = map[mfa.Method]func(w *world.World, user person, token string) (right, wrong string){
+	mfa.MethodTOTP: func(_ *world.World, user person, _ string) (right, wrong string) { return user.Shows(), user.Wrong() },
+	mfa.MethodSMS: func(w *world.World, _ person, token string) (right, wrong string) {
+		code := w.SentCode(token)
+		return code, world.WrongSMS(code)
+	},
+	mfa.MethodBackupCode: func(_ *world.World, user person, _ string) (right, wrong string) { return user.Codes[0], "aaaa-aaaa" },
+}
+
+// G11: the store says that somebody else was faster, or fails, and the answer
+// is a success all the same.
+func TestG11SaveDecides(t *testing.T) {
+	for method, answer := range answers {
+		t.Run(string(method), func(t *testing.T) {
+			store := world.NewFaultStore()
+			w := world.New(t, func(c *mfa.Config) { c.Store = store })
+			ada := w.Given("ada", world.Phone)
+			token := w.Begin("ada").Token
+			code, _ := answer(w, ada, token)
+			before := store.Snapshot()
+			attempt := func(at int, fault world.Fault) (calls int, err error) {
+				store.Arm(before, at, fault)
+				_, err = w.VerifyLogin(w.Ctx, token, code)
+				store.At = 0
+				return store.Calls, err
+			}
+			calls, err := attempt(0, "")
+			world.OK(t, err)
+			for at := 1; at <= calls; at++ {
+				// A conflict is tried again from the start, and works.
+				if _, err := attempt(at, world.Conflicts); err != nil {
+					t.Errorf("call %d conflicts once: %v", at, err)
+				}
+				// For ever, it is tried as often as is written, and no more.
+				n, err := attempt(at, world.EverTooLate)
+				world.WantErr(t, err, mfa.ErrConflict)
+				if n > 2*100+4 {
+					t.Errorf("call %d conflicts for ever: %d calls", at, n)
+				}
+				// Where the answer of the store is lost, that of the engine is no
+				// success; the code may be spent, and is never good for two.
+				for _, fault := range []world.Fault{world.Fails, world.FailsLate} {
+					if _, err := attempt(at, fault); !errors.Is(err, world.ErrStore) {
+						t.Errorf("call %d %s: %v", at, fault, err)
+					}
+					successes := 0
+					for _, again := range []string{token, w.Begin("ada").Token} {
+						if _, err := w.VerifyLogin(w.Ctx, again, code); err == nil {
+							successes++
+						}
+					}
+					done := fault == world.FailsLate && at == calls
+					if successes > 1 || done && successes > 0 {
+						t.Errorf("call %d %s: the code is good for %d more", at, fault, successes)
+					}
+				}
+			}
+
+			// Who was faster may have used the code: then there is nothing left to
+			// accept.
+			store.Arm(before, 0, "")
+			fast := w.Another()
+			hook := &world.HookStore{Store: store}
+			slow := w.Another(func(c *mfa.Config) { c.Store = hook })
+			hook.Loaded = func() {
+				hook.Loaded = nil
+				if _, err := fast.VerifyLogin(w.Ctx, token, code); err != nil {
+					t.Errorf("the faster one: %v", err)
+				}
+			}
+			_, err = slow.VerifyLogin(w.Ctx, token, code)
+			world.WantErr(t, err, mfa.ErrInvalidToken)
+
+			// And at one moment, one of many.
+			store.Arm(before, 0, "")
+			world.WantOne(t, w.Race(racers, func(engine *mfa.Engine, _ int) error {
+				_, err := engine.VerifyLogin(w.Ctx, token, code)
+				return err
+			}), mfa.ErrInvalidToken, mfa.ErrInvalidCode)
+		})
+	}
+}
+
+// A flow is a call of an engine on a user that is set up for it.
+type flow struct {
+	name    string
+	prepare func(w *world.World) (call func(ctx context.Context) error)
+}
+
+// flows are all calls that read or write a user. Those of right and of wrong
+// codes come in pairs.
+var flows = func() (list []flow) {
+	prepared := func(name string, prepare func(w *world.World) func(ctx context.Context) error) {
+		list = append(list, flow{name, prepare})
+	}
+	unknown := func(name string, call func(ctx context.Context, e *mfa.Engine) error) { // for a user without a record
+		prepared(name, func(w *world.World) func(context.Context) error {
+			return func(ctx context.Context) error { return call(ctx, w.Engine) }
+		})
+	}
+	known := func(name string, call func(ctx context.Context, e *mfa.Engine, ada person, token string) error) { // for one with everything
+		prepared(name, func(w *world.World) func(context.Context) error {
+			ada := w.Given("ada", world.Phone)
+			token := w.Begin("ada").Token
+			engine := w.Another(func(c *mfa.Config) { c.Required = nil })
+			return func(ctx context.Context) error { return call(ctx, engine, ada, token) }
+		})
+	}
+	unknown("BeginLogin without a factor", func(ctx context.Context, e *mfa.Engine) error { return e.BeginLogin(ctx, "ada") })
+	unknown("EnrollTOTP", func(ctx context.Context, e *mfa.Engine) error { _, err := e.EnrollTOTP(ctx, "ada", "a"); return err })
+	unknown("EnrollSMS", func(ctx context.Context, e *mfa.Engine) error {
+		_, err := e.EnrollSMS(ctx, "ada", world.Phone)
+		return err
+	})
+	unknown("ImportTOTP", func(ctx context.Context, e *mfa.Engine) error { return e.ImportTOTP(ctx, "ada", importedURI) })
+	unknown("ImportSMS", func(ctx context.Context, e *mfa.Engine) error { return e.ImportSMS(ctx, "ada", world.Phone) })
+	known("BeginLogin", func(ctx context.Context, e *mfa.Engine, _ person, _ string) error { return e.BeginLogin(ctx, "ada") })
+	known("SendCode", func(ctx context.Context, e *mfa.Engine, _ person, token string) error {
+		_, err := e.SendCode(ctx, token)
+		return err
+	})
+	known("GenerateBackupCodes", func(ctx context.Context, e *mfa.Engine, ada person, _ string) error {
+		_, err := e.GenerateBackupCodes(ctx, "ada", mfa.WithProof(ada.Proof))
+		return err
+	})
+	known("Unenroll", func(ctx context.Context, e *mfa.Engine, ada person, _ string) error {
+		return e.Unenroll(ctx, "ada", mfa.MethodTOTP, mfa.WithProof(ada.Proof))
+	})
+	known("TrustDevice", func(ctx context.Context, e *mfa.Engine, ada person, _ string) error {
+		_, err := e.TrustDevice(ctx, "ada", ada.Proof)
+		return err
+	})
+	known("ForgetDevices", func(ctx context.Context, e *mfa.Engine, _ person, _ string) error { return e.ForgetDevices(ctx, "ada") })
+	known("PasswordChanged", func(ctx context.Context, e *mfa.Engine, _ person, _ string) error {
+		return e.PasswordChanged(ctx, "ada")
+	})
+	known("Reset", func(ctx context.Context, e *mfa.Engine, _ person, _ string) error { return e.Reset(ctx, "ada") })
+	known("DeleteUser", func(ctx context.Context, e *mfa.Engine, _ person, _ string) error { return e.DeleteUser(ctx, "ada") })
+	prepared("BeginLogin on a trusted device", func(w *world.World) func(context.Context) error {
+		device, err := w.TrustDevice(w.Ctx, "ada", w.Given("ada", world.Phone).Proof)
+		world.OK(w.T, err)
+		return func(ctx context.Context) error { return w.BeginLogin(ctx, "ada", mfa.WithTrustedDevice(device.Token)) }
+	})
+	prepared("EnrollmentUser", func(w *world.World) func(context.Context) error {
+		token := w.MustEnroll("ada").Token
+		return func(ctx context.Context) error { _, err := w.EnrollmentUser(ctx, token); return err }
+	})
+	prepared("Unlock", func(w *world.World) func(context.Context) error {
+		lock(w, "ada", w.Given("ada", world.Phone).App)
+		return func(ctx context.Context) error { return w.Unlock(ctx, "ada") }
+	})
+	prepared("SendCode, not delivered", func(w *world.World) func(context.Context) error {
+		w.Given("ada", world.Phone)
+		token := w.Begin("ada").Token
+		w.Outbox.FailWith(errors.New("down"))
+		return func(ctx context.Context) error { _, err := w.SendCode(ctx, token); return err }
+	})
+	prepared("EnrollSMS, not delivered", func(w *world.World) func(context.Context) error {
+		w.Outbox.FailWith(errors.New("down"))
+		return func(ctx context.Context) error { _, err := w.EnrollSMS(ctx, "ada", world.Phone); return err }
+	})
+	for _, right := range []bool{true, false} {
+		pick := func(code, wrong string) string {
+			if right {
+				return code
+			}
+			return wrong
+		}
+		suffix := fmt.Sprintf(", right: %t", right)
+		for method, answer := range answers {
+			prepared("a login by "+string(method)+suffix, func(w *world.World) func(context.Context) error {
+				ada := w.Given("ada", world.Phone)
+				token := w.Begin("ada").Token
+				code := pick(answer(w, ada, token))
+				return func(ctx context.Context) error { _, err := w.VerifyLogin(ctx, token, code); return err }
+			})
+		}
+		prepared("a step-up"+suffix, func(w *world.World) func(context.Context) error {
+			ada := w.Given("ada", world.Phone)
+			token, code := stepUp("x").open(w, "ada"), pick(ada.Shows(), ada.Wrong())
+			return func(ctx context.Context) error { _, err := w.VerifyStepUp(ctx, token, "x", code); return err }
+		})
+		prepared("the enrollment of an app"+suffix, func(w *world.World) func(context.Context) error {
+			app := enrollTOTP(w, "ada")
+			code := pick(app.Shows(), app.Wrong())
+			return func(ctx context.Context) error {
+				_, err := w.VerifyEnrollment(ctx, "ada", mfa.MethodTOTP, code)
+				return err
+			}
+		})
+	}
+	return list
+}()
+
+// G12: an error of the store is read as "no MFA", "no match" or "no failures".
+// Each call of the store, in turn, meets each fault. Success is returned only
+// where all was saved; an error leaves the user as before, or as after a step of
+// the call; no event says what was not saved; no message goes out; and right
+// codes and wrong ones get the same answer.
+func TestG12FaultsFailClosed(t *testing.T) {
+	failures := func(w *world.World) (n int) {
+		if record, err := w.Store.Load(w.Ctx, "ada"); err == nil && record.Version > 0 {
+			for _, f := range w.Decoded("ada").Factors() {
+				n += len(f.Lane.Recent)
+			}
+		}
+		return n
+	}
+	required := true
+	refusals := make(map[string]string) // what right and wrong codes get under each fault
+	for _, flow := range flows {
+		t.Run(flow.name, func(t *testing.T) {
+			store := world.NewFaultStore()
+			w := world.New(t, world.RequiredWhen(&required), func(c *mfa.Config) { c.Store = store })
+			call := flow.prepare(w)
+			before := store.Snapshot()
+			look := func() string {
+				calls := store.Calls
+				defer func() { store.Calls = calls }()
+				return world.JSON(t, w.StatusOf("ada"))
+			}
+			charged := failures(w)
+			looks := []string{look()} // at first, and after each Save, where nothing fails
+			w.Told()
+			store.Arm(before, 0, "")
+			store.Saved = func() { looks = append(looks, look()) }
+			clean := call(w.Ctx)
+			store.Saved = nil
+			calls, told, saved := store.Calls, w.Told(), store.Records["ada"].Version
+			looks = append(looks, look())
+			if calls == 0 {
+				t.Fatal("it does not ask the store")
+			}
+			for at := 1; at <= calls; at++ {
+				for fault, want := range map[world.Fault]error{
+					world.Fails: world.ErrStore, world.FailsLate: world.ErrStore, world.Cancelled: context.Canceled,
+					world.EverTooLate: mfa.ErrConflict, world.Conflicts: nil,
+				} {
+					store.Arm(before, at, fault)
+					sent := len(w.Outbox.Messages())
+					err := call(w.Ctx)
+					met := store.Met
+					store.At = 0
+					name := fmt.Sprintf("call %d %s", at, fault)
+					events, version := w.Told(), store.Records["ada"].Version
+					if got := look(); !slices.Contains(looks, got) {
+						t.Errorf("%s: the user is left as\n\t%s", name, got)
+					}
+					if !met || want == nil { // a Load has no conflicts, and what conflicts once is tried again
+						if mfa.ErrorCode(err) != mfa.ErrorCode(clean) || version != saved {
+							t.Errorf("%s: %v, want %v", name, err, clean)
+						}
+						continue
+					}
+					if !errors.Is(err, want) || !slices.Contains([]string{"internal", "conflict", "delivery_failed"}, mfa.ErrorCode(err)) {
+						t.Errorf("%s: got %v, want %v", name, err, want)
+					}
+					if n := len(w.Outbox.Messages()) - sent; n != 0 {
+						t.Errorf("%s: %d messages went out", name, n)
+					}
+					if len(told) > 0 && len(events) >= len(told) && !slices.Contains(events, mfa.EventDeliveryFailed) {
+						t.Errorf("%s: the events %v, as if it had worked", name, events)
+					}
+					if n := failures(w); n > charged+2 {
+						t.Errorf("%s: %d failures became %d", name, charged, n)
+					}
+					if kind, _, found := strings.Cut(flow.name, ", right: "); found && err != nil {
+						if had, ok := refusals[kind+name]; ok && had != err.Error() {
+							t.Errorf("%s: one of a right and a wrong code gets %q, the other %v", name, had, err)
+						}
+						refusals[kind+name] = err.Error()
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestACancelledContextEndsTheCall before the store is asked.
+func TestACancelledContextEndsTheCall(t *testing.T) {
+	required := true
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, flow := range flows {
+		store := world.NewFaultStore()
+		w := world.New(t, world.RequiredWhen(&required), func(c *mfa.Config) { c.Store = store })
+		call := flow.prepare(w)
+		store.Arm(store.Snapshot(), 0, "")
+		sent := len(w.Outbox.Messages())
+		if err := call(ctx); !errors.Is(err, context.Canceled) || store.Calls > 0 || len(w.Outbox.Messages()) != sent {
+			t.Errorf("%s: %v, after %d calls of the store", flow.name, err, store.Calls)
+		}
+	}
+}
+
+// G13: an old copy of the record is read, and what it allows is granted.
+func TestG13StaleReads(t *testing.T) {
+	for method, answer := range answers {
+		t.Run(string(method), func(t *testing.T) {
+			store := world.NewFaultStore()
+			w := world.New(t, func(c *mfa.Config) { c.Store = store })
+			ada := w.Given("ada", world.Phone)
+			token, second := w.Begin("ada").Token, w.Begin("ada").Token
+			code, wrong := answer(w, ada, token)
+			old := store.Records["ada"]
+			_, err := w.VerifyLogin(w.Ctx, token, code)
+			world.OK(t, err)
+			now := store.Records["ada"]
+
+			// With its own version it cannot be saved over what is there now, so
+			// that neither a right nor a wrong code is judged by it.
+			stale := w.Another(func(c *mfa.Config) { c.Store = world.StaleStore{Store: store, Old: old} })
+			for _, try := range []struct{ token, code string }{{token, code}, {second, code}, {token, wrong}, {second, wrong}} {
+				if _, err := stale.VerifyLogin(w.Ctx, try.token, try.code); !errors.Is(err, mfa.ErrConflict) {
+					t.Errorf("%v: %v", try, err)
+				}
+			}
+			// With the version of today it does not open.
+			old.Version = now.Version
+			mixed := w.Another(func(c *mfa.Config) { c.Store = world.StaleStore{Store: store, Old: old} })
+			if _, err := mixed.VerifyLogin(w.Ctx, token, code); mfa.ErrorCode(err) != "internal" {
+				t.Errorf("under today's version: %v", err)
+			}
+			if got := store.Records["ada"]; got.Version != now.Version || !bytes.Equal(got.Data, now.Data) {
+				t.Error("something was saved")
+			}
+		})
+	}
+
+	// What is to be sent by an old record is not.
+	store := world.NewFaultStore()
+	w := world.New(t, func(c *mfa.Config) { c.Store = store })
+	ada := w.Given("ada", world.Phone)
+	token, old := w.Begin("ada").Token, store.Records["ada"]
+	w.SentCode(token)
+	w.Clock.Advance(time.Minute)
+	w.SentCode(token)
+	sent := len(w.Outbox.Messages())
+	stale := w.Another(func(c *mfa.Config) { c.Store = world.StaleStore{Store: store, Old: old} })
+	_, err := stale.SendCode(w.Ctx, token)
+	world.WantErr(t, err, mfa.ErrConflict)
+	_, err = stale.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(ada.Proof))
+	world.WantErr(t, err, mfa.ErrConflict)
+	if n := len(w.Outbox.Messages()) - sent; n != 0 {
+		t.Errorf("%d messages", n)
+	}
+}

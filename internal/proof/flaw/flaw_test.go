@@ -1,0 +1,66 @@
+package flaw
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const root = "../../.."
+
+func load(t *testing.T) *Source {
+	t.Helper()
+	s, err := Load(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// The tables have not rotted: every flaw is there to be made, the engine
+// compiles with it, and the tests that catch it exist.
+func TestEveryFlawApplies(t *testing.T) {
+	s, tests := load(t), findTests(t)
+	known := make(map[string]bool)
+	for _, f := range All() {
+		if known[f.Name] {
+			t.Errorf("two flaws are named %q", f.Name)
+		}
+		known[f.Name] = true
+		if f.Old == f.New {
+			t.Errorf("%s: changes nothing", f.Name)
+		}
+		if _, err := s.Apply(f); err != nil {
+			t.Error(err)
+		}
+		if f.Caught == "" {
+			t.Errorf("%s: no test catches it", f.Name)
+		}
+		for _, name := range strings.Fields(f.Caught) {
+			if _, err := tests.find(name); err != nil {
+				t.Errorf("%s: %v", f.Name, err)
+			}
+		}
+	}
+	if len(known) <= 100 {
+		t.Errorf("%d flaws, and SECURITY.md says more than a hundred", len(known))
+	}
+}
+
+// docs/security-tests.md lists the flaws as the tables do.
+func TestFlawsAreWrittenDown(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "docs", "security-tests.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows strings.Builder
+	for _, f := range All() {
+		caught := regexp.MustCompile(`Test\S+`).ReplaceAllString(f.Caught, "`$0`")
+		rows.WriteString("| " + f.Name + " | " + strings.ReplaceAll(caught, " ", ", ") + " |\n")
+	}
+	if want := "\n| flaw | caught by |\n| --- | --- |\n" + rows.String() + "\n"; !strings.Contains(string(text), want) {
+		t.Errorf("docs/security-tests.md does not contain this table:\n%s", want)
+	}
+}

@@ -1,0 +1,341 @@
+package fuzz_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	gotoken "go/token"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/proof/world"
+	"github.com/protekt/mfa/internal/record"
+	"github.com/protekt/mfa/internal/seal"
+	"github.com/protekt/mfa/internal/token"
+	"github.com/protekt/mfa/internal/wire"
+)
+
+// FuzzKeyURI: whatever the names, the URI is refused or says exactly what it
+// should to any reader, and the engine itself takes it.
+func FuzzKeyURI(f *testing.F) {
+	algorithms := []mfa.Algorithm{mfa.SHA1, mfa.SHA256, mfa.SHA512}
+	f.Fuzz(func(t *testing.T, issuer, account string, algorithm uint8, eight bool, period uint8) {
+		config := mfa.TOTPConfig{Algorithm: algorithms[int(algorithm)%3], Digits: 6, Period: time.Duration(period%61) * time.Second}
+		want := url.Values{"issuer": {issuer}}
+		if config.Algorithm != mfa.SHA1 {
+			want.Set("algorithm", string(config.Algorithm))
+		}
+		if eight {
+			config.Digits = 8
+			want.Set("digits", "8")
+		}
+		if p := period % 61; p != 0 && p != 30 {
+			want.Set("period", strconv.Itoa(int(p)))
+		}
+		store := mfa.NewMemoryStore()
+		engine, err := mfa.New(mfa.Config{Issuer: issuer, Store: store, Keys: [][]byte{world.Key(1)}, TOTP: config})
+		if err != nil {
+			world.WantErr(t, err, mfa.ErrInvalidInput)
+			return
+		}
+		enrollment, err := engine.EnrollTOTP(t.Context(), "ada", account)
+		if err != nil {
+			world.WantErr(t, err, mfa.ErrInvalidInput)
+			if _, loadErr := store.Load(t.Context(), "ada"); enrollment != nil || !errors.Is(loadErr, mfa.ErrNoRecord) {
+				t.Fatalf("refused, and yet %v is enrolled (%v)", enrollment, loadErr)
+			}
+			return
+		}
+		want.Set("secret", enrollment.Secret)
+		read, err := url.Parse(enrollment.URI)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := url.ParseQuery(read.RawQuery)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("%s\nhas the parameters %v (%v), want %v", enrollment.URI, got, err, want)
+		}
+		if read.Scheme != "otpauth" || read.Host != "totp" || read.User != nil || read.Fragment != "" || read.Path != "/"+issuer+":"+account {
+			t.Fatalf("%s\nis read as %+v", enrollment.URI, read)
+		}
+		if len(enrollment.URI) > 600 || strings.Trim(enrollment.URI, uriBytes) != "" {
+			t.Fatalf("%d bytes, or others than apps read: %s", len(enrollment.URI), enrollment.URI)
+		}
+		world.OK(t, engine.ImportTOTP(t.Context(), "bob", enrollment.URI))
+	})
+}
+
+// uriBytes are all that a key URI is made of.
+const uriBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~@%:/?=&"
+
+// FuzzJSON: whatever strings are in it, what a client gets is JSON that says
+// the same. Broken UTF-8, which JSON cannot hold, becomes U+FFFD, byte by byte;
+// a time that RFC 3339 cannot write is an error.
+func FuzzJSON(f *testing.F) {
+	f.Fuzz(func(t *testing.T, a, b, c string, seconds int64, left int, flag bool) {
+		at := time.Unix(seconds, 0).UTC()
+		writable := at.Year() >= 0 && at.Year() <= 9999
+		one, two, three := string([]rune(a)), string([]rune(b)), string([]rune(c))
+		list := []mfa.Method{mfa.Method(b), mfa.Method(c)}
+		names := []any{two, three}
+		when := at.Format(time.RFC3339)
+
+		wantJSON(t, mfa.Challenge{Token: a, Action: b, Methods: list, Phone: c, ExpiresAt: at}, true,
+			map[string]any{"mfa_required": true, "mfa_token": one, "available_methods": names})
+		wantJSON(t, &mfa.ChallengeError{Challenge: mfa.Challenge{Token: a, Action: b, Methods: list, Phone: c, ExpiresAt: at}}, true,
+			map[string]any{"mfa_required": true, "mfa_token": one, "available_methods": names})
+		wantJSON(t, &mfa.EnrollmentError{Token: a, Methods: list, ExpiresAt: at}, true,
+			map[string]any{"mfa_enrollment_required": true, "mfa_token": one, "available_methods": names})
+		wantJSON(t, mfa.TOTPEnrollment{URI: a, Secret: b, QRCode: c, ExpiresAt: at}, writable,
+			map[string]any{"totp_uri": one, "secret": two, "qr_code": three, "expires_at": when})
+		wantJSON(t, mfa.SMSDelivery{Phone: a, ExpiresAt: at, ResendAfter: at}, writable,
+			map[string]any{"phone": one, "expires_at": when, "resend_after": when})
+
+		factor := map[string]any{"method": one, "disabled": flag}
+		if b != "" {
+			factor["phone"] = two
+		}
+		if !at.IsZero() {
+			factor["enrolled_at"], factor["last_used_at"], factor["retry_at"] = when, when, when
+		}
+		wantJSON(t, mfa.Status{
+			Factors:         []mfa.Factor{{Method: mfa.Method(a), Phone: b, EnrolledAt: at, LastUsedAt: at, Disabled: flag, RetryAt: at}},
+			BackupCodesLeft: left, Required: flag,
+		}, writable, map[string]any{"factors": []any{factor}, "backup_codes_left": json.Number(strconv.Itoa(left)), "required": flag})
+
+		wantJSON(t, mfa.Login{UserID: a, Method: mfa.Method(b), AMR: []string{c}, Time: at, Action: c, BackupCodesLeft: left, Proof: "proof"}, writable,
+			map[string]any{"user_id": one, "method": two, "amr": []any{three}, "time": when, "action": three, "backup_codes_left": json.Number(strconv.Itoa(left))})
+		event := map[string]any{"type": one, "user_id": two, "time": when, "error": three}
+		if b != "" {
+			event["method"] = two
+		}
+		if c != "" {
+			event["action"] = three
+		}
+		wantJSON(t, mfa.Event{Type: mfa.EventType(a), UserID: b, Method: mfa.Method(b), Action: c, Time: at, Err: errors.New(c)}, writable, event)
+	})
+}
+
+// wantJSON checks what v is as JSON, or that it is an error.
+func wantJSON(t *testing.T, v any, ok bool, want map[string]any) {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if !ok {
+		if err == nil {
+			t.Fatalf("%T is %s, want an error", v, data)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatalf("%T: %v", v, err)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	var got map[string]any
+	if err := decoder.Decode(&got); err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("%T is %s,\nread as %v (%v),\nwant    %v", v, data, got, err, want)
+	}
+}
+
+// tokens are good ones of one user's.
+type tokens struct{ login, stepUp, enrollment, proof string }
+
+// newTokens seals tokens of the epoch of a user's record.
+func newTokens(ring *seal.Ring, epoch record.Epoch, now time.Time) tokens {
+	issue := func(kind token.Kind, action string) string {
+		return token.Seal(ring, kind, token.Claims{UserID: "ada", Action: action, Issued: now, Expires: now.Add(time.Minute), Epoch: epoch})
+	}
+	return tokens{issue(token.Challenge, mfa.ActionLogin), issue(token.Challenge, "pay"), issue(token.Enrollment, ""), issue(token.Proof, "")}
+}
+
+// onRecords are the operations that look at a user's record, but for checks of
+// backup codes: a record says what their hash costs.
+var onRecords = map[string]func(w *world.World, have tokens) error{
+	"BeginLogin": func(w *world.World, _ tokens) error { return w.BeginLogin(w.Ctx, "ada") },
+	"BeginStepUp": func(w *world.World, _ tokens) error {
+		_, err := w.BeginStepUp(w.Ctx, "ada", "pay")
+		return err
+	},
+	"EnrollSMS": func(w *world.World, have tokens) error {
+		_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(have.proof))
+		return err
+	},
+	"EnrollTOTP": func(w *world.World, _ tokens) error {
+		_, err := w.EnrollTOTP(w.Ctx, "ada", "ada")
+		return err
+	},
+	"EnrollmentUser": func(w *world.World, have tokens) error {
+		_, err := w.EnrollmentUser(w.Ctx, have.enrollment)
+		return err
+	},
+	"ForgetDevices": func(w *world.World, _ tokens) error { return w.ForgetDevices(w.Ctx, "ada") },
+	"GenerateBackupCodes": func(w *world.World, _ tokens) error {
+		_, err := w.GenerateBackupCodes(w.Ctx, "ada")
+		return err
+	},
+	"ImportSMS": func(w *world.World, _ tokens) error { return w.ImportSMS(w.Ctx, "ada", world.Phone2) },
+	"ImportTOTP": func(w *world.World, _ tokens) error {
+		return w.ImportTOTP(w.Ctx, "ada", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP")
+	},
+	"PasswordChanged": func(w *world.World, _ tokens) error { return w.PasswordChanged(w.Ctx, "ada") },
+	"Reset":           func(w *world.World, _ tokens) error { return w.Reset(w.Ctx, "ada") },
+	"Reseal":          func(w *world.World, _ tokens) error { return w.Reseal(w.Ctx, "ada") },
+	"SendCode": func(w *world.World, have tokens) error {
+		_, err := w.SendCode(w.Ctx, have.login)
+		return err
+	},
+	"Status": func(w *world.World, _ tokens) error {
+		_, err := w.Status(w.Ctx, "ada")
+		return err
+	},
+	"TrustDevice": func(w *world.World, have tokens) error {
+		_, err := w.TrustDevice(w.Ctx, "ada", have.proof)
+		return err
+	},
+	"Unenroll": func(w *world.World, have tokens) error {
+		return w.Unenroll(w.Ctx, "ada", mfa.MethodTOTP, mfa.WithProof(have.proof))
+	},
+	"Unlock": func(w *world.World, _ tokens) error { return w.Unlock(w.Ctx, "ada") },
+	"VerifyEnrollment": func(w *world.World, _ tokens) error {
+		_, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, "123456")
+		return err
+	},
+	"VerifyLogin": func(w *world.World, have tokens) error {
+		_, err := w.VerifyLogin(w.Ctx, have.login, "123456")
+		return err
+	},
+	"VerifyStepUp": func(w *world.World, have tokens) error {
+		_, err := w.VerifyStepUp(w.Ctx, have.stepUp, "pay", "letters")
+		return err
+	},
+}
+
+// FuzzStoredRecord: a store gives any bytes under any version, at any time.
+// What is no record of the user's is an error of every operation, and never
+// "no MFA". What is one, however odd, as only the holder of a key could seal
+// it, makes no operation panic, lets nobody with a factor pass, and leaves a
+// record that can be read again.
+func FuzzStoredRecord(f *testing.F) {
+	ring, err := seal.New([][]byte{world.Key(1)})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, version int64, sealed bool, seconds int64) {
+		if len(data) > 16<<10 || version > 1<<62 { // versions are bound by the seal and go up by one: none comes near the last
+			return
+		}
+		now := time.Unix(seconds, 0).UTC()
+		var u record.User
+		readable := sealed && version > 0 && wire.Holds(now) && u.Decode(bytes.Clone(data)) == nil && len(data)+seal.Overhead <= 8<<10
+		stored := data
+		if sealed {
+			associated := binary.BigEndian.AppendUint64(nil, uint64(version))
+			stored = ring.Seal(seal.Record, append(seal.NewBuffer(len(data)), data...), append(associated, "ada"...))
+		}
+		store := world.NewFaultStore()
+		w := world.New(t, func(c *mfa.Config) { c.Store = store; c.OnEvent = nil })
+		w.Clock.Set(now)
+		if version%2 == 0 {
+			w.Outbox.FailWith(world.ErrStore)
+		}
+		have := newTokens(ring, u.Epoch, now)
+		for name, do := range onRecords {
+			store.Arm(map[string]mfa.Record{"ada": {UserID: "ada", Version: version, Data: stored}}, 0, "")
+			err := do(w, have)
+			switch {
+			case !readable && (err == nil || wire.Holds(now) && mfa.ErrorCode(err) != "internal"):
+				t.Fatalf("%s of what is no record: %v", name, err)
+			case readable && name == "BeginLogin" && err == nil && u.Enrolled():
+				t.Fatal("a user with a factor passes without a code")
+			case readable:
+				if _, unread := w.Status(w.Ctx, "ada"); unread != nil {
+					t.Fatalf("%s (%v) leaves what cannot be read: %v", name, err, unread)
+				}
+			}
+		}
+	})
+}
+
+// TestEveryCallThatLooksAtARecordIsFuzzed: a new one cannot be forgotten.
+func TestEveryCallThatLooksAtARecordIsFuzzed(t *testing.T) {
+	engine := reflect.TypeFor[*mfa.Engine]()
+	for i := range engine.NumMethod() {
+		name := engine.Method(i).Name
+		if others := name == "DeleteUser" || name == "Format"; others == (onRecords[name] != nil) {
+			t.Errorf("%s is, or is not, in onRecords", name)
+		}
+	}
+}
+
+// moduleRoot is the directory of the whole repository.
+const moduleRoot = "../../.."
+
+// TestEveryFuzzTargetHasACorpus, and every corpus a target: seeds that nothing
+// reads are no test.
+func TestEveryFuzzTargetHasACorpus(t *testing.T) {
+	const enough = 3
+	targets, corpora := make(map[string]bool), make(map[string]bool)
+	err := filepath.WalkDir(moduleRoot, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && (entry.Name() == "node_modules" || strings.HasPrefix(entry.Name(), ".") && path != moduleRoot):
+			return filepath.SkipDir
+		case entry.IsDir() && strings.HasSuffix(filepath.Dir(path), filepath.Join("testdata", "fuzz")):
+			corpora[path] = true
+		case strings.HasSuffix(path, "_test.go"):
+			for _, name := range fuzzTargets(t, path) {
+				targets[filepath.Join(filepath.Dir(path), "testdata", "fuzz", name)] = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(targets) < 10 {
+		t.Errorf("found %d targets only", len(targets))
+	}
+	for corpus := range targets {
+		seeds, err := filepath.Glob(filepath.Join(corpus, "*"))
+		if err != nil || len(seeds) < enough {
+			t.Errorf("%s has %d seeds (%v), want %d or more", corpus, len(seeds), err, enough)
+		}
+		for _, seed := range seeds {
+			if text, err := os.ReadFile(seed); err != nil || !bytes.HasPrefix(text, []byte("go test fuzz v1\n")) {
+				t.Errorf("%s is no seed: %v", seed, err)
+			}
+		}
+	}
+	for corpus := range corpora {
+		if !targets[corpus] {
+			t.Errorf("nothing reads %s", corpus)
+		}
+	}
+}
+
+// fuzzTargets returns the names of those in a file.
+func fuzzTargets(t *testing.T, path string) (names []string) {
+	t.Helper()
+	file, err := parser.ParseFile(gotoken.NewFileSet(), path, nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, decl := range file.Decls {
+		if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, "Fuzz") {
+			names = append(names, f.Name.Name)
+		}
+	}
+	return names
+}

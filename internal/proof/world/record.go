@@ -1,0 +1,123 @@
+package world
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"golang.org/x/crypto/argon2"
+
+	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/internal/record"
+	"github.com/protekt/mfa/internal/seal"
+)
+
+// Whoever has a key and the database can read and write records. These do what
+// such a thief could, and what only a record can bring about.
+
+// Ring returns what the engine's keys derive.
+func (w *World) Ring() *seal.Ring {
+	w.T.Helper()
+	ring, err := seal.New(w.Config.Keys)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return ring
+}
+
+// binding returns what a record is sealed to.
+func binding(user string, version int64) []byte {
+	return append(binary.BigEndian.AppendUint64(nil, uint64(version)), user...)
+}
+
+// Opened returns what the user's record says under its seal.
+func (w *World) Opened(user string) []byte {
+	w.T.Helper()
+	sealed := w.Stored(user)
+	plain, err := w.Ring().Open(seal.Record, sealed.Data, binding(user, sealed.Version))
+	if err != nil {
+		w.T.Fatalf("the record of %s: %v", user, err)
+	}
+	return plain
+}
+
+// Decoded returns the user's record.
+func (w *World) Decoded(user string) *record.User {
+	w.T.Helper()
+	var u record.User
+	if err := u.Decode(w.Opened(user)); err != nil {
+		w.T.Fatalf("the record of %s: %v", user, err)
+	}
+	return &u
+}
+
+// Plant puts bytes under the seal of the user's record.
+func (w *World) Plant(user string, plain []byte) {
+	w.T.Helper()
+	current := w.Stored(user)
+	buffer := append(seal.NewBuffer(len(plain)), plain...)
+	data := w.Ring().Seal(seal.Record, buffer, binding(user, current.Version+1))
+	if err := w.Store.Save(w.Ctx, mfa.Record{UserID: user, Version: current.Version, Methods: current.Methods, Data: data}); err != nil {
+		w.T.Fatalf("Save: %v", err)
+	}
+}
+
+// Tamper changes what the user's record says.
+func (w *World) Tamper(user string, change func(u *record.User)) {
+	w.T.Helper()
+	u := w.Decoded(user)
+	change(u)
+	w.Plant(user, u.Append(nil))
+}
+
+// cheap is the least that an Argon2id hash can cost.
+var cheap = record.Argon2{Time: 1, Memory: 8, Threads: 1}
+
+// PlantCodes gives the user backup codes of the test's choice, hashed for next
+// to nothing.
+func (w *World) PlantCodes(user string, codes ...string) {
+	w.T.Helper()
+	w.Tamper(user, func(u *record.User) {
+		salt := [16]byte{1, 2, 3}
+		hashes := make([]record.BackupHash, len(codes))
+		for i, code := range codes {
+			symbols := bytes.ReplaceAll([]byte(code), []byte("-"), nil)
+			copy(hashes[i][:], argon2.IDKey(symbols, salt[:], cheap.Time, cheap.Memory, cheap.Threads, uint32(len(hashes[i]))))
+		}
+		u.SetBackupCodes(salt, cheap, hashes, w.Clock.Now())
+	})
+}
+
+// CheapBackupCodes gives the user as many backup codes as the engine would
+// generate, hashed for next to nothing, and returns them. Those of two users
+// differ.
+func (w *World) CheapBackupCodes(user string) (codes []string) {
+	w.T.Helper()
+	symbols := base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz")
+	for i := range w.Config.BackupCodes.Count {
+		sum := sha256.Sum256(fmt.Append(nil, i, user))
+		text := symbols.EncodeToString(sum[:5])
+		codes = append(codes, "k"+text[1:4]+"-"+text[4:]) // a letter at least
+	}
+	w.PlantCodes(user, codes...)
+	return codes
+}
+
+// Given returns a user with everything for next to nothing: by import, with two
+// cheap backup codes, and the same in every run.
+func (w *World) Given(user, phone string) Person {
+	w.T.Helper()
+	secret := fmt.Sprintf("%-20.20s", "the key of "+user)
+	uri := "otpauth://totp/x?secret=" + base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString([]byte(secret))
+	OK(w.T, w.ImportTOTP(w.Ctx, user, uri))
+	OK(w.T, w.ImportSMS(w.Ctx, user, phone))
+	codes := []string{"7f3k-2m9p", "0a1b-2c3d"}
+	w.PlantCodes(user, codes...)
+	app := w.Scan(uri)
+	proof := w.Login(user, app.Shows()).Proof
+	w.Clock.Advance(time.Minute)
+	return Person{app, phone, codes, proof}
+}
