@@ -120,6 +120,7 @@ func TestA03OtherSpellings(t *testing.T) {
 		{"circles", func(c string) string { return moved(strings.ReplaceAll(c, "0", "1"), '⓪') }, nothing},
 		{"a quote inside", func(c string) string { return c[:3] + "’" + c[3:] }, nothing},
 		{"decimal point", func(c string) string { return c + ".0" }, nothing},
+		{"too many digits", func(c string) string { return c + strings.Repeat("0", 59) }, nothing},
 		{"too long", func(c string) string { return c + strings.Repeat(" ", 251) }, nothing},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -65,7 +65,7 @@ var binding = []Flaw{
 	{
 		Name:   "a key of zeros will do",
 		In:     "seal: New",
-		Old:    "bytes.Equal(k, make([]byte, KeySize))",
+		Old:    "isConstant(k)",
 		New:    "false",
 		Caught: "C07",
 	},
@@ -88,8 +88,8 @@ c.UserID, c.Action = joined[:1], joined[1:]`,
 	{
 		Name: "the first byte of a code is looked at, whether there is one or not",
 		In:   "mfa: (*Engine).verify",
-		Old:  "digits, letters := parseCode(code)",
-		New: `digits, letters := parseCode(code)
+		Old:  "digits, letters, err := parseCode(code)",
+		New: `digits, letters, err := parseCode(code)
 if code[0] == '#' {
 	digits = code[1:]
 }`,

@@ -18,11 +18,11 @@ var codes = []Flaw{
 		Caught: "A02",
 	},
 	{
-		Name:   "characters without width are dropped from codes",
-		In:     "mfa: isFiller",
-		Old:    "unicode.IsSpace(r)",
-		New:    "unicode.IsSpace(r) || unicode.Is(unicode.Cf, r)",
-		Caught: "A03",
+		Name:   "characters without width stay in codes",
+		In:     "mfa: normalRune",
+		Old:    "unicode.In(r, unicode.Dash, unicode.Cf, unicode.Variation_Selector)",
+		New:    "unicode.Is(unicode.Dash, r)",
+		Caught: "A03 F04",
 	},
 	{
 		Name: "a conflict is taken for a save",

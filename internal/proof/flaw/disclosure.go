@@ -19,9 +19,9 @@ var disclosure = []Flaw{
 	{
 		Name:  "a wrong code is told",
 		In:    "mfa: (*Engine).verify",
-		Old:   "digits, letters := parseCode(code)",
-		Where: []string{"e.chargeAndHash(ctx, claims, symbols)"},
-		New: `digits, letters := parseCode(code)
+		Old:   "ticket := ticketOf(claims)",
+		Where: []string{"parseCode(code)", "e.chargeAndHash(ctx, claims, symbols)"},
+		New: `ticket := ticketOf(claims)
 e.emit(ctx, Event{Type: EventRefused, UserID: claims.UserID, Err: fmt.Errorf("tried %q", code)})`,
 		Caught: "H02",
 	},
@@ -70,8 +70,8 @@ for _, other := range u.Challenges {
 	{
 		Name:   "a mask shows all but the last",
 		In:     "mfa: maskPhone",
-		Old:    `phone[:3] + "*****" + phone[len(phone)-3:]`,
-		New:    `phone[:len(phone)-3] + "***"`,
+		Old:    `phone[:shown] + "*****" + phone[len(phone)-shown:]`,
+		New:    `phone[:len(phone)-shown] + "***"`,
 		Caught: "H06",
 	},
 	{

@@ -156,9 +156,9 @@ if err != nil && !errors.Is(err, ErrNoRecord) {
 		Old: `if claims.Action != action {
 	return nil, ErrInvalidToken
 }`,
-		Where: []string{"parseCode(code)"},
+		Where: []string{"digits, letters, err := parseCode(code)"},
 		New: `if claims.Action != action {
-	code = "0"
+	digits, letters = "0", ""
 }`,
 		Caught: "B15 C08",
 	},

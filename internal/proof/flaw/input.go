@@ -26,28 +26,21 @@ var input = []Flaw{
 	},
 	{
 		Name:   "signs and points are dropped from codes",
-		In:     "mfa: isFiller",
+		In:     "mfa: normalRune",
 		Old:    "unicode.IsSpace(r)",
 		New:    "r == '+' || r == '.' || unicode.IsSpace(r)",
 		Caught: "F02 F04 I02",
 	},
 	{
-		Name: "full-width digits are digits",
-		In:   "mfa: parseCode",
-		Old: `if isFiller(r) {
-	return -1
-}`,
-		New: `if '０' <= r && r <= '９' {
-	return r - '０' + '0'
-}
-if isFiller(r) {
-	return -1
-}`,
+		Name:   "what is only like a digit is a digit",
+		In:     "mfa: normalRune",
+		Old:    "unicode.IsDigit(r)",
+		New:    "unicode.IsNumber(r)",
 		Caught: "F03",
 	},
 	{
 		Name:   "spaces alone are dropped from codes",
-		In:     "mfa: isFiller",
+		In:     "mfa: normalRune",
 		Old:    "unicode.IsSpace(r)",
 		New:    "r == ' '",
 		Caught: "F04 I02",
@@ -61,8 +54,8 @@ if isFiller(r) {
 	},
 	{
 		Name:   "codes of any length are looked at",
-		In:     "mfa: maxCode",
-		Old:    "64",
+		In:     "mfa: maxTyped",
+		Old:    "256",
 		New:    "1 << 40",
 		Caught: "F04",
 	},

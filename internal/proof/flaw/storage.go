@@ -24,12 +24,12 @@ for _, digit := range b {
 	{
 		Name:   "all apps have one key",
 		In:     "mfa: newKey",
-		Old:    "rand.Read(secret)",
+		Old:    "rand.Read(key.Secret)",
 		Caught: "C01 D01 D06 G01 G03 G04",
 	},
 	{
 		Name:   "keys have 120 bits",
-		In:     "mfa: newKey",
+		In:     "mfa: TOTPConfig.blankKey",
 		Old:    "make([]byte, algorithm.Size())",
 		New:    "make([]byte, 15)",
 		Caught: "G04",
