@@ -230,7 +230,7 @@ func TestSaveIsNotResent(t *testing.T) {
 	if err := store.Save(t.Context(), mfa.Record{UserID: "ada"}); err != nil {
 		t.Fatal(err)
 	}
-	proxy.LoseAnswer()
+	proxy.LoseAnswer(1)
 	if err := store.Save(t.Context(), mfa.Record{UserID: "ada", Version: 1}); err == nil || errors.Is(err, mfa.ErrConflict) {
 		t.Errorf("%v, want the error of the network", err)
 	}

@@ -7,10 +7,8 @@ import (
 )
 
 // punctual lists the packages of the drivers that end a call with its context
-// even while the server hangs, and that call a connection bad only if the server
-// has not carried out the statement. lib/pq does neither: it waits for the server
-// to answer its request to cancel, and calls a connection bad whose answer is
-// lost. A driver that wraps another is not known to do so.
+// even while the server hangs. lib/pq does not: it waits for the server to answer
+// its request to cancel. A driver that wraps another is not known to do so.
 var punctual = []string{
 	"github.com/go-sql-driver/mysql",
 	"github.com/jackc/pgx/v5/stdlib",

@@ -102,6 +102,24 @@ func TestHang(t *testing.T) {
 	each(t, servers, func(t *testing.T, d database) { d.behindProxy(t, store.TestHang) })
 }
 
+// TestLostAnswers runs with every setting that changes what a driver sends, and
+// when.
+func TestLostAnswers(t *testing.T) {
+	each(t, append(servers, settings...), func(t *testing.T, d database) {
+		p := d.place(t)
+		options := p.options()
+		p.store(t, options)
+		proxy, dsn := p.through(t, p.dsn)
+		p.dsn = dsn
+		behind, closeStore, err := open(p.address(options))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closeStore()
+		store.TestLostAnswers(t, proxy, behind)
+	})
+}
+
 // TestCallsEndWhileSQLiteIsLocked: SQLite has no server that hangs, but another
 // process may hold the lock of the file.
 func TestCallsEndWhileSQLiteIsLocked(t *testing.T) {

@@ -101,7 +101,8 @@ func (s *statement) queryNow(ctx context.Context, key any) (r row, err error) {
 // exec executes the statement and returns the number of rows that it changed. It
 // sends the statement once. A DB sends one again whose connection turns out to be
 // bad, on the word of the driver that the server has not carried it out. lib/pq
-// says so of lost answers too; a single connection of the DB never sends again.
+// says so of lost answers too, and so does pgx in the simple protocol. A single
+// connection of the DB never sends again.
 func (s *statement) exec(ctx context.Context, args ...any) (int64, error) {
 	if s.punctual {
 		return s.execNow(ctx, args)
@@ -115,11 +116,14 @@ func (s *statement) exec(ctx context.Context, args ...any) (int64, error) {
 }
 
 func (s *statement) execNow(ctx context.Context, args []any) (int64, error) {
-	exec := func(ctx context.Context, args ...any) (sql.Result, error) {
-		return s.db.ExecContext(ctx, s.text, args...)
-	}
-	switch {
-	case !s.punctual:
+	var exec func(ctx context.Context, args ...any) (sql.Result, error)
+	if s.prepares && s.punctual { // by a driver whose word is good
+		prepared, err := s.prepare(ctx)
+		if err != nil {
+			return 0, err
+		}
+		exec = prepared.ExecContext
+	} else {
 		connection, err := s.db.Conn(ctx)
 		if err != nil {
 			return 0, err
@@ -128,12 +132,6 @@ func (s *statement) execNow(ctx context.Context, args []any) (int64, error) {
 		exec = func(ctx context.Context, args ...any) (sql.Result, error) {
 			return connection.ExecContext(ctx, s.text, args...)
 		}
-	case s.prepares:
-		prepared, err := s.prepare(ctx)
-		if err != nil {
-			return 0, err
-		}
-		exec = prepared.ExecContext
 	}
 	result, err := exec(ctx, args...)
 	if err != nil {
