@@ -6,14 +6,10 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -158,47 +154,16 @@ func behindProxy(t *testing.T, test func(*testing.T, *store.Proxy, func() (mfa.S
 	test(t, proxy, func() (mfa.Store, func(), error) { return open(table + " http://" + proxy.Addr) })
 }
 
-// TestSaveIsNotResent: a Save whose answer was lost is an error, and reaches the
-// server once, although the SDK repeats other requests: the second would conflict
-// with the first.
-func TestSaveIsNotResent(t *testing.T) {
-	direct, table := place(t)
-	create(t, direct, table)
-	var puts atomic.Int64
-	var lose atomic.Bool
-	to, err := url.Parse(server())
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := httputil.NewSingleHostReverseProxy(to)
-	proxy.ModifyResponse = func(r *http.Response) error {
-		isPut := strings.HasSuffix(r.Request.Header.Get("X-Amz-Target"), ".PutItem")
-		if isPut {
-			puts.Add(1)
+// TestLostAnswers: the SDK, which repeats other requests, sends no Save again.
+func TestLostAnswers(t *testing.T) {
+	behindProxy(t, func(t *testing.T, proxy *store.Proxy, open func() (mfa.Store, func(), error)) {
+		behind, closeStore, err := open()
+		if err != nil {
+			t.Fatal(err)
 		}
-		if isPut && lose.Swap(false) {
-			panic(http.ErrAbortHandler) // closes the connection
-		}
-		return nil
-	}
-	through := httptest.NewServer(proxy)
-	defer through.Close()
-	client, closeClient := connect(through.URL)
-	defer closeClient()
-	store := create(t, client, table)
-	for version := range int64(2) {
-		before := puts.Load()
-		lose.Store(true)
-		if err := store.Save(t.Context(), mfa.Record{UserID: "ada", Version: version}); err == nil || errors.Is(err, mfa.ErrConflict) {
-			t.Errorf("%v, want the error of the network", err)
-		}
-		if n := puts.Load() - before; n != 1 {
-			t.Errorf("Save of version %d reaches the server %d times", version, n)
-		}
-		if record, err := store.Load(t.Context(), "ada"); err != nil || record.Version != version+1 {
-			t.Errorf("version %d, %v; want %d, since only the answer was lost", record.Version, err, version+1)
-		}
-	}
+		defer closeStore()
+		store.TestLostAnswers(t, proxy, behind)
+	})
 }
 
 // TestReadsAreConsistent: every read asks for what has been acknowledged. dynalite
