@@ -214,8 +214,11 @@ func loseWhileCalled(ctx context.Context, place Place) error {
 	})...)
 }
 
-// callLost calls a store whose data may be lost meanwhile, or was before.
+// callLost calls a store whose data may be lost meanwhile, or was before. Some
+// databases do not answer what they were asked while that happens.
 func callLost(ctx context.Context, store mfa.Store, wasLost bool, newcomer string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
 	if _, err := store.Load(ctx, known); errors.Is(err, mfa.ErrNoRecord) {
 		return errors.New("Load of a user whose record is lost: ErrNoRecord")
 	}
