@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/protekt/mfa/internal/proof/store"
 )
 
 const (
@@ -17,7 +19,7 @@ const (
 
 func TestEtcd(t *testing.T) {
 	require(t)
-	c, servers := startEtcd(t, built(t, etcdServer, etcdVersion))
+	c, servers := startEtcd(t, store.Build(t, etcdServer, etcdVersion))
 	l := newLoad(t, "etcd", servers)
 	findings, spans := l.suffer(c, faults)
 	l.table(t, findings, spans)
@@ -50,6 +52,11 @@ func startEtcd(t *testing.T, program string) (c *cluster, servers []string) {
 	}
 	c.leader = func() (int, error) { return leaderOfEtcd(servers) }
 	c.led()
+	eventually(t, "creating the store", func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		return createEtcd(ctx, servers)
+	})
 	return c, servers
 }
 

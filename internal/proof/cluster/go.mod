@@ -7,9 +7,11 @@ require (
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/nats-io/nats.go v1.55.0
 	github.com/protekt/mfa v0.0.0
+	github.com/protekt/mfa/stores/etcdstore v0.0.0
 	github.com/protekt/mfa/stores/natsstore v0.0.0
-	github.com/protekt/mfa/stores/redisstore v0.0.0-00010101000000-000000000000
-	github.com/protekt/mfa/stores/sqlstore v0.0.0-00010101000000-000000000000
+	github.com/protekt/mfa/stores/pgxstore v0.0.0
+	github.com/protekt/mfa/stores/redisstore v0.0.0
+	github.com/protekt/mfa/stores/sqlstore v0.0.0
 	github.com/redis/go-redis/v9 v9.23.0
 	go.etcd.io/etcd/client/v3 v3.7.3
 	go.uber.org/zap v1.27.1
@@ -47,7 +49,9 @@ require (
 
 replace (
 	github.com/protekt/mfa => ../../..
+	github.com/protekt/mfa/stores/etcdstore => ../../../stores/etcdstore
 	github.com/protekt/mfa/stores/natsstore => ../../../stores/natsstore
+	github.com/protekt/mfa/stores/pgxstore => ../../../stores/pgxstore
 	github.com/protekt/mfa/stores/redisstore => ../../../stores/redisstore
 	github.com/protekt/mfa/stores/sqlstore => ../../../stores/sqlstore
 )

@@ -80,11 +80,7 @@ func startMariaDB(t *testing.T, synchronous bool) (m *mariadb, servers []string)
 		if err := m.tell(0, "CREATE DATABASE IF NOT EXISTS test"); err != nil {
 			return err
 		}
-		store, err := openMariaDB(local(m.ports[0]))
-		if err != nil {
-			return err
-		}
-		return store.Migrate(t.Context())
+		return createMariaDB(t.Context(), local(m.ports[0]))
 	})
 	m.follow(1)
 	address := m.network.open(t, func() (to, port int) {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/protekt/mfa/internal/proof/store"
 )
 
 const natsServer = "github.com/nats-io/nats-server/v2"
@@ -19,7 +21,7 @@ func TestNATS(t *testing.T) {
 	require(t)
 	for _, version := range natsVersions {
 		t.Run(version, func(t *testing.T) {
-			c, servers := startNATS(t, built(t, natsServer, version))
+			c, servers := startNATS(t, store.Build(t, natsServer, version))
 			l := newLoad(t, "nats", servers)
 			findings, spans := l.suffer(c, faults)
 			l.table(t, findings, spans)

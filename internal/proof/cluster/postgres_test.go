@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
 )
 
 // A postgres is a primary with a streaming replica.
@@ -81,13 +83,7 @@ func startPostgres(t *testing.T, synchronous bool) (p *postgres, servers []strin
 	p.network.nodes = p.nodes
 	p.run("initdb", "-D", p.dirs[0], "-U", "postgres", "--auth=trust")
 	p.nodes[0].start(t)
-	eventually(t, "creating the table", func() error {
-		store, err := openPostgres(servers)
-		if err != nil {
-			return err
-		}
-		return store.Migrate(t.Context())
-	})
+	eventually(t, "creating the table", func() error { return createPostgres(t.Context(), servers) })
 	p.follow(1)
 	return p, servers
 }

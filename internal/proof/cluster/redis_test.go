@@ -14,15 +14,24 @@ import (
 )
 
 // TestRedis: what Redis cannot hold is counted and no failure. It replicates
-// behind its acknowledgements, and a master that was away does not know that
-// there is another.
+// behind its acknowledgements, unless each Save waits for the replica, and a
+// master that was away does not know that there is another.
 func TestRedis(t *testing.T) {
 	require(t)
-	c, servers := startRedis(t)
-	l := newLoad(t, "redis", servers)
-	findings, spans := l.suffer(c, faults)
-	l.table(t, findings, spans)
-	findings.report(t)
+	t.Run("waiting", func(t *testing.T) {
+		c, servers := startRedis(t)
+		l := newLoad(t, "redis, waiting", servers)
+		findings, spans := l.suffer(c, faults)
+		l.table(t, findings, spans)
+		findings.report(t, lost)
+	})
+	t.Run("not waiting", func(t *testing.T) {
+		c, servers := startRedis(t)
+		l := newLoad(t, "redis", servers)
+		findings, spans := l.suffer(c, faults)
+		l.table(t, findings, spans)
+		findings.report(t)
+	})
 }
 
 // startRedis starts three masters and a replica of each.
@@ -53,6 +62,7 @@ func startRedis(t *testing.T) (c *cluster, servers []string) {
 	joinRedis(t, servers, gates, buses)
 	c.leader = func() (int, error) { return leaderOfRedis(servers) }
 	c.led()
+	eventually(t, "creating the store", func() error { return createRedis(t.Context(), servers) })
 	return c, servers
 }
 

@@ -11,14 +11,29 @@ import (
 )
 
 func init() {
-	openers["mariadb"] = func(_ context.Context, servers []string) (mfa.Store, error) { return openMariaDB(servers[0]) }
+	openers["mariadb"] = func(ctx context.Context, servers []string) (mfa.Store, error) {
+		db, err := connectMariaDB(servers[0])
+		if err != nil {
+			return nil, err
+		}
+		return sqlstore.New(ctx, db, sqlstore.MySQL, sqlstore.Options{})
+	}
 }
 
-func openMariaDB(server string) (*sqlstore.Store, error) {
+func createMariaDB(ctx context.Context, server string) error {
+	db, err := connectMariaDB(server)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return sqlstore.Migrate(ctx, db, sqlstore.MySQL, sqlstore.Options{})
+}
+
+func connectMariaDB(server string) (*sql.DB, error) {
 	db, err := sql.Open("mysql", "root@tcp("+server+")/test?timeout=2s")
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxIdleConns(16)
-	return sqlstore.New(db, sqlstore.MySQL, sqlstore.Options{})
+	return db, nil
 }
