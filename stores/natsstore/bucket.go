@@ -34,6 +34,7 @@ type bucket struct {
 	js     jetstream.JetStream
 	stream jetstream.Stream
 	prefix string // of subjects that are published to, in another domain
+	alone  bool   // one server keeps it
 }
 
 func openBucket(ctx context.Context, js jetstream.JetStream, name string) (*bucket, error) {
@@ -48,7 +49,7 @@ func openBucket(ctx context.Context, js jetstream.JetStream, name string) (*buck
 	if prefix != "" {
 		prefix = strings.TrimSuffix(prefix, ".") + "."
 	}
-	return &bucket{name: name, js: js, stream: stream, prefix: prefix}, nil
+	return &bucket{name: name, js: js, stream: stream, prefix: prefix, alone: stream.CachedInfo().Config.Replicas == 1}, nil
 }
 
 // streamOf returns the name of the stream behind a bucket.
@@ -61,10 +62,16 @@ func (b *bucket) subject(key string) string { return "$KV." + b.name + "." + key
 type message struct {
 	revision uint64
 	value    []byte
+	save     string // the Save that has stored it
 }
 
-// operationHeader is set in messages that do not carry a value.
-const operationHeader = "KV-Operation"
+const (
+	// operationHeader is set in messages that do not carry a value.
+	operationHeader = "KV-Operation"
+
+	// saveHeader is a random identity of the Save that a message belongs to.
+	saveHeader = "Mfa-Save"
+)
 
 // last returns the last message of a key, by the word of a server that takes
 // itself for the leader.
@@ -76,7 +83,7 @@ func (b *bucket) last(ctx context.Context, key string) (message, error) {
 	if err != nil {
 		return message{}, err
 	}
-	m := message{revision: raw.Sequence, value: raw.Data}
+	m := message{raw.Sequence, raw.Data, raw.Header.Get(saveHeader)}
 	if raw.Header.Get(operationHeader) != "" {
 		m.value = nil
 	} else if m.value == nil {
@@ -90,19 +97,28 @@ func (b *bucket) last(ctx context.Context, key string) (message, error) {
 var errStale = errors.New("another revision is stored")
 
 // fence returns nil if the last message of the key has that revision, according
-// to a leader that a majority follows.
+// to a leader that a majority follows. A server outside of a cluster is its own
+// majority, until it has joined one.
 func (b *bucket) fence(ctx context.Context, key string, revision uint64) error {
-	_, err := b.publish(ctx, fenceKey, nil, jetstream.WithExpectLastSequenceForSubject(revision, b.subject(key)))
+	if b.alone && b.js.Conn().ConnectedClusterName() == "" {
+		return nil
+	}
+	_, err := b.publish(ctx, fenceKey, nil, "", jetstream.WithExpectLastSequenceForSubject(revision, b.subject(key)))
 	return err
 }
 
 // put replaces the message of the key with that revision.
-func (b *bucket) put(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
-	return b.publish(ctx, key, value, jetstream.WithExpectLastSequencePerSubject(revision))
+func (b *bucket) put(ctx context.Context, key string, value []byte, save string, revision uint64) (uint64, error) {
+	return b.publish(ctx, key, value, save, jetstream.WithExpectLastSequencePerSubject(revision))
 }
 
-func (b *bucket) publish(ctx context.Context, key string, value []byte, condition jetstream.PublishOpt) (revision uint64, err error) {
-	ack, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: b.prefix + b.subject(key), Data: value}, condition)
+func (b *bucket) publish(ctx context.Context, key string, value []byte, save string, condition jetstream.PublishOpt) (revision uint64, err error) {
+	message := nats.NewMsg(b.prefix + b.subject(key))
+	message.Data = value
+	if save != "" {
+		message.Header.Set(saveHeader, save)
+	}
+	ack, err := b.js.PublishMsg(ctx, message, condition)
 	var fault *jetstream.APIError
 	switch {
 	case err == nil:

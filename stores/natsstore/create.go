@@ -67,7 +67,7 @@ func mark(ctx context.Context, js jetstream.JetStream, name string) error {
 	case b.stream.CachedInfo().State.LastSeq > 0:
 		return errLost
 	}
-	if _, err = b.put(ctx, markerKey, []byte(rand.Text()), 0); errors.Is(err, errStale) {
+	if _, err = b.put(ctx, markerKey, []byte(rand.Text()), "", 0); errors.Is(err, errStale) {
 		return nil // another process has written it
 	}
 	return err

@@ -13,11 +13,11 @@
 //	...
 //	engine, err := mfa.New(mfa.Config{Store: store, ...})
 //
-// Load reads from the leader of the bucket's stream, and then fences what it has
-// read: it writes to a key of its own on the condition that the user's key is
-// still what it was. Only a leader that a majority follows can do that. Without
-// the fence, a leader that is cut off from the others would accept a spent code
-// again, and let in a user who has enrolled meanwhile without asking for a code.
+// Load reads from the leader of the bucket's stream, and in a cluster then fences
+// what it has read: it writes to a key of its own on the condition that the user's
+// key is still what it was. Only a leader that a majority follows can do that.
+// Without the fence, a leader that is cut off from the others would accept a spent
+// code again, and let in a user who has enrolled meanwhile without asking for one.
 //
 // A key with a random value marks the store. If it is missing, as in a bucket
 // that was purged, Load of an unknown user fails: users whose records are lost
@@ -27,9 +27,10 @@ package natsstore
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	insecure "math/rand/v2"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -71,15 +72,15 @@ func New(ctx context.Context, js jetstream.JetStream, name string) (*Store, erro
 }
 
 // retries is the maximum number of times that a call starts again because others
-// use the same key at the same time.
-const retries = 100
+// use the same key at the same time. A context usually ends earlier.
+const retries = 1000
 
 // pause waits for a random while before a retry, or until ctx is done.
 func pause(ctx context.Context, retry int) {
 	if retry == 0 {
 		return
 	}
-	waiting, cancel := context.WithTimeout(ctx, rand.N(time.Duration(min(retry, 10))*time.Millisecond))
+	waiting, cancel := context.WithTimeout(ctx, insecure.N(time.Duration(min(retry, 10))*time.Millisecond))
 	defer cancel()
 	<-waiting.Done()
 }
@@ -100,50 +101,53 @@ func (s *Store) Load(ctx context.Context, userID string) (mfa.Record, error) {
 	}
 	for retry := range retries {
 		pause(ctx, retry)
-		record, revision, err := s.read(ctx, userID, key)
+		record, message, err := s.read(ctx, userID, key)
 		if err != nil && !errors.Is(err, mfa.ErrNoRecord) {
 			return mfa.Record{}, explain(ctx, "loading from", s.bucket.name, err)
 		}
-		fenced := s.bucket.fence(ctx, key, revision)
+		fenced := s.bucket.fence(ctx, key, message.revision)
 		if errors.Is(fenced, errStale) {
 			continue // somebody saves or loads the same user
 		}
 		if fenced != nil {
 			return mfa.Record{}, explain(ctx, "loading from", s.bucket.name, fenced)
 		}
-		s.seen.add(key, record.Version, revision)
+		s.seen.add(key, record.Version, message.revision)
 		return record, err
 	}
 	return mfa.Record{}, explain(ctx, "loading from", s.bucket.name, errBusy)
 }
 
-// read returns a user's record and the revision of its key, without a fence. If
-// the marker is there and no record, it returns mfa.ErrNoRecord and the revision.
-func (s *Store) read(ctx context.Context, userID, key string) (mfa.Record, uint64, error) {
-	message, err := s.bucket.last(ctx, key)
+// read returns a user's record and the message that it is in, without a fence. If
+// the marker is there and no record, it returns mfa.ErrNoRecord and the message.
+func (s *Store) read(ctx context.Context, userID, key string) (mfa.Record, message, error) {
+	m, err := s.bucket.last(ctx, key)
 	if err != nil {
-		return mfa.Record{}, 0, err
+		return mfa.Record{}, message{}, err
 	}
-	if message.value != nil {
-		record, err := decode(userID, message.value)
-		return record, message.revision, err
+	if m.value != nil {
+		record, err := decode(userID, m.value)
+		return record, m, err
 	}
 	// The marker is read after the record, or both could be lost in between.
 	marker, err := s.bucket.last(ctx, markerKey)
 	switch {
 	case err != nil:
-		return mfa.Record{}, 0, err
+		return mfa.Record{}, message{}, err
 	case marker.value == nil:
-		return mfa.Record{}, 0, errLost
+		return mfa.Record{}, message{}, errLost
 	case string(marker.value) != s.identity:
-		return mfa.Record{}, 0, errReplaced
+		return mfa.Record{}, message{}, errReplaced
 	}
-	return mfa.Record{}, message.revision, mfa.ErrNoRecord
+	return mfa.Record{}, m, mfa.ErrNoRecord
 }
 
 // Save implements [mfa.Store]. A bucket counts revisions over all of its keys,
 // so the version is stored in the value: Save replaces only the revision that
 // holds it, which it has seen or looks for.
+//
+// That another revision is stored may be the answer of an old leader while the new
+// one carries out the Save. Only what is stored then shows whether it did.
 func (s *Store) Save(ctx context.Context, record mfa.Record) error {
 	key, err := userKey(record.UserID)
 	if err != nil {
@@ -153,29 +157,42 @@ func (s *Store) Save(ctx context.Context, record mfa.Record) error {
 	if err != nil {
 		return err
 	}
+	save := rand.Text()
 	for retry := range retries {
 		pause(ctx, retry)
 		revision, known := s.seen.take(key, record.Version)
 		if !known {
-			var stored mfa.Record
-			stored, revision, err = s.read(ctx, record.UserID, key)
-			if err != nil && !errors.Is(err, mfa.ErrNoRecord) {
+			stored, message, err := s.read(ctx, record.UserID, key)
+			switch {
+			case err != nil && !errors.Is(err, mfa.ErrNoRecord):
+				return explain(ctx, "saving to", s.bucket.name, err)
+			case message.save == save:
+				s.seen.add(key, stored.Version, message.revision)
+				return nil
+			case stored.Version > record.Version:
+				return mfa.ErrConflict
+			case stored.Version < record.Version: // or an old leader has answered
+				err := s.bucket.fence(ctx, key, message.revision)
+				if errors.Is(err, errStale) {
+					continue
+				}
+				if err == nil {
+					return mfa.ErrConflict
+				}
 				return explain(ctx, "saving to", s.bucket.name, err)
 			}
-			if stored.Version != record.Version {
-				return mfa.ErrConflict
-			}
+			revision = message.revision
 		}
-		revision, err = s.bucket.put(ctx, key, value, revision)
+		revision, err = s.bucket.put(ctx, key, value, save, revision)
 		if errors.Is(err, errStale) {
-			continue // another version is stored, or a Load fences this one
+			continue // another version is stored, a Load fences this one, or an old leader has answered
 		}
 		if err == nil {
 			s.seen.add(key, record.Version+1, revision)
 		}
 		return explain(ctx, "saving to", s.bucket.name, err)
 	}
-	return mfa.ErrConflict
+	return explain(ctx, "saving to", s.bucket.name, errBusy)
 }
 
 // Delete implements [mfa.Store]. It leaves no trace of the key behind.

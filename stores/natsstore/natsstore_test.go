@@ -278,8 +278,8 @@ func TestDeleteLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if left := stream.CachedInfo().State.Msgs; left != 2 {
-		t.Errorf("%d messages are left, want the marker and the fence", left)
+	if left := stream.CachedInfo().State.Msgs; left != 1 {
+		t.Errorf("%d messages are left, want the marker", left)
 	}
 }
 
