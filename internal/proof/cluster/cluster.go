@@ -20,7 +20,8 @@
 // what was seen.
 //
 //	MFA_TEST_CLUSTER=1 go test -v -timeout 30m .                   # a minute for each cluster
-//	MFA_TEST_CLUSTER=1 MFA_TEST_LONG=1 go test -v -timeout 4h .    # ten minutes each
+//	MFA_TEST_CLUSTER=1 MFA_TEST_LONG=1 go test -v -timeout 1h .    # every fault once, on every setting
+//	MFA_TEST_CLUSTER=1 MFA_TEST_LONG=10 go test -v -timeout 8h .   # ten times
 //
 // Servers that are Go programs are built at the versions that the tests name, in
 // the user's cache directory; the others are Debian's. Linux only.

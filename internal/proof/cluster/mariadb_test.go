@@ -34,6 +34,7 @@ func TestMariaDB(t *testing.T) {
 		findings.report(t, breaches...)
 	})
 	t.Run("semi-synchronous, two primaries", func(t *testing.T) {
+		requireLong(t)
 		m, servers := startMariaDB(t, true)
 		l := newLoad(t, "mariadb", servers)
 		findings, spans := l.suffer(m.cluster, m.unfenced())
@@ -41,6 +42,7 @@ func TestMariaDB(t *testing.T) {
 		findings.report(t, double, lost)
 	})
 	t.Run("asynchronous", func(t *testing.T) {
+		requireLong(t)
 		m, servers := startMariaDB(t, false)
 		l := newLoad(t, "mariadb", servers)
 		findings, spans := l.suffer(m.cluster, m.fenced())

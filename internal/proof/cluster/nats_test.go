@@ -30,8 +30,39 @@ func TestNATS(t *testing.T) {
 	}
 }
 
+// TestDebianNATSIsRefused: Debian 12 has 2.9.10, which accepts two of two
+// simultaneous changes.
+func TestDebianNATSIsRefused(t *testing.T) {
+	_, servers := startNATSServers(t, installed(t, "nats-server"))
+	eventually(t, "the server does not answer", func() error {
+		js, err := connectNATS(servers)
+		if err == nil {
+			js.Conn().Close()
+		}
+		return err
+	})
+	_, opened := openNATS(t.Context(), servers)
+	for doing, err := range map[string]error{"New": opened, "Create": createNATS(t.Context(), servers)} {
+		if err == nil || !strings.Contains(err.Error(), "upgrade every server") {
+			t.Errorf("%s: %v", doing, err)
+		}
+	}
+}
+
 // startNATS starts three servers, and creates the bucket on all of them.
 func startNATS(t *testing.T, program string) (c *cluster, servers []string) {
+	t.Helper()
+	c, servers = startNATSServers(t, program)
+	eventually(t, "creating the bucket", func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		return createNATS(ctx, servers)
+	})
+	c.leader = func() (int, error) { return leaderOfNATS(servers) }
+	return c, servers
+}
+
+func startNATSServers(t *testing.T, program string) (c *cluster, servers []string) {
 	t.Helper()
 	c = &cluster{t: t, network: newNetwork(t), hold: 11 * time.Second}
 	var ports, routes, gates []int
@@ -65,12 +96,6 @@ cluster { name: mfa, listen: "%s", advertise: "%s", no_advertise: true, routes: 
 	for _, n := range c.nodes {
 		n.start(t)
 	}
-	eventually(t, "creating the bucket", func() error {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		defer cancel()
-		return createNATS(ctx, servers)
-	})
-	c.leader = func() (int, error) { return leaderOfNATS(servers) }
 	return c, servers
 }
 

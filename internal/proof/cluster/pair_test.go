@@ -37,24 +37,25 @@ func (p *pair) replace(old int) (heal func()) {
 // lag is how long a primary works without its replica before it fails.
 const lag = 2 * time.Second
 
-// fenced are the faults of a pair of which never more than one is a primary.
+// fenced are the faults of a pair of which never more than one is a primary. The
+// first three are those that a minute has time for.
 func (p *pair) fenced() []fault {
 	return []fault{
-		{"the primary is killed and comes back", func(c *cluster) func() {
-			return killed(c, int(p.primary.Load()))
-		}},
 		{"the primary is killed, and the replica promoted", func(*cluster) func() {
 			p.nodes[p.primary.Load()].kill()
 			return p.replace(p.failOver())
-		}},
-		{"the replica is killed and comes back", func(c *cluster) func() {
-			return killed(c, 1-int(p.primary.Load()))
 		}},
 		{"the primary loses its replica, is killed later, and the replica promoted", func(*cluster) func() {
 			p.network.cut(0, 1, dropped)
 			time.Sleep(lag)
 			p.nodes[p.primary.Load()].kill()
 			return p.replace(p.failOver())
+		}},
+		{"the primary is killed and comes back", func(c *cluster) func() {
+			return killed(c, int(p.primary.Load()))
+		}},
+		{"the replica is killed and comes back", func(c *cluster) func() {
+			return killed(c, 1-int(p.primary.Load()))
 		}},
 	}
 }

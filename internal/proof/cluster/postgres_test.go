@@ -35,6 +35,7 @@ func TestPostgres(t *testing.T) {
 		findings.report(t, breaches...)
 	})
 	t.Run("synchronous, two primaries", func(t *testing.T) {
+		requireLong(t)
 		p, servers := startPostgres(t, true)
 		l := newLoad(t, "postgres", servers)
 		findings, spans := l.suffer(p.cluster, p.unfenced())
@@ -42,6 +43,7 @@ func TestPostgres(t *testing.T) {
 		findings.report(t, double, lost)
 	})
 	t.Run("asynchronous", func(t *testing.T) {
+		requireLong(t)
 		p, servers := startPostgres(t, false)
 		l := newLoad(t, "postgres", servers)
 		findings, spans := l.suffer(p.cluster, p.fenced())
@@ -52,6 +54,7 @@ func TestPostgres(t *testing.T) {
 		}
 	})
 	t.Run("asynchronous, two primaries", func(t *testing.T) {
+		requireLong(t)
 		p, servers := startPostgres(t, false)
 		l := newLoad(t, "postgres", servers)
 		findings, spans := l.suffer(p.cluster, p.unfenced())

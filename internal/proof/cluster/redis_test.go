@@ -23,9 +23,10 @@ func TestRedis(t *testing.T) {
 		l := newLoad(t, "redis, waiting", servers)
 		findings, spans := l.suffer(c, faults)
 		l.table(t, findings, spans)
-		findings.report(t, lost)
+		findings.report(t, double, lost)
 	})
 	t.Run("not waiting", func(t *testing.T) {
+		requireLong(t)
 		c, servers := startRedis(t)
 		l := newLoad(t, "redis", servers)
 		findings, spans := l.suffer(c, faults)
