@@ -6,7 +6,12 @@ import (
 	"database/sql/driver"
 	"errors"
 	"io"
+	"runtime/debug"
+	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/lib/pq"
 
 	"github.com/protekt/mfa"
 	"github.com/protekt/mfa/stores/sqlstore"
@@ -200,6 +205,53 @@ func TestOnlyTheAnswerThatWasAskedForCounts(t *testing.T) {
 	} {
 		if _, err := load(rows...); err == nil || errors.Is(err, mfa.ErrNoRecord) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A wrapped connection says that it belongs to any driver.
+type wrapped struct {
+	driver.Conn
+	wrapper driver.Driver
+	stack   string // of the last query
+}
+
+func (w *wrapped) Connect(context.Context) (driver.Conn, error) { return w, nil }
+func (w *wrapped) Driver() driver.Driver                        { return w.wrapper }
+func (w *wrapped) Close() error                                 { return nil }
+
+func (w *wrapped) QueryContext(context.Context, string, []driver.NamedValue) (driver.Rows, error) {
+	w.stack = string(debug.Stack())
+	return &rows{[][]driver.Value{{"", []byte("identity"), false, int64(0), "", []byte{}}}}, nil
+}
+
+// A tracer wraps a driver as otelsql does.
+type tracer struct{ driver driver.Driver }
+
+func (*tracer) Open(string) (driver.Conn, error) { return nil, errors.ErrUnsupported }
+
+// TestWrappedDriversKeepTheirCallers: where a driver that is wrapped ends calls
+// with their contexts itself, they need no goroutine of their own.
+func TestWrappedDriversKeepTheirCallers(t *testing.T) {
+	for name, test := range map[string]struct {
+		wrapper  driver.Driver
+		punctual bool
+	}{
+		"pgx":                 {stdlib.GetDefaultDriver(), true},
+		"a tracer of pgx":     {&tracer{stdlib.GetDefaultDriver()}, true},
+		"a tracer of that":    {&tracer{&tracer{stdlib.GetDefaultDriver()}}, true},
+		"lib/pq":              {&pq.Driver{}, false},
+		"a tracer of lib/pq":  {&tracer{&pq.Driver{}}, false},
+		"a tracer of nothing": {&tracer{}, false},
+	} {
+		w := &wrapped{wrapper: test.wrapper}
+		db := sql.OpenDB(w)
+		defer db.Close()
+		if _, err := sqlstore.New(t.Context(), db, sqlstore.PostgreSQL, sqlstore.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if punctual := strings.Contains(w.stack, t.Name()+"("); punctual != test.punctual {
+			t.Errorf("%s: called by its caller: %v, want %v", name, punctual, test.punctual)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"context"
 	"errors"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -71,6 +72,31 @@ func TestEmptiedTableIsALoss(t *testing.T) {
 			t.Error("a first Save succeeds")
 		}
 	})
+}
+
+// TestSeveralHosts: where the data source name has several servers, the store uses
+// the one that takes writes.
+func TestSeveralHosts(t *testing.T) {
+	p := pgx.place(t)
+	options := p.options()
+	p.store(t, options)
+	u, err := url.Parse(p.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Host = "127.0.0.1:1," + u.Host // nobody listens on the first
+	p.dsn = u.String() + "&target_session_attrs=read-write"
+	several, closeStore, err := open(p.address(options))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeStore()
+	if err := several.Save(t.Context(), mfa.Record{UserID: "ada"}); err != nil {
+		t.Error(err)
+	}
+	if _, err := several.Load(t.Context(), "ada"); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestProcesses(t *testing.T) {
