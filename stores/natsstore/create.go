@@ -16,7 +16,7 @@ import (
 // deployment: a process that called it whenever it starts would make an empty
 // store of one that was lost. If the bucket exists and is new or has its marker,
 // Create makes it usable: it applies config's Replicas and MaxBytes and has only
-// the leader answer reads.
+// the leader answer reads. Start the processes again after it has changed Replicas.
 func Create(ctx context.Context, js jetstream.JetStream, config jetstream.KeyValueConfig) error {
 	if err := checkServer(js.Conn().ConnectedServerVersion()); err != nil {
 		return err

@@ -3,14 +3,17 @@ package cluster
 import (
 	"context"
 	"database/sql"
+	"io"
+	"log"
 
-	_ "github.com/go-sql-driver/mysql"
+	"github.com/go-sql-driver/mysql"
 
 	"github.com/protekt/mfa"
 	"github.com/protekt/mfa/stores/sqlstore"
 )
 
 func init() {
+	mysql.SetLogger(log.New(io.Discard, "", 0)) // it logs each connection that a fault ends
 	openers["mariadb"] = func(ctx context.Context, servers []string) (mfa.Store, error) {
 		db, err := connectMariaDB(servers[0])
 		if err != nil {
