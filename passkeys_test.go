@@ -150,13 +150,16 @@ func TestWithoutAVerifierAPasskeyIsNoWayIn(t *testing.T) {
 
 // TestKeysMayRotateBetweenOptionsAndAnswer, as while processes restart one by one.
 func TestKeysMayRotateBetweenOptionsAndAnswer(t *testing.T) {
-	w := world.New(t, world.WithPasskeys)
+	w := world.New(t, world.WithPasskeys, func(c *mfa.Config) { c.Keys = [][]byte{world.Key(1), world.Key(2)} })
 	key, _ := w.GivePasskey("ada", "key")
 	challenge := w.Begin("ada")
 	answer := w.Asked(key, challenge.Token)
 	rotated := w.Another(func(c *mfa.Config) { c.Keys = [][]byte{world.Key(2), world.Key(1)} })
 	_, err := rotated.VerifyLogin(w.Ctx, challenge.Token, answer)
 	world.OK(t, err)
+	challenge = w.Begin("ada")
+	_, err = rotated.VerifyLogin(w.Ctx, challenge.Token, w.Asked(&world.SecurityKey{ID: key.ID}, challenge.Token))
+	world.WantErr(t, err, mfa.ErrClonedPasskey)
 }
 
 func TestAPasskeyThatIsTooLargeIsRefused(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 func TestPages(t *testing.T) {
 	s := newSite(t, tenCodes)
 	b := s.signedUp("ada@example.com")
-	setup := b.post("/enroll/totp").wants("totp")
+	setup := b.setUp("/enroll/totp").wants("totp")
 	key, picture := setup.find(`<code id="key"[^>]*>([^<]+)`), setup.find(`<img id="qr" src="([^"]+)"`)
 	uri := setup.find(`id="otpauth" href="([^"]+)"`)
 	if !regexp.MustCompile(`^([A-Z2-7]{4} ){7}[A-Z2-7]{4}$`).MatchString(key) || !strings.HasPrefix(picture, "data:image/png;base64,") ||
@@ -99,7 +99,7 @@ func TestBackupCodesAreKeptUntilSaved(t *testing.T) {
 func TestSMS(t *testing.T) {
 	s := newSite(t)
 	b := s.signedUp("ada@example.com")
-	b.post("/enroll/sms", "phone", "0801 234").wants("sms").wantsError(http.StatusUnprocessableEntity, "invalid_phone")
+	b.setUp("/enroll/sms", "phone", "0801 234").wants("sms").wantsError(http.StatusUnprocessableEntity, "invalid_phone")
 	sent := b.post("/enroll/sms", "phone", "+234 801 234 5678").wants("sms")
 	if sent.find(`id="masked">([^<]+)`) != "+23*****678" || sent.find(`id="resend"[^>]*data-seconds="(\d+)"`) != "30" {
 		t.Errorf("the page is %s", sent.body)
@@ -118,10 +118,9 @@ func TestSMS(t *testing.T) {
 
 	s.clock.Advance(time.Minute)
 	prompt := b.signIn("ada@example.com").wants("prompt")
-	if !prompt.has("send") || prompt.find(`id="masked">([^<]+)`) != "+23*****678" {
+	if prompt.find(`id="masked">([^<]+)`) != "+23*****678" {
 		t.Errorf("the prompt is %s", prompt.body)
 	}
-	prompt = b.post("/login/mfa/send").wants("prompt")
 	if prompt.find(`id="resend"[^>]*data-seconds="(\d+)"`) != "30" || !prompt.has("code") {
 		t.Errorf("the prompt is %s", prompt.body)
 	}
@@ -138,7 +137,7 @@ func TestSMSFlood(t *testing.T) {
 	sent := 0
 	for i := range 7 {
 		b := s.signedUp(strconv.Itoa(i) + "@example.com")
-		if b.post("/enroll/sms", "phone", phoneOne).wants("sms").status == http.StatusOK {
+		if b.setUp("/enroll/sms", "phone", phoneOne).wants("sms").status == http.StatusOK {
 			sent++
 		}
 		s.clock.Advance(time.Minute)
@@ -190,6 +189,104 @@ func TestReplaceAndRemove(t *testing.T) {
 	b.post("/security/remove", "method", "totp").wants("security")
 	b.post("/logout")
 	b.signIn("ada@example.com").wants("dashboard")
+}
+
+// The first factor takes the password again, so that a borrowed session cannot lock
+// its owner out. What was asked for goes on after it.
+func TestFirstFactorTakesThePassword(t *testing.T) {
+	s := newSite(t)
+	b := s.signedUp("ada@example.com")
+	b.get(passwordPath).wants("enroll")
+	for path, fields := range map[string][]string{totpPath: nil, smsPath: {"phone", phoneOne}} {
+		b.post(path, fields...).wants("password")
+		b.post(passwordPath, "current", "wrong").wants("password").wantsError(http.StatusUnauthorized, "wrong_password")
+	}
+	if n := len(s.phone.arrived()); n != 0 {
+		t.Errorf("%d messages before the password", n)
+	}
+	b.post(smsPath, "phone", phoneOne).wants("password")
+	b.post(passwordPath, "current", password).wants("sms")
+	b.post("/enroll/sms/verify", "code", s.smsCode(phoneOne)).wants("backupcodes")
+	b.post("/backup-codes/saved").wants("security")
+	b.post(totpPath).wants("totp") // by the proof
+}
+
+// A factor that is missing although the application knows of it lets nobody in, until
+// an administrator resets the user.
+func TestMissingFactorsAreNoWayIn(t *testing.T) {
+	s := newSite(t)
+	admin, _ := s.withTOTP("root@example.com")
+	b, _ := s.withTOTP("ada@example.com")
+	b.post("/logout")
+	if _, err := s.users.db.Exec("DELETE FROM mfa_users WHERE user_id = ?", s.userID("ada@example.com")); err != nil {
+		t.Fatal(err)
+	}
+	b.signIn("ada@example.com").wants("login").wantsError(http.StatusServiceUnavailable, "internal")
+	admin.post("/project/reset", "user", s.userID("ada@example.com")).wants("project")
+	b.signIn("ada@example.com").wants("dashboard")
+	b.addTOTP()
+	b.post("/security/remove", "method", "totp").wants("security")
+	b.post("/logout")
+	b.signIn("ada@example.com").wants("dashboard")
+}
+
+// While MFA is required, a lost phone can be reported behind a fresh proof if another
+// factor remains, and by an administrator always.
+func TestLostFactorsAreRevoked(t *testing.T) {
+	s := newSite(t)
+	admin, key := s.withTOTP("root@example.com")
+	b, a := s.withTOTP("ada@example.com")
+	s.require(true)
+	if p := b.get("/security"); p.has("lost-totp") {
+		t.Error("the only factor can be reported lost")
+	}
+	b.post("/security/revoke", "method", "totp").wants("security").wantsError(http.StatusForbidden, "mfa_enforced")
+	b.addSMS(phoneOne)
+	if p := b.get("/security"); !p.has("lost-totp") || !p.has("lost-sms") || p.has("remove-sms") {
+		t.Error("the page does not offer to report a factor lost")
+	}
+	s.clock.Advance(16 * time.Minute)
+	b.post("/security/revoke", "method", "sms").wants("prompt")
+	b.post("/confirm", "code", a.shows()).wants("security").wantsNotice("Text message was removed.")
+	s.wantsFactors("ada@example.com", 2)
+
+	admin.post("/project/revoke", "user", s.userID("ada@example.com"), "method", "totp").wants("prompt")
+	admin.post("/confirm", "code", key.shows()).wants("project").wantsNotice("A factor of ada@example.com was removed.")
+	s.wantsFactors("ada@example.com", 0)
+	b.get("/dashboard").wants("login")
+	b.signIn("ada@example.com").wants("enroll")
+}
+
+// Users get mail about all that a thief could be behind.
+func TestMail(t *testing.T) {
+	s := newSite(t)
+	admin, _ := s.withTOTP("root@example.com")
+	b, a := s.withTOTP("ada@example.com")
+	told := func(want string) {
+		t.Helper()
+		for _, m := range s.phone.arrived() {
+			if m.To == "ada@example.com" && strings.Contains(m.Body, want) {
+				return
+			}
+		}
+		t.Errorf("no mail says %q", want)
+	}
+	told("A second factor was added to your account: Authenticator app.")
+	told("New backup codes were generated")
+	b.enter("ada@example.com", a, "trust", "1")
+	told("A device was trusted")
+	b.addSMS(phoneOne)
+	b.addSMS(phoneTwo)
+	told("The phone of your account was replaced: +14*****671 instead of +23*****678.")
+	a = b.addTOTP()
+	told("A second factor of your account was replaced: Authenticator app.")
+	b.post("/security/revoke", "method", "sms").wants("security")
+	told("reported lost or stolen, and removed: Text message.")
+	b.post("/security/remove", "method", "totp").wants("prompt") // that proof has ended
+	b.post("/confirm", "code", a.shows()).wants("security")
+	told("A second factor was removed from your account: Authenticator app.")
+	admin.post("/project/reset", "user", s.userID("ada@example.com")).wants("project")
+	told("An administrator has removed all second factors")
 }
 
 // An administrator requires MFA: users without it are signed out, enroll at the next

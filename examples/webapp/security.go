@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 const (
 	securityPath = "/security"
 	removePath   = "/security/remove"
+	revokePath   = "/security/revoke"
 )
 
 // A securityView shows the factors that the user has and may add.
@@ -49,8 +51,35 @@ func (s *server) securityPage(w http.ResponseWriter, r *http.Request, v *visit) 
 // removeFactor removes a factor. While the project requires MFA, the engine refuses
 // with mfa_enforced.
 func (s *server) removeFactor(w http.ResponseWriter, r *http.Request, v *visit) {
-	method := mfa.Method(r.PostFormValue("method"))
-	err := s.engine.Unenroll(r.Context(), v.UserID, method, mfa.WithProof(v.Proof))
+	which := selected(r)
+	s.removed(w, r, v, which, s.engine.Unenroll(r.Context(), v.UserID, which.Method, which.options(v.Proof)...))
+}
+
+// revokeOwn removes a lost or stolen factor of the user's, also while the project
+// requires MFA.
+func (s *server) revokeOwn(w http.ResponseWriter, r *http.Request, v *visit) {
+	which := selected(r)
+	s.removed(w, r, v, which, s.revoke(r.Context(), v.UserID, v.Proof, which))
+}
+
+// revoke removes factors of a user who has just proved one, and has others
+// besides. Without others, it removes no more than Unenroll may.
+func (s *server) revoke(ctx context.Context, userID, proof string, which selection) error {
+	if err := s.engine.CheckProof(ctx, userID, proof); err != nil {
+		return err
+	}
+	status, err := s.engine.Status(ctx, userID)
+	if err != nil {
+		return err
+	}
+	if which.leavesNone(status) {
+		return s.engine.Unenroll(ctx, userID, which.Method, which.options(proof)...)
+	}
+	return s.engine.Revoke(ctx, userID, which.Method, which.options("")...)
+}
+
+// removed shows how the removal of a factor ended.
+func (s *server) removed(w http.ResponseWriter, r *http.Request, v *visit, which selection, err error) {
 	var challenge *mfa.ChallengeError
 	switch {
 	case errors.As(err, &challenge):
@@ -58,8 +87,38 @@ func (s *server) removeFactor(w http.ResponseWriter, r *http.Request, v *visit) 
 	case err != nil:
 		s.refuse(w, r, v, securityPath, err)
 	default:
-		s.changed(w, r, v, methodName(method)+" was removed. Your other sessions were signed out.")
+		s.changed(w, r, v, methodName(which.Method)+" was removed. Your other sessions were signed out.")
 	}
+}
+
+// A selection names all factors of a method, or one of them by its ID.
+type selection struct {
+	Method mfa.Method
+	Factor string
+}
+
+// selected returns what a form selects.
+func selected(r *http.Request) selection {
+	return selection{mfa.Method(r.PostFormValue("method")), r.PostFormValue("factor")}
+}
+
+func (f selection) options(proof string) []mfa.ChangeOption {
+	options := []mfa.ChangeOption{mfa.WithProof(proof)}
+	if f.Factor != "" {
+		options = append(options, mfa.OnlyFactor(f.Factor))
+	}
+	return options
+}
+
+// leavesNone reports whether no factor remains without the selected ones.
+func (f selection) leavesNone(status *mfa.Status) bool {
+	for _, factor := range status.Factors {
+		selected := factor.Method == f.Method && (f.Factor == "" || f.Factor == factor.ID)
+		if factor.Method != mfa.MethodBackupCode && !selected {
+			return false
+		}
+	}
+	return true
 }
 
 // changed ends the user's other sessions and continues this one.

@@ -571,16 +571,23 @@ func (h *history) failure(p *person, c *Call, err error) string {
 	var (
 		challenge  *mfa.ChallengeError
 		enrollment *mfa.EnrollmentError
-		throttled  *mfa.ThrottledError
-		wrong      *mfa.CodeError
 	)
-	code := mfa.ErrorCode(err)
 	switch {
 	case errors.As(err, &challenge):
-		return h.challenged(p, c, code, &challenge.Challenge)
+		return h.challenged(p, c, mfa.ErrorCode(err), &challenge.Challenge)
 	case errors.As(err, &enrollment):
 		h.issued(p, c, enrollmentToken, enrollment.Token)
-		return challengeText(code, "", texts(enrollment.Methods), nil, enrollment.ExpiresAt)
+		return challengeText(mfa.ErrorCode(err), "", texts(enrollment.Methods), nil, enrollment.ExpiresAt)
+	}
+	return inWords(err)
+}
+
+func inWords(err error) string {
+	var throttled *mfa.ThrottledError
+	var wrong *mfa.CodeError
+	switch {
+	case err == nil:
+		return "ok"
 	case errors.As(err, &throttled):
 		return throttledText(throttled.RetryAfter, throttled.Sending)
 	case errors.Is(err, mfa.ErrClonedPasskey) && errors.As(err, &wrong):
@@ -590,7 +597,7 @@ func (h *history) failure(p *person, c *Call, err error) string {
 	case errors.As(err, &wrong):
 		return wrongText(wrong.TriesLeft, "")
 	}
-	return code
+	return mfa.ErrorCode(err)
 }
 
 func (h *history) challenged(p *person, c *Call, result string, challenge *mfa.Challenge) string {

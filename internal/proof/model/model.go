@@ -169,7 +169,11 @@ func (r Rules) Play(u User, c Call) (begin User, results []Result) {
 	if c.NewCode == "" {
 		c.NewCode = "lost" // with the answer, if there was one
 	}
-	results = r.play(begin.clone(), c)
+	if c.Op == look { // which changes nothing
+		results = r.play(begin, c)
+	} else {
+		results = r.play(begin.clone(), c)
+	}
 	switch {
 	case c.Cancelled:
 		return begin, cancelled(results)

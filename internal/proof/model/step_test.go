@@ -195,7 +195,7 @@ var everything = append(append([]string{}, scenes...), operations...)
 var common = map[string]int{
 	"BeginLogin": 10, "VerifyLogin": 16, "SendCode": 8, "Status": 3, "VerifyEnrollment": 8, "EnrollSMS": 4, "BeginStepUp": 6, "VerifyStepUp": 10,
 	"TrustDevice": 5, "Devices": 1, "ForgetDevice": 4, "ForgetDevices": 3, "EnrollmentUser": 6, "PasskeyOptions": 4, "EnrollPasskey": 3, "Revoke": 3, "Rename": 4, "Unenroll": 6, "ImportTOTP": 3, "ImportSMS": 3, "Reset": 2, "Unlock": 3,
-	"PasswordChanged": 2, "Reseal": 3, "DeleteUser": 2, "EnrollTOTP": 2, "GenerateBackupCodes": 1,
+	"PasswordChanged": 2, "Reseal": 3, "DeleteUser": 2, "EnrollTOTP": 2,
 	"log in": 30, "enroll app": 3, "enroll phone": 6, "enroll passkey": 4, "begin several": 3, "add": 6, "step up": 10, "trust": 6, "must enroll": 5, "change": 10, "hammer": 5, "flood": 1, "crowd": 1, "devices": 1, "policy": 6, "sender": 4, "allow": 3,
 }
 
@@ -226,15 +226,15 @@ var cheapCodes = append(repeat(8, appNow, thisMessage), appNext, appBefore, appT
 var onward = append(repeat(4, stay, second, period, boundary), hour, day)
 
 var profiles = []profile{
-	{name: "everything", ops: with(nil), codes: append(repeat(20, cheapCodes...), backupUnspent, backupAny), moves: onward, upsets: 8, most: 8},
+	{name: "everything", ops: with(map[string]int{"GenerateBackupCodes": 1}), codes: append(repeat(20, cheapCodes...), backupUnspent, backupAny), moves: onward, upsets: 8, most: 8},
 	{name: "logins", ops: with(map[string]int{"log in": 80, "Reset": 1, "DeleteUser": 1, "enroll app": 5}), codes: cheapCodes, moves: repeat(1, stay, stay, second, period, period, boundary), most: 8},
-	{name: "guessing", ops: with(map[string]int{"hammer": 60, "GenerateBackupCodes": 1}), codes: append(repeat(6, wrongDigits, wrongDigits, shortDigits, misspelled, otherKey), appNow, thisMessage, appSpent, key), moves: append(repeat(6, onward...), month), most: 40},
-	{name: "many challenges", ops: with(map[string]int{"flood": 60, "Reset": 1, "DeleteUser": 1, "PasswordChanged": 1, "policy": 1}), codes: cheapCodes, moves: repeat(1, stay, stay, second, second, boundary), most: 40},
-	{name: "factors", ops: with(map[string]int{"add": 60, "enroll passkey": 10, "Revoke": 8, "Unenroll": 10, "Rename": 10, "devices": 6, "ForgetDevice": 10, "Reset": 1, "DeleteUser": 1, "PasswordChanged": 1, "ForgetDevices": 1}), codes: cheapCodes, moves: repeat(1, stay, second, period, boundary), most: 24},
-	{name: "faults", ops: with(map[string]int{"sender": 8}), codes: cheapCodes, moves: onward, upsets: 2, most: 4},
+	{name: "guessing", ops: with(map[string]int{"hammer": 25, "GenerateBackupCodes": 1}), codes: append(repeat(6, wrongDigits, wrongDigits, shortDigits, misspelled, otherKey), appNow, thisMessage, appSpent, key), moves: append(repeat(6, onward...), month), most: 40},
+	{name: "many challenges", ops: with(map[string]int{"flood": 30, "Reset": 1, "DeleteUser": 1, "PasswordChanged": 1, "policy": 1}), codes: cheapCodes, moves: repeat(1, stay, stay, second, second, boundary), most: 40},
+	{name: "factors", ops: with(map[string]int{"GenerateBackupCodes": 1, "add": 60, "enroll passkey": 10, "Revoke": 8, "Unenroll": 10, "Rename": 10, "devices": 6, "ForgetDevice": 10, "Reset": 1, "DeleteUser": 1, "PasswordChanged": 1, "ForgetDevices": 1}), codes: cheapCodes, moves: repeat(1, stay, second, period, boundary), most: 24},
+	{name: "faults", ops: with(map[string]int{"sender": 8, "GenerateBackupCodes": 1}), codes: cheapCodes, moves: onward, upsets: 2, most: 4},
 	{name: "clock", ops: with(map[string]int{"Unlock": 10}), codes: cheapCodes, moves: append(repeat(3, stay, second, period, boundary, backSecond, backPeriod, backMinutes), hour, backHour, month, backMonth), upsets: 12, most: 8},
 	{name: "messages", ops: with(map[string]int{"SendCode": 40, "EnrollSMS": 30, "enroll phone": 20, "crowd": 8, "sender": 10, "Unlock": 1}), codes: append(repeat(6, thisMessage, lastMessage, olderMessage), cheapCodes...), moves: append(repeat(2, onward...), boundary, boundary), upsets: 12, most: 4},
-	{name: "backup codes", ops: with(map[string]int{"GenerateBackupCodes": 4, "backup codes": 4}), codes: append(repeat(3, cheapCodes...), backupUnspent, backupUnspent, backupAny, backupSpaced, othersBackup, wrongBackup), moves: onward, upsets: 12, most: 12},
+	{name: "backup codes", ops: with(map[string]int{"GenerateBackupCodes": 3, "backup codes": 3}), codes: append(repeat(3, cheapCodes...), backupUnspent, backupUnspent, backupAny, backupSpaced, othersBackup, wrongBackup), moves: onward, upsets: 12, most: 12},
 }
 
 var (
@@ -327,6 +327,9 @@ func (h *history) run(s step) {
 	case "add":
 		h.prove(s, p)
 		s.bad, s.method = false, s.method%3
+		if s.choice == all {
+			s.choice = keepOthers
+		}
 		h.enroll(s, p, s.method)
 	case "devices":
 		h.prove(s, p)
@@ -404,14 +407,19 @@ func (h *history) provide(s step, p *person) {
 // prove logs a user in.
 func (h *history) prove(s step, p *person) {
 	h.provide(s, p)
-	u := p.states[0]
-	switch s.code = thisMessage; {
-	case u.has(passkey):
-		s.code = key
-	case u.has(totp):
-		s.code = appNow
-	}
+	s.code = p.states[0].usual()
 	h.logIn(s, p, "BeginLogin", "VerifyLogin")
+}
+
+// usual returns what a user answers with.
+func (u User) usual() codeChoice {
+	switch {
+	case u.has(passkey):
+		return key
+	case u.has(totp):
+		return appNow
+	}
+	return thisMessage
 }
 
 // hammer guesses, as soon as it may again.
@@ -486,6 +494,10 @@ func (h *history) logIn(s step, p *person, begin, verify string) {
 	}
 	h.one(s, p, begin)
 	s.token = right
+	u := p.states[0]
+	if s.code == thisMessage && !u.has(sms) || s.code == appNow && !u.has(totp) {
+		s.code = u.usual()
+	}
 	switch s.code {
 	case thisMessage:
 		h.one(s, p, "SendCode")
@@ -557,7 +569,16 @@ func (h *history) one(s step, p *person, op string) Outcome {
 	case "ImportSMS":
 		c.Phone = phones[s.phone]
 	}
-	return h.do(s.engine, p, c, text, note)
+	return h.do(h.engineOf(s, op), p, c, text, note)
+}
+
+// engineOf returns the engine that a call goes to: for every other step, now one
+// and now another. Those that share a first key share the counts of numbers.
+func (h *history) engineOf(s step, op string) int {
+	if s.by%2 == 1 && op != "EnrollSMS" {
+		return (s.engine + h.serial) % len(h.engines)
+	}
+	return s.engine
 }
 
 // choose chooses what to do about other factors.
