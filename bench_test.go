@@ -319,7 +319,7 @@ func BenchmarkBackupCode(b *testing.B) {
 	})
 }
 
-// BenchmarkHeap is what a user with everything takes in a MemoryStore.
+// BenchmarkHeap reports the memory that a user with everything takes in a MemoryStore.
 func BenchmarkHeap(b *testing.B) {
 	const users = 100_000
 	w := world.New(b)

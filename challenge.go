@@ -3,7 +3,9 @@ package mfa
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -20,6 +22,12 @@ const (
 	ActionEnroll = "enroll" // in the Login of an enrollment, and in its message
 )
 
+// What verify takes besides the users and actions that challenges have.
+const (
+	anyUser  = "" // the user of the token, whoever that is
+	noAction = "" // which no challenge is for
+)
+
 // A Challenge asks a user for a second factor. Marshalled as JSON it is the body
 // for the client, as in [ChallengeError]; no other form of it shows the token.
 type Challenge struct {
@@ -29,8 +37,9 @@ type Challenge struct {
 	// Methods are those that the user may answer with, in the order in which to
 	// offer them.
 	Methods []Method
-	// Phone is the masked number of MethodSMS, empty without one.
-	Phone     string
+	// Factors are those that may answer, in the same order, each with its ID,
+	// Method, Label and masked Phone alone.
+	Factors   []Factor
 	ExpiresAt time.Time
 }
 
@@ -50,61 +59,70 @@ type prompt struct {
 // challenge asks u for a code.
 func (e *Engine) challenge(u *user, action string) (*Challenge, error) {
 	c := &Challenge{Action: action, ExpiresAt: u.now.Add(e.config.ChallengeTTL)}
-	var err error
-	if c.Methods, err = e.availableMethods(u); err != nil {
+	if err := e.offer(u, c); err != nil {
 		return nil, err
-	}
-	if slices.Contains(c.Methods, MethodSMS) {
-		c.Phone = maskPhone(u.SMS.Phone)
 	}
 	claims := token.Claims{UserID: u.id, Action: action, Issued: u.IssueAt(u.now), Expires: c.ExpiresAt, Epoch: u.Epoch}
 	rand.Read(claims.ID[:])
 	c.Token = token.Seal(e.ring, token.Challenge, claims)
-	u.event(EventChallenged, "", action, nil)
+	u.event(Event{Type: EventChallenged, Action: action, ChallengeID: e.aboutChallenge(claims).ChallengeID})
 	return c, nil
 }
 
-// availableMethods returns the methods that a user with a factor may answer
-// with. Without any it is an error, never a way in.
-func (e *Engine) availableMethods(u *user) ([]Method, error) {
-	var available []Method
+// offer sets what a user with a factor may answer with. Nothing at all is an
+// error, never a way in.
+func (e *Engine) offer(u *user, c *Challenge) error {
 	refusal := ErrMethodUnavailable
 	for _, f := range u.Factors() {
 		switch {
-		case f.Lane.Closed(u.now):
+		case u.Lane(f.Method).Closed(u.now):
 			refusal = ErrFactorDisabled
-		case f.Method == MethodSMS && e.config.SMS == nil:
+		case !e.offers(f.Method):
 		case f.Method == MethodBackupCode && u.BackupCodesLeft() == 0:
 		default:
-			available = append(available, f.Method)
+			if !slices.Contains(c.Methods, f.Method) {
+				c.Methods = append(c.Methods, f.Method)
+			}
+			c.Factors = append(c.Factors, Factor{ID: factorID(f.ID), Method: f.Method, Label: f.Label, Phone: u.phone(f)})
 		}
 	}
-	if len(available) == 0 {
-		return nil, refusal
+	if len(c.Methods) == 0 {
+		return refusal
 	}
-	return available, nil
+	return nil
 }
 
-// verify judges a code for the challenge of a token.
-func (e *Engine) verify(ctx context.Context, text, action, code string) (*Login, error) {
-	digits, letters, err := parseCode(code)
+// verify judges an answer to the challenge of a token, which must be this user's
+// and for this action.
+func (e *Engine) verify(ctx context.Context, text, userID, action, answered string) (*Login, error) {
+	input, err := parseAnswer(answered)
 	if err != nil {
 		return nil, err
 	}
-	claims, err := e.openChallenge(text)
+	claims, err := e.openChallenge(ctx, text)
 	if err != nil {
 		return nil, err
 	}
-	if claims.Action != action {
-		return nil, ErrInvalidToken
+	if claims.Action != action || userID != anyUser && claims.UserID != userID {
+		return nil, e.refuseToken(ctx, claims)
 	}
 	ticket := ticketOf(claims)
-	if letters == "" {
-		guess := e.guess(digits, func(tag seal.Tag) bool {
-			return e.ring.Verify(tag, challengeCode, claims.UserID, string(claims.ID[:]), digits)
+	switch {
+	case input.passkey != "" && e.config.Passkeys != nil:
+		return e.judge(ctx, claims, func(u *user) record.Verdict {
+			return u.AnswerPasskey(ticket, e.passkeyRequest(u, claims, input.passkey), u.now)
 		})
-		return e.judge(ctx, claims, func(u *user) record.Verdict { return u.Answer(ticket, guess, u.now) })
+	case input.letters != "":
+		return e.verifyBackupCode(ctx, claims, input.letters)
 	}
+	guess := e.guess(input.digits, func(tag seal.Tag) bool {
+		return e.ring.Verify(tag, challengeCode, claims.UserID, string(claims.ID[:]), input.digits)
+	})
+	return e.judge(ctx, claims, func(u *user) record.Verdict { return u.Answer(ticket, guess, u.now) })
+}
+
+func (e *Engine) verifyBackupCode(ctx context.Context, claims token.Claims, letters string) (*Login, error) {
+	ticket := ticketOf(claims)
 	symbols, ok := parseBackupCode(letters)
 	if !ok {
 		return e.judge(ctx, claims, func(u *user) record.Verdict { return u.Misspelled(ticket, u.now) })
@@ -127,10 +145,11 @@ func (e *Engine) judge(ctx context.Context, claims token.Claims, decide func(u *
 	var login *Login
 	err := e.update(ctx, claims.UserID, func(u *user) error {
 		verdict := decide(u)
-		if err := u.report(verdict, claims.Action); err != nil {
+		if err := u.report(verdict, e.aboutChallenge(claims)); err != nil {
 			return err
 		}
-		login = e.login(u, verdict.Method, claims.Action)
+		u.event(u.verified(verdict, e.aboutChallenge(claims)))
+		login = e.login(u, verdict, claims.Action)
 		return nil
 	})
 	if err != nil {
@@ -139,20 +158,35 @@ func (e *Engine) judge(ctx context.Context, claims token.Claims, decide func(u *
 	return login, nil
 }
 
-// chargeAndHash charges an attempt at a backup code, then computes its hash.
+// verified returns the event about an answer that was accepted.
+func (u *user) verified(v record.Verdict, about Event) Event {
+	event := u.about(v.Factor)
+	event.Type, event.Method, event.Action, event.ChallengeID = EventVerified, v.Method, about.Action, about.ChallengeID
+	return event
+}
+
+// chargeAndHash charges an attempt at a backup code, then computes its hash. If
+// that fails nothing was compared, and the charge is taken back.
 func (e *Engine) chargeAndHash(ctx context.Context, claims token.Claims, symbols string) (hash record.BackupHash, err error) {
+	ticket := ticketOf(claims)
 	var codes record.BackupCodes
+	var charged, before time.Time
 	err = e.update(ctx, claims.UserID, func(u *user) error {
-		if err := u.report(u.Charge(ticketOf(claims), u.now), claims.Action); err != nil {
+		before = u.Lanes.BackupCode.LastFailure
+		if err := u.report(u.Charge(ticket, u.now), e.aboutChallenge(claims)); err != nil {
 			return err
 		}
-		codes = *u.BackupCodes
+		codes, charged = *u.BackupCodes, u.now
 		return nil
 	})
 	if err != nil {
 		return hash, err
 	}
-	return e.hashing.hash(ctx, symbols, codes.Salt, codes.Cost)
+	if hash, err = e.hashing.check(ctx, symbols, codes.Salt, codes.Cost); err != nil {
+		// If this fails too the charge stays, which errs on the safe side.
+		_ = e.undo(ctx, claims.UserID, func(u *user) { u.Uncharge(ticket, charged, before, u.now) })
+	}
+	return hash, err
 }
 
 // guess returns a one-time code with what the engine's settings say about it.
@@ -164,64 +198,112 @@ func (e *Engine) guess(digits string, sent func(seal.Tag) bool) record.Guess {
 	return guess
 }
 
-// report turns a verdict into events and the caller's error.
-func (u *user) report(v record.Verdict, action string) error {
+// report returns the caller's error for a verdict, nil if the code was accepted
+// or may be compared, and adds the events about a refusal.
+func (u *user) report(v record.Verdict, about Event) error {
+	about.Method, about.Failures = v.Method, v.Failures
 	switch v.Result {
-	case record.Admitted:
-		return nil
-	case record.Accepted:
-		if action == ActionEnroll {
-			u.event(EventEnrolled, v.Method, action, nil)
-		} else {
-			u.event(EventVerified, v.Method, action, nil)
-		}
+	case record.Accepted, record.Admitted:
 		return nil
 	case record.Wrong:
 		err := &CodeError{TriesLeft: v.TriesLeft}
-		u.event(EventRefused, v.Method, action, err)
+		about.Type, about.Err = EventRefused, err
+		if v.Err != nil {
+			about.Err = fmt.Errorf("%w: %w", err, v.Err)
+		}
+		u.event(about)
 		for _, disabled := range v.Disabled {
-			u.event(EventFactorDisabled, disabled, action, ErrFactorDisabled)
+			about.Type, about.Method, about.Err = EventFactorDisabled, disabled, ErrFactorDisabled
+			u.event(about)
 		}
 		return err
+	case record.Cloned:
+		err := fmt.Errorf("%w: %w", &CodeError{TriesLeft: v.TriesLeft}, ErrClonedPasskey)
+		about.Type, about.Err = EventRefused, err
+		u.event(about)
+		return err
 	case record.Replayed:
-		err := &CodeError{TriesLeft: v.TriesLeft}
-		u.event(EventReplayed, v.Method, action, err)
+		err := &CodeError{TriesLeft: v.TriesLeft, Spent: true}
+		about.Type, about.Err = EventReplayed, err
+		u.event(about)
 		return err
 	case record.Unjudged:
 		return &CodeError{TriesLeft: v.TriesLeft}
 	case record.Throttled:
-		return u.throttled(v.RetryAt, v.Method, action)
+		return u.throttled(v.RetryAt, false, about)
 	case record.Disabled:
-		u.event(EventThrottled, v.Method, action, ErrFactorDisabled)
+		about.Type, about.Err = EventThrottled, ErrFactorDisabled
+		u.event(about)
 		return ErrFactorDisabled
 	}
+	about.Type, about.Err = EventTokenRefused, ErrInvalidToken
+	u.event(about)
 	return ErrInvalidToken
 }
 
-func (e *Engine) openChallenge(text string) (token.Claims, error) {
-	return e.openToken(token.Challenge, text, e.config.ChallengeTTL)
+func (e *Engine) openChallenge(ctx context.Context, text string) (token.Claims, error) {
+	return e.openOrReport(ctx, token.Challenge, text, e.config.ChallengeTTL)
 }
 
-func (e *Engine) openEnrollment(text string) (token.Claims, error) {
-	return e.openToken(token.Enrollment, text, e.config.EnrollmentTTL)
+func (e *Engine) openEnrollment(ctx context.Context, text string) (token.Claims, error) {
+	return e.openOrReport(ctx, token.Enrollment, text, e.config.EnrollmentTTL)
+}
+
+// openOrReport is openToken with an event for a token that is refused.
+func (e *Engine) openOrReport(ctx context.Context, kind token.Kind, text string, ttl time.Duration) (token.Claims, error) {
+	claims, err := e.openToken(kind, text, ttl)
+	if err != nil && claims.UserID != "" {
+		return token.Claims{}, e.refuseToken(ctx, claims)
+	}
+	return claims, err
+}
+
+// refuseToken refuses a token of the engine's own making.
+func (e *Engine) refuseToken(ctx context.Context, claims token.Claims) error {
+	event := e.aboutChallenge(claims)
+	event.Type, event.UserID, event.Time, event.Err = EventTokenRefused, claims.UserID, e.now(), ErrInvalidToken
+	e.emit(ctx, event)
+	return ErrInvalidToken
 }
 
 // clockSkew is how far apart the clocks of two processes may be, as in RFC 4120
 // §3.1.3. A token or pending factor that is valid for longer than one begun
-// then could be was made by a clock that ran ahead.
+// now could be was made by a clock that ran ahead.
 const clockSkew = 5 * time.Minute
 
-// openToken opens a token of a kind that is neither forged nor expired. The
-// caller checks it against the user's record.
+// openToken opens a token of a kind that is neither forged nor expired: it
+// expires when it says, or ttl after its issue if that is earlier now. With an
+// error come the claims of a token that is not forged. The caller checks the
+// claims against the user's record.
 func (e *Engine) openToken(kind token.Kind, text string, ttl time.Duration) (token.Claims, error) {
 	claims, ok := token.Open(e.ring, kind, text)
-	now := e.now()
-	if !ok || !now.Before(claims.Expires) || claims.Expires.After(now.Add(ttl+clockSkew)) {
+	if !ok {
 		return token.Claims{}, ErrInvalidToken
+	}
+	now := e.now()
+	claims.Expires = earlier(claims.Expires, claims.Issued.Add(ttl))
+	if !now.Before(claims.Expires) || claims.Expires.After(now.Add(ttl+clockSkew)) {
+		return claims, ErrInvalidToken
 	}
 	return claims, nil
 }
 
 func ticketOf(claims token.Claims) record.Ticket {
 	return record.Ticket{ID: claims.ID, Epoch: claims.Epoch, Issued: claims.Issued, Expires: claims.Expires}
+}
+
+// aboutChallenge returns an event with what a token says about its challenge.
+func (e *Engine) aboutChallenge(claims token.Claims) Event {
+	event := Event{Action: claims.Action}
+	if e.config.OnEvent != nil && claims.ID != ([8]byte{}) { // which enrollment tokens lack
+		event.ChallengeID = hex.EncodeToString(claims.ID[:])
+	}
+	return event
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }

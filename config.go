@@ -33,6 +33,10 @@ type Config struct {
 	// SMS sends messages. If nil, there is no MethodSMS.
 	SMS SMSSender
 
+	// Passkeys verifies passkeys (WebAuthn); module webauthn has one. If nil, there
+	// is no MethodPasskey.
+	Passkeys PasskeyVerifier
+
 	// Required reports whether a user must have MFA. If nil, MFA is optional. It
 	// is asked anew each time it matters, so that a project can switch at run
 	// time. An error refuses the operation.
@@ -109,9 +113,15 @@ type SMSConfig struct {
 	// budgets or SIM-swap risk. An error refuses the message.
 	Allow func(ctx context.Context, userID, phone string) error
 
-	// Numbers, if non-nil, counts enrollment messages per phone number across
-	// users. It needs a table of its own.
+	// Numbers counts enrollment messages per phone number, across users, in
+	// records named "mfa_number_" and a hash of the number; they may be purged
+	// after a day. A store that takes any key may be Config.Store itself. Required
+	// with SMS, unless InsecureNoNumberLimits is set.
 	Numbers Store
+
+	// InsecureNoNumberLimits limits messages per user alone, so that many accounts
+	// may flood one number.
+	InsecureNoNumberLimits bool
 
 	// TTL is how long a code is valid: 5 minutes by default, at most 10.
 	TTL time.Duration
@@ -174,6 +184,7 @@ func (c Config) check() error {
 		{c.TOTP.Period%time.Second != 0, "TOTP.Period must be whole seconds"},
 		{outside(c.TOTP.Period, time.Minute), "TOTP.Period must be above zero and at most 60 seconds"},
 		{c.SMSCodes.Domain != "" && !isHost(c.SMSCodes.Domain), "SMSCodes.Domain must be a host name alone, like example.com, in punycode where it has other letters than ASCII's"},
+		{c.SMS != nil && c.SMSCodes.Numbers == nil && !c.SMSCodes.InsecureNoNumberLimits, "SMSCodes.Numbers is nil: set it to a store that counts messages per phone number, such as Config.Store itself if it takes any key (or set SMSCodes.InsecureNoNumberLimits)"},
 		{outside(c.SMSCodes.TTL, 10*time.Minute), "SMSCodes.TTL must be above zero and at most 10 minutes"},
 		{outside(c.SMSCodes.Cooldown, time.Hour), "SMSCodes.Cooldown must be above zero and at most an hour"},
 		{c.BackupCodes.Count < 1 || c.BackupCodes.Count > 15, "BackupCodes.Count must be 1 to 15"},

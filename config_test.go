@@ -132,7 +132,7 @@ func TestKeysRotateWithoutDowntime(t *testing.T) {
 	device := func() string {
 		w.Engine = with(old)
 		w.Clock.Advance(30 * time.Second)
-		device, err := w.TrustDevice(w.Ctx, "ada", w.Login("ada", a.Shows()).Proof)
+		device, err := w.TrustDevice(w.Ctx, "ada", w.Login("ada", a.Shows()).Proof, "")
 		world.OK(t, err)
 		return device.Token
 	}()

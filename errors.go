@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/protekt/mfa/internal/record"
 )
 
 // The errors of this package. Operations wrap them: test with [errors.Is].
@@ -26,8 +28,8 @@ var (
 	ErrNoPendingEnrollment = errors.New("mfa: no pending enrollment")
 	// ErrEnforced is returned by Unenroll while MFA is required.
 	ErrEnforced = errors.New("mfa: required, cannot be removed")
-	// ErrMethodUnavailable is returned if there is no SMS sender, or
-	// SMSConfig.Allow refused the message.
+	// ErrMethodUnavailable is returned if there is no SMS sender, no verifier of
+	// passkeys, or SMSConfig.Allow refused the message.
 	ErrMethodUnavailable = errors.New("mfa: method unavailable")
 	// ErrInvalidPhone is returned for text that is no phone number in E.164 form.
 	ErrInvalidPhone = errors.New("mfa: invalid phone number")
@@ -42,6 +44,12 @@ var (
 	// ErrFactorDisabled is returned if too many wrong codes have disabled the
 	// factor. Another factor, or Unlock, opens the account.
 	ErrFactorDisabled = errors.New("mfa: factor disabled")
+	// ErrAlreadyEnrolled is returned by ImportTOTP and ImportSMS if the user has
+	// another factor of that method. Revoke it first to replace it.
+	ErrAlreadyEnrolled = errors.New("mfa: already enrolled")
+	// ErrClonedPasskey is returned by a [PasskeyVerifier], and by the engine, if
+	// the counter of a passkey went back: its authenticator may have been copied.
+	ErrClonedPasskey = record.ErrCloned
 	// ErrNoRecord is returned by a [Store] for an unknown user.
 	ErrNoRecord = errors.New("mfa: no record")
 	// ErrConflict is returned by a [Store] if somebody else saved first, and by an
@@ -89,9 +97,15 @@ func (e EnrollmentError) MarshalJSON() ([]byte, error) {
 type ThrottledError struct {
 	// RetryAfter is how long to wait.
 	RetryAfter time.Duration
+	// Sending reports whether it is a message that may not be sent yet, rather
+	// than a code that may not be tried.
+	Sending bool
 }
 
 func (e ThrottledError) Error() string {
+	if e.Sending {
+		return fmt.Sprintf("mfa: too many messages, retry after %v", e.RetryAfter)
+	}
 	return fmt.Sprintf("mfa: too many attempts, retry after %v", e.RetryAfter)
 }
 
@@ -110,9 +124,15 @@ type CodeError struct {
 	// TriesLeft is how many more wrong codes this challenge or pending factor
 	// takes.
 	TriesLeft int
+	// Spent reports whether the code was right, but used before. The user must
+	// wait for the app's next one.
+	Spent bool
 }
 
 func (e CodeError) Error() string {
+	if e.Spent {
+		return fmt.Sprintf("%v: used before (tries left: %d)", ErrInvalidCode, e.TriesLeft)
+	}
 	return fmt.Sprintf("%v (tries left: %d)", ErrInvalidCode, e.TriesLeft)
 }
 
@@ -132,8 +152,8 @@ func (e *CodeError) As(target any) bool {
 // wrapping: "mfa_required", "mfa_enrollment_required", "mfa_enforced",
 // "invalid_code", "invalid_token", "not_enrolled", "no_pending_enrollment",
 // "method_unavailable", "invalid_phone", "invalid_user", "invalid_request",
-// "delivery_failed", "factor_disabled", "too_many_attempts", "conflict",
-// "internal" for anything else, and "" for nil.
+// "delivery_failed", "factor_disabled", "too_many_attempts", "too_many_messages",
+// "already_enrolled", "conflict", "internal" for anything else, and "" for nil.
 func ErrorCode(err error) string {
 	var (
 		challenge  *ChallengeError
@@ -147,6 +167,8 @@ func ErrorCode(err error) string {
 		return "mfa_required"
 	case errors.As(err, &enrollment):
 		return "mfa_enrollment_required"
+	case errors.As(err, &throttled) && throttled.Sending:
+		return "too_many_messages"
 	case errors.As(err, &throttled):
 		return "too_many_attempts"
 	}
@@ -167,6 +189,7 @@ var errorCodes = []struct {
 	{ErrMethodUnavailable, "method_unavailable"},
 	{ErrEnforced, "mfa_enforced"},
 	{ErrInvalidCode, "invalid_code"},
+	{ErrClonedPasskey, "invalid_code"},
 	{ErrInvalidToken, "invalid_token"},
 	{ErrNotEnrolled, "not_enrolled"},
 	{ErrNoPendingEnrollment, "no_pending_enrollment"},
@@ -174,5 +197,6 @@ var errorCodes = []struct {
 	{ErrInvalidUser, "invalid_user"},
 	{ErrInvalidInput, "invalid_request"},
 	{ErrFactorDisabled, "factor_disabled"},
+	{ErrAlreadyEnrolled, "already_enrolled"},
 	{ErrConflict, "conflict"},
 }

@@ -77,7 +77,7 @@ func TestJSONHoldsWhatItsReaderNeeds(t *testing.T) {
 		{mfa.Event{Type: mfa.EventRefused, UserID: "ada", Method: mfa.MethodTOTP, Time: at, Err: mfa.ErrInvalidCode},
 			`{"error":"mfa: invalid code","method":"totp","time":"2030-01-01T00:00:00Z","type":"refused","user_id":"ada"}`},
 		{mfa.SMS{To: "x", Body: "x", Code: "x", UserID: "ada", Action: "enroll", ExpiresAt: at}, `{"user_id":"ada","action":"enroll","expires_at":"2030-01-01T00:00:00Z"}`},
-		{mfa.TrustedDevice{Token: "x", ExpiresAt: at}, `{"expires_at":"2030-01-01T00:00:00Z"}`},
+		{mfa.TrustedDevice{ID: "dev_1", Label: "Firefox on Linux", Token: "x", TrustedAt: at, ExpiresAt: at}, `{"id":"dev_1","label":"Firefox on Linux","trusted_at":"2030-01-01T00:00:00Z","expires_at":"2030-01-01T00:00:00Z"}`},
 		{mfa.TOTPEnrollment{URI: "u", Secret: "s", QRCode: "q", ExpiresAt: at}, `{"totp_uri":"u","secret":"s","qr_code":"q","expires_at":"2030-01-01T00:00:00Z"}`},
 		{mfa.SMSDelivery{Phone: "p", ExpiresAt: at, ResendAfter: at}, `{"phone":"p","expires_at":"2030-01-01T00:00:00Z","resend_after":"2030-01-01T00:00:00Z"}`},
 		{mfa.Challenge{Token: "t", Methods: []mfa.Method{mfa.MethodTOTP}}, `{"mfa_required":true,"mfa_token":"t","available_methods":["totp"]}`},

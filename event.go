@@ -15,22 +15,29 @@ type EventType string
 const (
 	EventEnrollmentStarted    EventType = "enrollment_started"
 	EventEnrolled             EventType = "enrolled" // confirmed or imported
+	EventReplaced             EventType = "replaced" // confirmed, in place of another factor
 	EventUnenrolled           EventType = "unenrolled"
+	EventRevoked              EventType = "revoked"
+	EventEnforced             EventType = "enforced" // Unenroll was refused: MFA is required
 	EventBackupCodesGenerated EventType = "backup_codes_generated"
+	EventPassed               EventType = "passed"              // a login of a user without a factor
+	EventEnrollmentRequired   EventType = "enrollment_required" // a login of a user who must enroll first
 	EventChallenged           EventType = "challenged"
 	EventCodeSent             EventType = "code_sent"
-	EventDeliveryFailed       EventType = "delivery_failed" // Err has the provider's error
+	EventDeliveryFailed       EventType = "delivery_failed" // Err wraps the provider's error
 	EventVerified             EventType = "verified"
 	EventRefused              EventType = "refused"   // a wrong code
-	EventReplayed             EventType = "replayed"  // a code of the app that was used before
+	EventReplayed             EventType = "replayed"  // a code of an app that was used before
 	EventThrottled            EventType = "throttled" // not evaluated, or not sent
 	EventFactorDisabled       EventType = "factor_disabled"
-	EventReset                EventType = "reset"
-	EventUnlocked             EventType = "unlocked"
-	EventPasswordChanged      EventType = "password_changed"
+	EventTokenRefused         EventType = "token_refused" // a challenge or enrollment token of this user's that is used, expired, or of another action
 	EventDeviceTrusted        EventType = "device_trusted"
 	EventDeviceAccepted       EventType = "device_accepted"
 	EventDevicesForgotten     EventType = "devices_forgotten"
+	EventPasswordChanged      EventType = "password_changed"
+	EventReset                EventType = "reset"
+	EventUnlocked             EventType = "unlocked"
+	EventDeleted              EventType = "deleted"
 )
 
 // An Event reports what happened, once it is saved: for audit logs, metrics and
@@ -40,9 +47,22 @@ type Event struct {
 	UserID string
 	// Method is empty if the event concerns no factor, or several.
 	Method Method
+	// FactorID is that of the factor that the event concerns, if it is one alone.
+	FactorID string
+	// Phone is the masked number that the event concerns, if any.
+	Phone string
+	// ReplacedPhone is the masked number whose place Phone took, in EventReplaced.
+	ReplacedPhone string
 	// Action is that of the challenge, or ActionEnroll.
 	Action string
-	Time   time.Time
+	// ChallengeID identifies the challenge to which the event belongs, if any: it
+	// ties EventChallenged to what follows, and is no secret.
+	ChallengeID string
+	// Failures is the number of wrong codes in a row for this method, in
+	// EventRefused, EventThrottled and EventFactorDisabled. If a code was compared
+	// with several factors, it is the largest of theirs.
+	Failures int
+	Time     time.Time
 	// Err is the error that the caller gets, if any.
 	Err error
 }
@@ -81,11 +101,20 @@ func (e Event) attrs() []slog.Attr {
 		slog.String("user_id", e.UserID),
 		slog.Time("time", e.Time),
 	}
-	if e.Method != "" {
-		attrs = append(attrs, slog.String("method", string(e.Method)))
+	for _, field := range []struct{ key, value string }{
+		{"method", string(e.Method)},
+		{"factor_id", e.FactorID},
+		{"phone", e.Phone},
+		{"replaced_phone", e.ReplacedPhone},
+		{"action", e.Action},
+		{"challenge_id", e.ChallengeID},
+	} {
+		if field.value != "" {
+			attrs = append(attrs, slog.String(field.key, field.value))
+		}
 	}
-	if e.Action != "" {
-		attrs = append(attrs, slog.String("action", e.Action))
+	if e.Failures > 0 {
+		attrs = append(attrs, slog.Int("failures", e.Failures))
 	}
 	if e.Err != nil {
 		attrs = append(attrs, slog.String("error", e.Err.Error()))
@@ -93,11 +122,13 @@ func (e Event) attrs() []slog.Attr {
 	return attrs
 }
 
-// emit passes events to the host.
+// emit passes events to the host, in a context that outlives the caller's: what
+// is saved has happened, also where the client has hung up.
 func (e *Engine) emit(ctx context.Context, events ...Event) {
 	if e.config.OnEvent == nil {
 		return
 	}
+	ctx = context.WithoutCancel(ctx)
 	for _, event := range events {
 		e.config.OnEvent(ctx, event)
 	}

@@ -119,15 +119,15 @@ func Example_enroll() {
 	login, err := engine.VerifyEnrollment(ctx, "ada", mfa.MethodTOTP, app.Code(clock.Now()))
 	fmt.Println(login.Method, err)
 
-	status := must(json.Marshal(must(engine.Status(ctx, "ada"))))
-	fmt.Println(string(status))
+	status := must(engine.Status(ctx, "ada"))
+	fmt.Println(status.Factors[0].Method, status.Factors[0].EnrolledAt)
 	// Output:
 	// otpauth://totp/ACME%20Co:ada@example.com?secret=...&issuer=ACME%20Co
 	// data:image/png;base64,
 	// mfa.TOTPEnrollment{redacted, ExpiresAt:2030-01-01T00:15:00Z}
 	// mfa: invalid code (tries left: 4)
 	// totp <nil>
-	// {"factors":[{"method":"totp","enrolled_at":"2030-01-01T00:00:00Z","disabled":false}],"backup_codes_left":0,"required":false}
+	// totp 2030-01-01 00:00:00 +0000 UTC
 }
 
 // Logging in: the error that BeginLogin returns marshals to the JSON that the
@@ -175,7 +175,7 @@ func Example_sms() {
 	ctx := context.Background()
 	clock := mfatest.NewClock(start)
 	sender := &printSender{}
-	engine := must(mfa.New(mfa.Config{Issuer: "ACME", Store: mfa.NewMemoryStore(), Keys: [][]byte{key}, SMS: sender, Now: clock.Now}))
+	engine := must(mfa.New(mfa.Config{Issuer: "ACME", Store: mfa.NewMemoryStore(), Keys: [][]byte{key}, SMS: sender, SMSCodes: mfa.SMSConfig{Numbers: mfa.NewMemoryStore()}, Now: clock.Now}))
 
 	delivery := must(engine.EnrollSMS(ctx, "ada", "+234 801 234 5678"))
 	fmt.Println(string(must(json.Marshal(delivery))))
@@ -190,11 +190,11 @@ func Example_sms() {
 	login := must(engine.VerifyLogin(ctx, token, sender.code))
 	fmt.Println(login.Method, login.AMR)
 	// Output:
-	// SMS: ...... is your ACME code. Do not share it.
+	// SMS: ...... is your ACME code to confirm this phone number. Do not share it.
 	// {"phone":"+23*****678","expires_at":"2030-01-01T00:05:00Z","resend_after":"2030-01-01T00:00:30Z"}
 	// confirmed: true
-	// mfa: too many attempts, retry after 30s
-	// SMS: ...... is your ACME code. Do not share it.
+	// mfa: too many messages, retry after 30s
+	// SMS: ...... is your ACME code to sign in. Do not share it.
 	// sms [sms mfa]
 }
 
@@ -262,9 +262,9 @@ func Example_stepUp() {
 	engine, clock, app, _ := enrolled(mfa.Config{})
 
 	challenge := must(engine.BeginStepUp(ctx, "ada", "transfer:1000"))
-	_, err := engine.VerifyStepUp(ctx, challenge.Token, "transfer:9999", app.Code(clock.Now()))
+	_, err := engine.VerifyStepUp(ctx, "ada", challenge.Token, "transfer:9999", app.Code(clock.Now()))
 	fmt.Println(err)
-	login := must(engine.VerifyStepUp(ctx, challenge.Token, "transfer:1000", app.Code(clock.Now())))
+	login := must(engine.VerifyStepUp(ctx, "ada", challenge.Token, "transfer:1000", app.Code(clock.Now())))
 	fmt.Println(login.UserID, "may", login.Action)
 	// Output:
 	// mfa: invalid or expired token
@@ -280,7 +280,7 @@ func Example_changingFactors() {
 	fmt.Println(err)
 	var challenge *mfa.ChallengeError
 	if errors.As(err, &challenge) {
-		login := must(engine.VerifyStepUp(ctx, challenge.Token, mfa.ActionManage, app.Code(clock.Now())))
+		login := must(engine.VerifyStepUp(ctx, "ada", challenge.Token, mfa.ActionManage, app.Code(clock.Now())))
 		err = engine.Unenroll(ctx, "ada", mfa.MethodTOTP, mfa.WithProof(login.Proof))
 	}
 	fmt.Println(err)
@@ -296,7 +296,7 @@ func Example_trustedDevice() {
 	ctx := context.Background()
 	engine, _, _, login := enrolled(mfa.Config{})
 
-	device := must(engine.TrustDevice(ctx, "ada", login.Proof)) // device.Token goes into a cookie
+	device := must(engine.TrustDevice(ctx, "ada", login.Proof, "")) // device.Token goes into a cookie
 	fmt.Println("trusted until", device.ExpiresAt.Format(time.DateOnly))
 	fmt.Println(engine.BeginLogin(ctx, "ada", mfa.WithTrustedDevice(device.Token)))
 	if err := engine.PasswordChanged(ctx, "ada"); err != nil {
@@ -387,6 +387,7 @@ func Example_store() {
 // the save.
 func Example_events() {
 	_, _, _, _ = enrolled(mfa.Config{OnEvent: func(_ context.Context, event mfa.Event) {
+		event.FactorID = "" // which is random
 		fmt.Println(event)
 	}})
 	// Output:

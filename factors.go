@@ -2,51 +2,44 @@ package mfa
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/protekt/mfa/internal/record"
-	"github.com/protekt/mfa/internal/seal"
 )
 
 // A Method is a kind of second factor.
 type Method = record.Method
 
 const (
+	MethodPasskey    = record.MethodPasskey    // "passkey": WebAuthn credentials, the only factor that resists phishing
 	MethodTOTP       = record.MethodTOTP       // "totp": codes of an authenticator app (RFC 6238)
 	MethodSMS        = record.MethodSMS        // "sms": codes sent to a phone
 	MethodBackupCode = record.MethodBackupCode // "backup_code": single-use codes that the user keeps (NIST SP 800-63B look-up secrets)
 )
 
-// A ChangeOption is an option of the operations that change a user's factors.
-type ChangeOption func(*changeOptions)
-
-type changeOptions struct{ proof string }
-
-// WithProof passes the Proof of a [Login], which shows that the user has just
-// proved a factor.
-func WithProof(proof string) ChangeOption {
-	return func(o *changeOptions) { o.proof = proof }
-}
-
-// Status is what there is to show a user about their factors.
+// Status describes a user's factors, for the user to see.
 type Status struct {
-	// Factors are the confirmed totp and sms, and backup_code while there is a
-	// set.
+	// Factors are the confirmed passkey, totp and sms, and backup_code while there
+	// is a set.
 	Factors         []Factor `json:"factors"`
 	BackupCodesLeft int      `json:"backup_codes_left"`
 	// Required reports whether MFA is required of this user.
 	Required bool `json:"required"`
 }
 
-// A Factor is one line of a Status.
+// A Factor describes a confirmed factor.
 type Factor struct {
-	Method     Method    `json:"method"`
+	// ID ("fac_...") names the factor among those of its user. Backup codes have
+	// none.
+	ID     string `json:"id,omitzero"`
+	Method Method `json:"method"`
+	// Label is the name that the user gave it, if any.
+	Label      string    `json:"label,omitzero"`
 	Phone      string    `json:"phone,omitzero"` // masked
 	EnrolledAt time.Time `json:"enrolled_at,omitzero"`
 	// LastUsedAt is zero until the first use after enrollment.
 	LastUsedAt time.Time `json:"last_used_at,omitzero"`
-	// Disabled reports whether too many wrong codes have disabled the factor.
+	// Disabled reports whether too many wrong codes have disabled the method.
 	Disabled bool `json:"disabled"`
 	// RetryAt is the end of a delay during which no code is evaluated; zero
 	// without one.
@@ -69,184 +62,156 @@ func (e *Engine) Status(ctx context.Context, userID string) (*Status, error) {
 		Required:        required,
 	}
 	for _, f := range u.Factors() {
-		factor := Factor{
-			Method:     f.Method,
-			EnrolledAt: f.EnrolledAt,
-			LastUsedAt: f.LastUsedAt,
-			Disabled:   f.Lane.Closed(u.now),
-		}
-		if retryAt := f.RetryAt(); u.now.Before(retryAt) {
-			factor.RetryAt = retryAt
-		}
-		if f.Method == MethodSMS {
-			factor.Phone = maskPhone(u.SMS.Phone)
-		}
-		status.Factors = append(status.Factors, factor)
+		status.Factors = append(status.Factors, u.describe(f))
 	}
 	return status, nil
 }
 
-// VerifyEnrollment confirms a pending factor with a code from it and logs the
-// user in; the code is spent. Five wrong codes void the pending factor.
-func (e *Engine) VerifyEnrollment(ctx context.Context, userID string, method Method, code string) (*Login, error) {
-	if method != MethodTOTP && (method != MethodSMS || e.config.SMS == nil) {
-		return nil, ErrMethodUnavailable
+// describe returns what there is to show about a factor.
+func (u *user) describe(f *record.Factor) Factor {
+	factor := Factor{
+		ID:         factorID(f.ID),
+		Method:     f.Method,
+		Label:      f.Label,
+		Phone:      u.phone(f),
+		EnrolledAt: f.EnrolledAt,
+		LastUsedAt: f.LastUsedAt,
+		Disabled:   u.Lane(f.Method).Closed(u.now),
 	}
-	digits, _, err := parseCode(code)
-	if err != nil {
-		return nil, err
+	if retryAt := u.RetryAt(f.Method); u.now.Before(retryAt) {
+		factor.RetryAt = retryAt
 	}
-	var login *Login
-	err = e.update(ctx, userID, func(u *user) error {
-		verdict := e.confirm(u, method, digits)
-		if verdict.Result == record.Ended {
-			return ErrNoPendingEnrollment
-		}
-		if err := u.report(verdict, ActionEnroll); err != nil {
-			return err
-		}
-		login = e.login(u, method, ActionEnroll)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return login, nil
+	return factor
 }
 
-func (e *Engine) confirm(u *user, method Method, digits string) record.Verdict {
-	latest := u.now.Add(e.pendingTTL(method) + clockSkew)
-	return u.Confirm(method, e.guess(digits, func(tag seal.Tag) bool {
-		return u.PendingSMS != nil && e.ring.Verify(tag, enrollmentCode, u.id, u.PendingSMS.Phone, digits)
-	}), u.now, latest)
-}
-
-// pendingTTL returns how long a factor waits to be confirmed: a phone no longer
-// than its code.
-func (e *Engine) pendingTTL(method Method) time.Duration {
-	if method == MethodSMS {
-		return min(e.config.SMSCodes.TTL, e.config.EnrollmentTTL)
-	}
-	return e.config.EnrollmentTTL
-}
-
-// Unenroll removes a factor; backup codes go with the last of totp and sms.
-// While MFA is required it returns ErrEnforced, and without a fresh proof a
+// Unenroll removes the user's factors of a method, or one alone with OnlyFactor;
+// backup codes go with the last of the others. While MFA is required it returns
+// ErrEnforced for all but backup codes, and without a fresh proof a
 // *ChallengeError (ActionManage).
 func (e *Engine) Unenroll(ctx context.Context, userID string, method Method, opts ...ChangeOption) error {
-	enrolled := func(u *user) error {
-		if u.Factor(method) == nil {
-			return ErrNotEnrolled
-		}
-		return nil
+	options, err := readOptions(opts)
+	if err != nil {
+		return err
 	}
+	if err := e.mayUnenroll(ctx, userID, method, options); err != nil {
+		return err
+	}
+	return e.update(ctx, userID, func(u *user) error {
+		only, err := u.selected(method, options)
+		if err != nil {
+			return err
+		}
+		if err := e.mayChange(u, options); err != nil {
+			return err
+		}
+		u.remove(method, only, EventUnenrolled)
+		return nil
+	})
+}
+
+// mayUnenroll asks the host's policy about a factor that the user has.
+func (e *Engine) mayUnenroll(ctx context.Context, userID string, method Method, options changeOptions) error {
 	u, err := e.load(ctx, userID)
 	if err != nil {
 		return err
 	}
-	if err := enrolled(u); err != nil {
+	if _, err := u.selected(method, options); err != nil {
 		return err
+	}
+	if method == MethodBackupCode { // which is no removal of MFA
+		return nil
 	}
 	required, err := e.required(ctx, userID)
 	if err != nil {
 		return err
 	}
 	if required {
+		u.event(Event{Type: EventEnforced, Method: method, Err: ErrEnforced})
+		e.emit(ctx, u.events...)
 		return ErrEnforced
-	}
-	return e.update(ctx, userID, func(u *user) error {
-		if err := enrolled(u); err != nil {
-			return err
-		}
-		if err := e.mayChange(u, opts); err != nil {
-			return err
-		}
-		u.Remove(method)
-		u.event(EventUnenrolled, method, "", nil)
-		return nil
-	})
-}
-
-// Reset is for the support desk: it removes every factor, so that the user
-// starts again without MFA. Messages sent stay counted.
-func (e *Engine) Reset(ctx context.Context, userID string) error {
-	return e.update(ctx, userID, func(u *user) error {
-		if u.exists() || e.config.Required != nil {
-			u.Reset()
-		}
-		u.event(EventReset, "", "", nil)
-		return nil
-	})
-}
-
-// Unlock is for the support desk: it forgets failures and enables disabled
-// factors. It also forgets what a clock that ran ahead has left: spent codes of
-// more than one time step ahead, and messages and challenges of the future.
-func (e *Engine) Unlock(ctx context.Context, userID string) error {
-	return e.update(ctx, userID, func(u *user) error {
-		u.Unlock(u.now)
-		u.event(EventUnlocked, "", "", nil)
-		return nil
-	})
-}
-
-// PasswordChanged invalidates what was begun or trusted under the old password:
-// challenges, enrollments, proofs and trusted devices. Factors and failures
-// stay. If one engine on a store has Required set, every one must, or the
-// enrollment tokens of users without a record stay valid.
-func (e *Engine) PasswordChanged(ctx context.Context, userID string) error {
-	return e.update(ctx, userID, func(u *user) error {
-		if u.exists() || e.config.Required != nil {
-			u.DropPending()
-			u.Renew()
-		}
-		u.event(EventPasswordChanged, "", "", nil)
-		return nil
-	})
-}
-
-// Reseal seals the user's record under the first key, unless it already is, so
-// that an older key can be dropped.
-func (e *Engine) Reseal(ctx context.Context, userID string) error {
-	return e.update(ctx, userID, func(u *user) error {
-		u.mustSave = u.exists() && !u.current
-		return nil
-	})
-}
-
-// DeleteUser deletes everything that is known of a user.
-func (e *Engine) DeleteUser(ctx context.Context, userID string) error {
-	if err := checkCall(ctx, userID); err != nil {
-		return err
-	}
-	if err := e.config.Store.Delete(ctx, userID); err != nil {
-		return fmt.Errorf("mfa: deleting the user's record: %w", err)
 	}
 	return nil
 }
 
-// required asks the host's policy.
-func (e *Engine) required(ctx context.Context, userID string) (bool, error) {
-	if e.config.Required == nil {
-		return false, nil
-	}
-	required, err := e.config.Required(ctx, userID)
+// Revoke removes lost or stolen factors as Unenroll does, whatever the policy: a
+// user who is left without one must enroll anew while MFA is required. It asks
+// for no proof: it is for the support desk, or for a page of the host's that
+// asked for one.
+func (e *Engine) Revoke(ctx context.Context, userID string, method Method, opts ...ChangeOption) error {
+	options, err := readOptions(opts)
 	if err != nil {
-		return false, fmt.Errorf("mfa: asking whether MFA is required: %w", err)
+		return err
 	}
-	return required, nil
+	return e.update(ctx, userID, func(u *user) error {
+		only, err := u.selected(method, options)
+		if err != nil {
+			return err
+		}
+		u.remove(method, only, EventRevoked)
+		return nil
+	})
+}
+
+// selected returns the factor that OnlyFactor names, or zero for all of a method.
+func (u *user) selected(method Method, options changeOptions) (only record.ID, err error) {
+	if options.only == nil {
+		if !u.Has(method) {
+			return only, ErrNotEnrolled
+		}
+		return only, nil
+	}
+	only, _ = parseFactorID(*options.only)
+	if f := u.Find(only); f == nil || f.Method != method {
+		return only, ErrNotEnrolled
+	}
+	return only, nil
+}
+
+// remove removes what selected returned, with an event for each factor.
+func (u *user) remove(method Method, only record.ID, event EventType) {
+	for _, f := range u.Factors() {
+		if f.Method == method && (only == record.ID{} || f.ID == only) {
+			about := u.about(f.ID)
+			about.Type, about.Method = event, method
+			u.event(about)
+		}
+	}
+	u.Remove(method, only)
+}
+
+// Rename gives a factor another label, which only its user sees: 1 to 64
+// printable bytes, or none.
+func (e *Engine) Rename(ctx context.Context, userID, factorID, label string) error {
+	if err := checkLabel(label); err != nil {
+		return err
+	}
+	return e.update(ctx, userID, func(u *user) error {
+		id, _ := parseFactorID(factorID)
+		f := u.Find(id)
+		if f == nil {
+			return ErrNotEnrolled
+		}
+		f.Label = label
+		return nil
+	})
+}
+
+// CheckProof returns nil if proof is a fresh one of a user's who has a factor, for
+// pages of the host's that ask for one, such as for Revoke. Without one it returns
+// a *ChallengeError (ActionManage), and ErrNotEnrolled for a user without a factor.
+func (e *Engine) CheckProof(ctx context.Context, userID, proof string) error {
+	return e.update(ctx, userID, func(u *user) error {
+		if !u.Enrolled() {
+			return ErrNotEnrolled
+		}
+		return e.mayChange(u, changeOptions{proof: proof})
+	})
 }
 
 // mayChange returns nil if the factors of u may be changed: there is nothing to
 // prove yet, the options carry a proof, or the host takes care of that. Else it
 // returns the challenge to answer first.
-func (e *Engine) mayChange(u *user, opts []ChangeOption) error {
-	var options changeOptions
-	for _, opt := range opts {
-		if opt != nil {
-			opt(&options)
-		}
-	}
+func (e *Engine) mayChange(u *user, options changeOptions) error {
 	if !u.Enrolled() || e.config.InsecureSkipProof || e.proves(u, options.proof) {
 		return nil
 	}

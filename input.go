@@ -1,6 +1,8 @@
 package mfa
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -11,8 +13,30 @@ const (
 	maxTyped   = 256 // as people type or paste it
 	maxCode    = 64  // once normalized
 	maxAction  = 64
+	maxLabel   = 64
+	maxPasskey = 16 << 10
 	maxAccount = 255
 )
+
+// An answer is what somebody answered a challenge with: at most one of its fields
+// is set, none for what cannot be an answer.
+type answer struct {
+	digits  string // a one-time code
+	letters string // a backup code
+	passkey string // a browser's JSON
+}
+
+// parseAnswer classifies an answer. A JSON object can only be a passkey's.
+func parseAnswer(text string) (answer, error) {
+	if strings.HasPrefix(strings.TrimSpace(text), "{") {
+		if len(text) > maxPasskey || !json.Valid([]byte(text)) {
+			return answer{}, ErrInvalidCode
+		}
+		return answer{passkey: text}, nil
+	}
+	digits, letters, err := parseCode(text)
+	return answer{digits: digits, letters: letters}, err
+}
 
 // normalize returns what people type or paste as they mean it: without white
 // space, dashes and characters that nobody sees, with decimal digits of any
@@ -121,6 +145,14 @@ func isDigits(s string) bool {
 		}
 	}
 	return len(s) > 0
+}
+
+// checkAccount checks the name that an authenticator shows for a user.
+func checkAccount(account string) error {
+	if account == "" || len(account) > maxAccount || !isName(account) {
+		return fmt.Errorf("%w: the account name must be 1 to %d printable bytes", ErrInvalidInput, maxAccount)
+	}
+	return nil
 }
 
 // printable reports whether s can be shown as it is.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/protekt/mfa/internal/record"
 	"github.com/protekt/mfa/internal/token"
 )
 
@@ -12,6 +13,8 @@ import (
 type Login struct {
 	UserID string `json:"user_id"`
 	Method Method `json:"method"`
+	// FactorID is that of the factor proved; empty for backup codes.
+	FactorID string `json:"factor_id,omitzero"`
 	// AMR holds authentication method references (RFC 8176). The host adds "pwd"
 	// if there was a password.
 	AMR             []string  `json:"amr"`
@@ -28,7 +31,18 @@ type Login struct {
 // A LoginOption is an option of BeginLogin.
 type LoginOption func(*loginOptions)
 
-type loginOptions struct{ device string }
+type loginOptions struct {
+	device         string
+	expectEnrolled bool
+}
+
+// ExpectEnrolled passes on that the host's own record says that the user has
+// MFA. BeginLogin then returns ErrNotEnrolled for a user without a factor,
+// neither nil nor an *EnrollmentError: a deleted row, a stale replica or another
+// spelling of the user ID lets nobody in.
+func ExpectEnrolled() LoginOption {
+	return func(o *loginOptions) { o.expectEnrolled = true }
+}
 
 // BeginLogin reports whether a user, whose password (or whatever comes first)
 // was right, may pass. Only nil lets the user in: nothing is enrolled and
@@ -47,12 +61,13 @@ func (e *Engine) BeginLogin(ctx context.Context, userID string, opts ...LoginOpt
 		return err
 	}
 	if !u.Enrolled() {
+		if options.expectEnrolled {
+			return ErrNotEnrolled
+		}
 		return e.mayPassWithout(ctx, u)
 	}
-	if e.trusts(u, options.device) {
-		u.event(EventDeviceAccepted, "", ActionLogin, nil)
-		e.emit(ctx, u.events...)
-		return nil
+	if e.trusted(u, options.device) != nil {
+		return e.passTrusted(ctx, u, options.device)
 	}
 	challenge, err := e.challenge(u, ActionLogin)
 	if err != nil {
@@ -62,6 +77,25 @@ func (e *Engine) BeginLogin(ctx context.Context, userID string, opts ...LoginOpt
 	return &ChallengeError{*challenge}
 }
 
+// passTrusted lets a user pass on a trusted device, and records its use once a
+// day.
+func (e *Engine) passTrusted(ctx context.Context, u *user, device string) error {
+	if e.trusted(u, device).Use(u.now) {
+		return e.update(ctx, u.id, func(u *user) error {
+			trusted := e.trusted(u, device)
+			if trusted == nil { // revoked meanwhile
+				return ErrConflict
+			}
+			trusted.Use(u.now)
+			u.event(Event{Type: EventDeviceAccepted, Action: ActionLogin})
+			return nil
+		})
+	}
+	u.event(Event{Type: EventDeviceAccepted, Action: ActionLogin})
+	e.emit(ctx, u.events...)
+	return nil
+}
+
 // mayPassWithout decides for a user without factors.
 func (e *Engine) mayPassWithout(ctx context.Context, u *user) error {
 	required, err := e.required(ctx, u.id)
@@ -69,15 +103,21 @@ func (e *Engine) mayPassWithout(ctx context.Context, u *user) error {
 		return err
 	}
 	if !required {
+		u.event(Event{Type: EventPassed, Action: ActionLogin})
+		e.emit(ctx, u.events...)
 		return nil
 	}
-	enrollment := &EnrollmentError{Methods: []Method{MethodTOTP}, ExpiresAt: u.now.Add(e.config.EnrollmentTTL)}
-	if e.config.SMS != nil {
-		enrollment.Methods = append(enrollment.Methods, MethodSMS)
+	enrollment := &EnrollmentError{ExpiresAt: u.now.Add(e.config.EnrollmentTTL)}
+	for _, m := range []Method{MethodPasskey, MethodTOTP, MethodSMS} {
+		if e.offers(m) {
+			enrollment.Methods = append(enrollment.Methods, m)
+		}
 	}
 	enrollment.Token = token.Seal(e.ring, token.Enrollment, token.Claims{
 		UserID: u.id, Issued: u.now, Expires: enrollment.ExpiresAt, Epoch: u.Epoch,
 	})
+	u.event(Event{Type: EventEnrollmentRequired, Action: ActionLogin, Err: enrollment})
+	e.emit(ctx, u.events...)
 	return enrollment
 }
 
@@ -85,7 +125,7 @@ func (e *Engine) mayPassWithout(ctx context.Context, u *user) error {
 // fresh and that user still has no factor: it leads to the enrollment pages
 // and nowhere else.
 func (e *Engine) EnrollmentUser(ctx context.Context, token string) (userID string, err error) {
-	claims, err := e.openEnrollment(token)
+	claims, err := e.openEnrollment(ctx, token)
 	if err != nil {
 		return "", err
 	}
@@ -94,17 +134,17 @@ func (e *Engine) EnrollmentUser(ctx context.Context, token string) (userID strin
 		return "", err
 	}
 	if u.Enrolled() || claims.Epoch != u.Epoch {
-		return "", ErrInvalidToken
+		return "", e.refuseToken(ctx, claims)
 	}
 	return u.id, nil
 }
 
-// VerifyLogin answers a login challenge with a code: one of the authenticator
-// app, the one that SendCode sent, or a backup code. A nil error means that
-// Login.UserID is in: log in that user, never the one that a form or a session
-// names.
-func (e *Engine) VerifyLogin(ctx context.Context, token, code string) (*Login, error) {
-	return e.verify(ctx, token, ActionLogin, code)
+// VerifyLogin answers a login challenge with a code (one of an authenticator app,
+// the one that SendCode sent, or a backup code) or with the JSON of a browser's
+// passkey. A nil error means that Login.UserID is in: log in that user, never the
+// one that a form or a session names.
+func (e *Engine) VerifyLogin(ctx context.Context, token, answer string) (*Login, error) {
+	return e.verify(ctx, token, anyUser, ActionLogin, answer)
 }
 
 // BeginStepUp asks a user who is logged in to prove a factor again, for one
@@ -129,22 +169,27 @@ func (e *Engine) BeginStepUp(ctx context.Context, userID, action string) (*Chall
 	return challenge, nil
 }
 
-// VerifyStepUp answers the challenge of a step-up for this action, or of a
-// ChallengeError that an operation which changes factors returned
-// (ActionManage).
-func (e *Engine) VerifyStepUp(ctx context.Context, token, action, code string) (*Login, error) {
-	if action == ActionLogin || action == ActionEnroll {
-		return nil, ErrInvalidToken
+// VerifyStepUp answers the challenge of a step-up of this user's for this action,
+// or of a ChallengeError that an operation which changes factors returned
+// (ActionManage). userID is who is logged in: the challenge of another user is
+// ErrInvalidToken, and so are ActionLogin and ActionEnroll.
+func (e *Engine) VerifyStepUp(ctx context.Context, userID, token, action, answer string) (*Login, error) {
+	if err := checkCall(ctx, userID); err != nil {
+		return nil, err
 	}
-	return e.verify(ctx, token, action, code)
+	if action == ActionLogin || action == ActionEnroll {
+		action = noAction
+	}
+	return e.verify(ctx, token, userID, action, answer)
 }
 
 // login returns the Login of a user who has proved a factor.
-func (e *Engine) login(u *user, method Method, action string) *Login {
+func (e *Engine) login(u *user, verdict record.Verdict, action string) *Login {
 	login := &Login{
 		UserID:          u.id,
-		Method:          method,
-		AMR:             amr(method),
+		Method:          verdict.Method,
+		FactorID:        factorID(verdict.Factor),
+		AMR:             amr(verdict),
 		Time:            u.now,
 		Action:          action,
 		BackupCodesLeft: u.BackupCodesLeft(),
@@ -159,8 +204,13 @@ func (e *Engine) login(u *user, method Method, action string) *Login {
 
 // amr returns the authentication method references of RFC 8176 §2. None is
 // registered for backup codes.
-func amr(method Method) []string {
-	switch method {
+func amr(verdict record.Verdict) []string {
+	switch verdict.Method {
+	case MethodPasskey:
+		if verdict.UserVerified {
+			return []string{"pop", "user", "mfa"}
+		}
+		return []string{"pop", "mfa"}
 	case MethodTOTP:
 		return []string{"otp", "mfa"}
 	case MethodSMS:

@@ -14,7 +14,7 @@ import (
 func TestAUserWithoutFactorsIsNotChallenged(t *testing.T) {
 	w := world.New(t)
 	world.OK(t, w.BeginLogin(w.Ctx, "ada"))
-	w.WantTold()
+	w.WantTold(mfa.EventPassed)
 }
 
 func TestAUserWithFactorsIsChallenged(t *testing.T) {
@@ -22,7 +22,8 @@ func TestAUserWithFactorsIsChallenged(t *testing.T) {
 	a, login := w.GiveTOTP("ada")
 	w.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
 	challenge := w.Begin("ada")
-	if !strings.HasPrefix(challenge.Token, "mfa_tmp_") || challenge.Action != mfa.ActionLogin || challenge.Phone != "+23*****678" ||
+	if !strings.HasPrefix(challenge.Token, "mfa_tmp_") || challenge.Action != mfa.ActionLogin ||
+		len(challenge.Factors) != 2 || challenge.Factors[1].Phone != "+23*****678" || !strings.HasPrefix(challenge.Factors[1].ID, "fac_") ||
 		!slices.Equal(challenge.Methods, []mfa.Method{mfa.MethodTOTP, mfa.MethodSMS}) || !challenge.ExpiresAt.Equal(w.Clock.Now().Add(5*time.Minute)) {
 		t.Errorf("%+v", challenge.Challenge)
 	}
@@ -34,7 +35,7 @@ func TestAUserWithFactorsIsChallenged(t *testing.T) {
 	}
 	login, err := w.VerifyLogin(w.Ctx, challenge.Token, a.Shows())
 	world.OK(t, err)
-	if login.UserID != "ada" || login.Method != mfa.MethodTOTP || login.Action != mfa.ActionLogin || !login.Time.Equal(w.Clock.Now()) ||
+	if login.UserID != "ada" || login.Method != mfa.MethodTOTP || login.FactorID != challenge.Factors[0].ID || login.Action != mfa.ActionLogin || !login.Time.Equal(w.Clock.Now()) ||
 		!slices.Equal(login.AMR, []string{"otp", "mfa"}) || login.BackupCodesLeft != 0 || !strings.HasPrefix(login.Proof, "mfa_prf_") {
 		t.Errorf("%+v", *login)
 	}
@@ -108,13 +109,13 @@ func TestAStepUpProvesOneAction(t *testing.T) {
 		t.Errorf("%+v", *challenge)
 	}
 	for _, action := range []string{"Transfer", "transfer ", "delete", "", mfa.ActionManage, mfa.ActionLogin, mfa.ActionEnroll} {
-		_, err := w.VerifyStepUp(w.Ctx, challenge.Token, action, a.Shows())
+		_, err := w.VerifyStepUp(w.Ctx, "ada", challenge.Token, action, a.Shows())
 		world.WantErr(t, err, mfa.ErrInvalidToken)
 	}
 	_, err = w.VerifyLogin(w.Ctx, challenge.Token, a.Shows())
 	world.WantErr(t, err, mfa.ErrInvalidToken)
 
-	login, err := w.VerifyStepUp(w.Ctx, challenge.Token, "transfer", a.Shows())
+	login, err := w.VerifyStepUp(w.Ctx, "ada", challenge.Token, "transfer", a.Shows())
 	world.OK(t, err)
 	if login.Action != "transfer" || login.Proof != "" {
 		t.Errorf("%+v, proof %q", *login, login.Proof)
@@ -122,7 +123,7 @@ func TestAStepUpProvesOneAction(t *testing.T) {
 	_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, a.Shows()) // the code is spent
 	world.WantErr(t, err, mfa.ErrInvalidCode)
 
-	_, err = w.VerifyStepUp(w.Ctx, w.Begin("ada").Token, mfa.ActionLogin, a.Shows())
+	_, err = w.VerifyStepUp(w.Ctx, "ada", w.Begin("ada").Token, mfa.ActionLogin, a.Shows())
 	world.WantErr(t, err, mfa.ErrInvalidToken)
 	for _, action := range []string{"", mfa.ActionLogin, mfa.ActionEnroll, strings.Repeat("a", 65), "a\n", "\x00", "a\xff"} {
 		_, err := w.BeginStepUp(w.Ctx, "ada", action)
@@ -132,7 +133,7 @@ func TestAStepUpProvesOneAction(t *testing.T) {
 		w.Clock.Advance(30 * time.Second)
 		challenge, err := w.BeginStepUp(w.Ctx, "ada", action)
 		world.OK(t, err)
-		login, err := w.VerifyStepUp(w.Ctx, challenge.Token, action, a.Shows())
+		login, err := w.VerifyStepUp(w.Ctx, "ada", challenge.Token, action, a.Shows())
 		world.OK(t, err)
 		if (login.Proof != "") != (action == mfa.ActionManage) {
 			t.Errorf("%s: proof %q", action, login.Proof)
@@ -150,16 +151,88 @@ func TestAStepUpTakesEveryMethod(t *testing.T) {
 	if m := w.Outbox.Messages(); m[len(m)-1].Action != "transfer" {
 		t.Errorf("the message is for %q", m[len(m)-1].Action)
 	}
-	login, err = w.VerifyStepUp(w.Ctx, challenge.Token, "transfer", code)
+	login, err = w.VerifyStepUp(w.Ctx, "ada", challenge.Token, "transfer", code)
 	world.OK(t, err)
 	if login.Method != mfa.MethodSMS || !slices.Equal(login.AMR, []string{"sms", "mfa"}) {
 		t.Errorf("%+v", *login)
 	}
 	challenge, err = w.BeginStepUp(w.Ctx, "ada", "transfer")
 	world.OK(t, err)
-	login, err = w.VerifyStepUp(w.Ctx, challenge.Token, "transfer", codes[0])
+	login, err = w.VerifyStepUp(w.Ctx, "ada", challenge.Token, "transfer", codes[0])
 	world.OK(t, err)
 	if login.Method != mfa.MethodBackupCode || login.BackupCodesLeft != 1 || !slices.Equal(login.AMR, []string{"mfa"}) {
 		t.Errorf("%+v", *login)
 	}
+}
+
+// TestExpectEnrolledRefusesAUserWithoutAFactor: a deleted row, a stale replica or
+// another spelling of the user ID.
+func TestExpectEnrolledRefusesAUserWithoutAFactor(t *testing.T) {
+	required := false
+	w := world.New(t, world.RequiredWhen(&required))
+	w.GiveTOTP("ada")
+	world.Challenged(t, w.BeginLogin(w.Ctx, "ada", mfa.ExpectEnrolled()))
+	world.WantErr(t, w.BeginLogin(w.Ctx, "Ada", mfa.ExpectEnrolled()), mfa.ErrNotEnrolled)
+	world.OK(t, w.DeleteUser(w.Ctx, "ada"))
+	for _, required = range []bool{false, true} {
+		world.WantErr(t, w.BeginLogin(w.Ctx, "ada", mfa.ExpectEnrolled()), mfa.ErrNotEnrolled)
+	}
+}
+
+// TestAStepUpIsBoundToItsUser: a host that takes the token from a form must not
+// act for the user of its session on the strength of another user's app.
+func TestAStepUpIsBoundToItsUser(t *testing.T) {
+	w := world.New(t)
+	thief, _ := w.GiveTOTP("mallory")
+	w.GiveTOTP("ada")
+	challenge, err := w.BeginStepUp(w.Ctx, "mallory", "transfer")
+	world.OK(t, err)
+	w.Told()
+	_, err = w.VerifyStepUp(w.Ctx, "ada", challenge.Token, "transfer", thief.Shows())
+	world.WantErr(t, err, mfa.ErrInvalidToken)
+	if event := w.LastEvent(); event.Type != mfa.EventTokenRefused || event.UserID != "mallory" || event.ChallengeID == "" {
+		t.Errorf("%v", event)
+	}
+	_, err = w.VerifyStepUp(w.Ctx, "", challenge.Token, "transfer", thief.Shows())
+	world.WantErr(t, err, mfa.ErrInvalidUser)
+	_, err = w.VerifyStepUp(w.Ctx, "mallory", challenge.Token, "transfer", thief.Shows())
+	world.OK(t, err)
+}
+
+// TestALoweredTTLBindsOldTokens of every kind.
+func TestALoweredTTLBindsOldTokens(t *testing.T) {
+	required := true
+	w := world.New(t, world.RequiredWhen(&required))
+	enrollment := w.MustEnroll("bob")
+	a, login := w.GiveTOTP("ada")
+	challenge := w.Begin("ada")
+	device, err := w.TrustDevice(w.Ctx, "ada", login.Proof, "")
+	world.OK(t, err)
+	lowered := w.Another(func(c *mfa.Config) {
+		c.ChallengeTTL, c.EnrollmentTTL, c.ProofTTL, c.TrustedDeviceTTL = 2*time.Minute, 2*time.Minute, 2*time.Minute, 2*time.Minute
+	})
+	for _, alive := range []bool{true, false} {
+		want := error(nil)
+		if !alive {
+			want = mfa.ErrInvalidToken
+		}
+		_, err := lowered.SendCode(w.Ctx, challenge.Token)
+		if want == nil {
+			want = mfa.ErrMethodUnavailable // she has no phone
+		}
+		world.WantErr(t, err, want)
+		_, err = lowered.EnrollmentUser(w.Ctx, enrollment.Token)
+		if (err == nil) != alive {
+			t.Errorf("enrollment, alive %v: %v", alive, err)
+		}
+		_, err = lowered.EnrollTOTP(w.Ctx, "ada", "a", mfa.WithProof(login.Proof))
+		if (err == nil) != alive {
+			t.Errorf("proof, alive %v: %v", alive, err)
+		}
+		if err := lowered.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device.Token)); (err == nil) != alive {
+			t.Errorf("device, alive %v: %v", alive, err)
+		}
+		w.Clock.Advance(2 * time.Minute)
+	}
+	w.Login("ada", a.Shows())
 }

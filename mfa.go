@@ -1,5 +1,5 @@
 // Package mfa implements multi-factor authentication inside a Go backend's own
-// process: authenticator apps (TOTP), codes by SMS, backup codes, login
+// process: authenticator apps (TOTP), codes by SMS, passkeys, backup codes, login
 // challenges, optional or required MFA. The host keeps its users, passwords,
 // sessions and HTTP; it provides a [Store] and, for SMS, an [SMSSender]. There
 // is no server, no goroutine, no global state and no cache, so any number of
@@ -14,10 +14,15 @@
 // # Enrollment
 //
 // [Engine.EnrollTOTP] returns a QR code to show, [Engine.EnrollSMS] sends a code
-// to a phone. Nothing counts until [Engine.VerifyEnrollment] has accepted a code
+// to a phone, [Engine.EnrollPasskey] returns what a browser needs to create a
+// passkey. Nothing counts until [Engine.VerifyEnrollment] has accepted an answer
 // from it: an app that shows wrong codes, or a number with a typo, locks nobody
 // out. Then offer [Engine.GenerateBackupCodes], which returns ten codes to show
 // once.
+//
+// Enrolling an app or a phone replaces those that the user has, unless
+// [KeepOthers] or [OnlyFactor] says otherwise; passkeys stand beside each other.
+// Each factor has an ID and, if [WithLabel] gives it one, a name of the user's.
 //
 // A user with a confirmed factor proves one again before changing any: those
 // operations return a [*ChallengeError] for [ActionManage], to be answered with
@@ -45,9 +50,14 @@
 //	}
 //
 // Both errors marshal to the JSON body that a client expects. [Engine.SendCode]
-// sends the code of an SMS challenge. [Engine.VerifyLogin] accepts whatever the
-// user typed, and distinguishes one-time codes from backup codes itself. Log in
-// the user that its [Login] names, never one that a form or a session names.
+// sends the code of an SMS challenge, [Engine.PasskeyOptions] returns what a
+// browser needs to answer with a passkey. [Engine.VerifyLogin] accepts whatever
+// the user typed or the browser answered, and distinguishes codes from each other
+// itself. Log in the user that its [Login] names, never one that a form or a
+// session names.
+//
+// A host that records which users have MFA passes [ExpectEnrolled] for them, so
+// that a row that is missing in the store is an error and no way in.
 //
 // # Policy
 //
@@ -57,7 +67,8 @@
 //
 // [Engine.BeginStepUp] asks a logged-in user for a code before one action of
 // the host's. [Engine.TrustDevice] lets a browser skip the prompt for
-// Config.TrustedDeviceTTL.
+// Config.TrustedDeviceTTL; [Engine.Devices] lists those browsers. A lost or stolen
+// factor is removed by [Engine.Revoke], whatever the policy.
 //
 // The host must call [Engine.PasswordChanged] when the password changes, renew
 // the session at each login and step-up, limit requests per address, and let no
@@ -66,7 +77,7 @@
 //
 // # Wrong codes
 //
-// Wrong codes are counted per user and factor, in the same save as the verdict,
+// Wrong codes are counted per user and method, in the same save as the verdict,
 // so that parallel guesses count one by one. Four are free; then nothing is
 // evaluated for 1 s, 2 s, 4 s and so on up to 15 minutes after each
 // ([ThrottledError]). A hundred in a row, or within 30 days, disable the factor

@@ -3,10 +3,9 @@ package mfa
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/protekt/mfa/internal/record"
@@ -29,7 +28,7 @@ type SMS struct {
 	// Code is the code in Body, for providers' templates.
 	Code   string `json:"-"`
 	UserID string `json:"user_id"`
-	// Action is what the code is for.
+	// Action is that of the challenge, or ActionEnroll.
 	Action    string    `json:"action"`
 	ExpiresAt time.Time `json:"expires_at"`
 }
@@ -45,82 +44,122 @@ type SMSDelivery struct {
 
 // EnrollSMS begins the enrollment of a phone number by sending a code to it, in
 // place of one begun before; calling it again sends another code. The number
-// counts once VerifyEnrollment has accepted the code; one that the user already
-// has stays until then. A user with a confirmed factor who passes no fresh proof
-// gets a *ChallengeError (ActionManage).
+// counts once VerifyEnrollment has accepted the code, and takes the place of those
+// that the user has, unless KeepOthers or OnlyFactor says otherwise. A user with
+// a confirmed factor who passes no fresh proof gets a *ChallengeError
+// (ActionManage).
 func (e *Engine) EnrollSMS(ctx context.Context, userID, phone string, opts ...ChangeOption) (*SMSDelivery, error) {
 	if e.config.SMS == nil {
 		return nil, ErrMethodUnavailable
 	}
-	phone, err := parsePhone(phone)
+	options, err := readOptions(opts)
 	if err != nil {
 		return nil, err
 	}
+	phone, err = parsePhone(phone)
+	if err != nil {
+		return nil, err
+	}
+	var pending record.Pending
 	return e.send(ctx, delivery{
 		userID: userID,
-		action: ActionEnroll,
-		check: func(u *user) (string, error) {
-			if err := e.mayChange(u, opts); err != nil {
-				return "", err
-			}
-			return phone, u.throttled(u.Sent.NextAt(), MethodSMS, ActionEnroll)
+		about:  Event{Method: MethodSMS, Phone: maskPhone(phone), Action: ActionEnroll},
+		check: func(u *user) (string, time.Time, error) {
+			pending, err = e.mayEnroll(u, MethodSMS, options)
+			return phone, u.Sent.NextAt(), err
 		},
 		tag: func(code string) seal.Tag { return e.ring.MAC(enrollmentCode, userID, phone, code) },
 		count: func(u *user, tag seal.Tag) (expires, resend time.Time) {
-			expires = u.now.Add(e.pendingTTL(MethodSMS))
-			u.BeginSMS(phone, tag, expires, u.now, e.config.SMSCodes.Cooldown)
-			u.event(EventEnrollmentStarted, MethodSMS, ActionEnroll, nil)
-			return expires, u.Sent.NextAt()
+			pending.Phone, pending.Code = phone, tag
+			begun := u.Begin(pending)
+			u.Sent.Add(u.now, e.config.SMSCodes.Cooldown)
+			u.event(Event{Type: EventEnrollmentStarted, Method: MethodSMS, FactorID: factorID(begun.ID), Phone: maskPhone(phone), Action: ActionEnroll})
+			return begun.Expires, u.Sent.NextAt()
 		},
 		undo: func(u *user, tag seal.Tag, cooldown time.Time) { u.PendingUndelivered(tag, cooldown) },
 	})
 }
 
+// A SendOption is an option of SendCode.
+type SendOption func(*sendOptions)
+
+type sendOptions struct{ to *string }
+
+// ToFactor sends the code to the phone with this ID, rather than to the one that
+// was last used.
+func ToFactor(id string) SendOption {
+	return func(o *sendOptions) { o.to = &id }
+}
+
 // SendCode sends a code to the user's phone, for the challenge of this token
 // alone. Calling it again sends another code, which replaces the first. Over a
 // limit it returns a *ThrottledError, and nothing is sent or changed.
-func (e *Engine) SendCode(ctx context.Context, token string) (*SMSDelivery, error) {
-	claims, err := e.openChallenge(token)
+func (e *Engine) SendCode(ctx context.Context, token string, opts ...SendOption) (*SMSDelivery, error) {
+	var options sendOptions
+	for _, opt := range opts {
+		if opt != nil {
+			opt(&options)
+		}
+	}
+	claims, err := e.openChallenge(ctx, token)
 	if err != nil {
 		return nil, err
 	}
-	ticket := ticketOf(claims)
+	ticket, about := ticketOf(claims), e.aboutChallenge(claims)
+	about.Method = MethodSMS
+	to := func(u *user) *record.SMS {
+		if options.to == nil {
+			return u.User.Phone(record.ID{})
+		}
+		id, ok := parseFactorID(*options.to)
+		if !ok {
+			return nil
+		}
+		return u.User.Phone(id)
+	}
 	return e.send(ctx, delivery{
 		userID: claims.UserID,
-		action: claims.Action,
-		check: func(u *user) (string, error) {
+		about:  about,
+		check: func(u *user) (phone string, next time.Time, err error) {
 			c, ok := u.Answerable(ticket, u.now)
 			switch {
 			case !ok:
-				return "", ErrInvalidToken
-			case e.config.SMS == nil || u.SMS == nil:
-				return "", ErrMethodUnavailable
-			case u.SMS.Lane.Closed(u.now):
-				return "", ErrFactorDisabled
+				return "", next, u.report(record.Verdict{Result: record.Ended}, e.aboutChallenge(claims))
+			case e.config.SMS == nil || !u.Has(MethodSMS):
+				return "", next, ErrMethodUnavailable
+			case to(u) == nil:
+				return "", next, ErrNotEnrolled
+			case u.Lane(MethodSMS).Closed(u.now):
+				return "", next, ErrFactorDisabled
 			}
-			return u.SMS.Phone, u.throttled(u.NextSend(c), MethodSMS, claims.Action)
+			return to(u).Phone, u.NextSend(c), nil
 		},
 		tag: func(code string) seal.Tag {
 			return e.ring.MAC(challengeCode, claims.UserID, string(claims.ID[:]), code)
 		},
 		count: func(u *user, tag seal.Tag) (expires, resend time.Time) {
 			expires = earlier(u.now.Add(e.config.SMSCodes.TTL), claims.Expires)
-			return expires, u.Send(ticket, record.Code{Tag: tag, Expires: expires}, u.now, e.config.SMSCodes.Cooldown)
+			return expires, u.Send(ticket, record.Code{Tag: tag, Factor: to(u).ID, Expires: expires}, u.now, e.config.SMSCodes.Cooldown)
 		},
 		undo: func(u *user, tag seal.Tag, cooldown time.Time) { u.Undelivered(ticket, tag, cooldown, u.now) },
 	})
 }
 
-// ImportSMS adopts a number that another system has verified. It is confirmed
-// at once, in place of one that the user has.
+// ImportSMS adopts a number that another system has verified, confirmed at once.
+// Importing the number that the user has changes nothing; in place of another
+// one it is ErrAlreadyEnrolled, so that an import at each login is safe.
 func (e *Engine) ImportSMS(ctx context.Context, userID, phone string) error {
 	phone, err := parsePhone(phone)
 	if err != nil {
 		return err
 	}
 	return e.update(ctx, userID, func(u *user) error {
-		u.ImportSMS(phone, u.now)
-		u.event(EventEnrolled, MethodSMS, "", nil)
+		if u.Has(MethodSMS) {
+			return alreadyEnrolled(slices.ContainsFunc(u.SMS, func(s record.SMS) bool { return s.Phone == phone }))
+		}
+		imported := u.about(u.ImportSMS(phone, u.now))
+		imported.Type = EventEnrolled
+		u.event(imported)
 		return nil
 	})
 }
@@ -129,22 +168,32 @@ func (e *Engine) ImportSMS(ctx context.Context, userID, phone string) error {
 const (
 	enrollmentCode = "sms enrollment"
 	challengeCode  = "sms challenge"
-	phoneNumber    = "phone number"
 )
 
 // A delivery is one code on its way to a phone. Its fields are all that codes
 // for enrollments and for challenges differ in; send carries both out.
 type delivery struct {
-	userID, action string
-	// check returns the phone that a code may be sent to now.
-	check func(u *user) (phone string, err error)
+	userID string
+	// about holds what its events have in common.
+	about Event
+	// check returns the phone that a code may be sent to, and from when on.
+	check func(u *user) (phone string, next time.Time, err error)
 	// tag returns the keyed hash of a code, by which it is recognized later.
 	tag func(code string) seal.Tag
-	// count stores the tag and counts the message.
+	// count stores the tag and counts the message, after check.
 	count func(u *user, tag seal.Tag) (expires, resend time.Time)
 	// undo voids the code of a message that was not delivered, and lifts the
 	// cooldown that it set.
 	undo func(u *user, tag seal.Tag, cooldown time.Time)
+}
+
+// maySend returns the phone that a code may be sent to now.
+func (d delivery) maySend(u *user) (phone string, err error) {
+	phone, next, err := d.check(u)
+	if err != nil {
+		return "", err
+	}
+	return phone, u.throttled(next, true, d.about)
 }
 
 // send is the only path on which a message is sent: check, ask the host, count,
@@ -153,7 +202,7 @@ type delivery struct {
 func (e *Engine) send(ctx context.Context, d delivery) (*SMSDelivery, error) {
 	var phone string
 	err := e.update(ctx, d.userID, func(u *user) (err error) {
-		phone, err = d.check(u)
+		phone, err = d.maySend(u)
 		return err
 	})
 	if err != nil {
@@ -165,11 +214,11 @@ func (e *Engine) send(ctx context.Context, d delivery) (*SMSDelivery, error) {
 	if err := e.countNumber(ctx, d, phone); err != nil {
 		return nil, err
 	}
-	message := SMS{Code: newSMSCode(), UserID: d.userID, Action: d.action}
+	message := SMS{Code: newSMSCode(), UserID: d.userID, Action: d.about.Action}
 	tag := d.tag(message.Code)
 	var resend, cooldown time.Time
 	err = e.update(ctx, d.userID, func(u *user) (err error) {
-		if message.To, err = d.check(u); err != nil {
+		if message.To, err = d.maySend(u); err != nil {
 			return err
 		}
 		message.ExpiresAt, resend = d.count(u, tag)
@@ -180,7 +229,7 @@ func (e *Engine) send(ctx context.Context, d delivery) (*SMSDelivery, error) {
 		e.uncountNumber(ctx, d, phone) // somebody else was faster
 		return nil, err
 	}
-	if err := e.deliver(ctx, message, func(u *user) { d.undo(u, tag, cooldown) }); err != nil {
+	if err := e.deliver(ctx, d, message, func(u *user) { d.undo(u, tag, cooldown) }); err != nil {
 		return nil, err
 	}
 	return &SMSDelivery{Phone: maskPhone(message.To), ExpiresAt: message.ExpiresAt, ResendAfter: resend}, nil
@@ -206,56 +255,15 @@ func (e *Engine) allow(ctx context.Context, userID, phone string) error {
 	return nil
 }
 
-// countNumber counts a message to a number that nobody has confirmed yet, which
-// may be a stranger's. Messages to a confirmed number count only for its user,
-// or a stranger could silence it.
-func (e *Engine) countNumber(ctx context.Context, d delivery, phone string) error {
-	if e.config.SMSCodes.Numbers == nil || d.action != ActionEnroll {
-		return nil
-	}
-	err := e.updateIn(ctx, e.config.SMSCodes.Numbers, e.numberID(phone), func(number *user) error {
-		if next := number.Sent.NextAt(); number.now.Before(next) {
-			return &ThrottledError{RetryAfter: next.Sub(number.now)}
-		}
-		number.Sent.Count(number.now)
-		return nil
-	})
-	if throttled := (*ThrottledError)(nil); errors.As(err, &throttled) {
-		e.emit(ctx, Event{Type: EventThrottled, UserID: d.userID, Method: MethodSMS, Action: d.action, Time: e.now(), Err: err})
-	}
-	return err
-}
-
-// uncountNumber takes back what countNumber counted, since no message was sent.
-// If that fails the number stays counted, which errs on the safe side.
-func (e *Engine) uncountNumber(ctx context.Context, d delivery, phone string) {
-	if e.config.SMSCodes.Numbers == nil || d.action != ActionEnroll {
-		return
-	}
-	_ = e.updateIn(ctx, e.config.SMSCodes.Numbers, e.numberID(phone), func(number *user) error {
-		number.Sent.TakeBack()
-		return nil
-	})
-}
-
-// numberID returns the name of a number's record, which does not reveal the
-// number.
-func (e *Engine) numberID(phone string) string {
-	tag := e.ring.MAC(phoneNumber, phone)
-	return "mfa_number_" + hex.EncodeToString(tag.Sum[:])
-}
-
-// undoTimeout is how long undoing a failed delivery may take.
-const undoTimeout = 5 * time.Second
-
 // deliver sends a message that is already counted. If that fails, undo voids its
 // code.
-func (e *Engine) deliver(ctx context.Context, message SMS, undo func(u *user)) error {
-	event := Event{Type: EventCodeSent, UserID: message.UserID, Method: MethodSMS, Action: message.Action, Time: e.now()}
+func (e *Engine) deliver(ctx context.Context, d delivery, message SMS, undo func(u *user)) error {
+	event := d.about
+	event.Type, event.UserID, event.Phone, event.Time = EventCodeSent, d.userID, maskPhone(message.To), e.now()
 	returned := false
 	defer func() {
 		if !returned { // the host's Text or SendSMS panicked, which is the host's to handle
-			_ = e.undoDelivery(ctx, message.UserID, undo)
+			_ = e.undo(ctx, d.userID, undo)
 		}
 	}()
 	message.Body = e.text(ctx, message)
@@ -266,7 +274,7 @@ func (e *Engine) deliver(ctx context.Context, message SMS, undo func(u *user)) e
 		return nil
 	}
 	failure := newDeliveryError(err, message)
-	if err := e.undoDelivery(ctx, message.UserID, undo); err != nil {
+	if err := e.undo(ctx, d.userID, undo); err != nil {
 		failure.causes = append(failure.causes, err)
 	}
 	event.Type, event.Err = EventDeliveryFailed, failure
@@ -274,30 +282,26 @@ func (e *Engine) deliver(ctx context.Context, message SMS, undo func(u *user)) e
 	return failure
 }
 
-// undoDelivery works after the caller's time is up too: that may be why the
-// delivery failed.
-func (e *Engine) undoDelivery(ctx context.Context, userID string, undo func(u *user)) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
-	defer cancel()
-	return e.update(ctx, userID, func(u *user) error { undo(u); return nil })
-}
-
-// text returns the body of a message.
+// text returns the body of a message, which says what the code is for.
 func (e *Engine) text(ctx context.Context, message SMS) string {
-	body := fmt.Sprintf("%s is your %s code. Do not share it.", message.Code, e.config.Issuer)
+	var body string
 	if e.config.SMSCodes.Text != nil {
 		body = e.config.SMSCodes.Text(ctx, message)
+	} else {
+		purpose := "to confirm an action"
+		switch message.Action {
+		case ActionLogin:
+			purpose = "to sign in"
+		case ActionManage:
+			purpose = "to change your security settings"
+		case ActionEnroll:
+			purpose = "to confirm this phone number"
+		}
+		body = fmt.Sprintf("%s is your %s code %s. Do not share it.", message.Code, e.config.Issuer, purpose)
 	}
 	if e.config.SMSCodes.Domain != "" {
 		// Nothing may follow, not even a line break.
 		body += fmt.Sprintf("\n\n@%s #%s", e.config.SMSCodes.Domain, message.Code)
 	}
 	return body
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }

@@ -41,7 +41,7 @@ func TestANumberIsEnrolledByTheCodeSentToIt(t *testing.T) {
 	if login.Method != mfa.MethodSMS || login.Action != mfa.ActionEnroll || login.Proof == "" {
 		t.Errorf("%+v", *login)
 	}
-	w.WantTold(mfa.EventRefused, mfa.EventEnrolled)
+	w.WantTold(mfa.EventPassed, mfa.EventRefused, mfa.EventEnrolled)
 	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, message.Code)
 	world.WantErr(t, err, mfa.ErrNoPendingEnrollment)
 }
@@ -55,13 +55,13 @@ func TestALoginBySMSSendsOnRequest(t *testing.T) {
 		t.Errorf("a message went out before it was asked for")
 	}
 	_, err := w.VerifyLogin(w.Ctx, challenge.Token, "123456") // none was sent
-	world.WantTries(t, err, 4)
+	world.WantTries(t, err, 5)
 	delivery, err := w.SendCode(w.Ctx, challenge.Token)
 	world.OK(t, err)
 	if now := w.Clock.Now(); delivery.Phone != "+23*****678" || !delivery.ExpiresAt.Equal(now.Add(5*time.Minute)) || !delivery.ResendAfter.Equal(now.Add(30*time.Second)) {
 		t.Errorf("%+v", delivery)
 	}
-	w.WantTold(mfa.EventChallenged, mfa.EventRefused, mfa.EventCodeSent)
+	w.WantTold(mfa.EventChallenged, mfa.EventCodeSent)
 	message := w.Outbox.Messages()[1]
 	if message.Action != mfa.ActionLogin || message.To != world.Phone {
 		t.Errorf("%+v", message)
@@ -450,5 +450,37 @@ func TestAMessageFitsOneSegment(t *testing.T) {
 	message := w.Outbox.Messages()[0]
 	if want := fmt.Sprintf("Votre code : %[1]s (enroll)\n\n@example.com #%[1]s", message.Code); message.Body != want {
 		t.Errorf("got %q, want %q", message.Body, want)
+	}
+}
+
+// TestAMessageSaysWhatItsCodeIsFor: a login and a transfer must not look alike.
+func TestAMessageSaysWhatItsCodeIsFor(t *testing.T) {
+	w := world.New(t)
+	login := w.GiveSMS("ada", world.Phone)
+	token := map[string]string{mfa.ActionLogin: w.Begin("ada").Token}
+	for _, action := range []string{mfa.ActionManage, "transfer"} {
+		challenge, err := w.BeginStepUp(w.Ctx, "ada", action)
+		world.OK(t, err)
+		token[action] = challenge.Token
+	}
+	seen := make(map[string]string)
+	for action, purpose := range map[string]string{
+		mfa.ActionEnroll: "to confirm this phone number", mfa.ActionLogin: "to sign in",
+		mfa.ActionManage: "to change your security settings", "transfer": "to confirm an action",
+	} {
+		if action == mfa.ActionEnroll {
+			_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(login.Proof))
+			world.OK(t, err)
+		} else {
+			_, err := w.SendCode(w.Ctx, token[action])
+			world.OK(t, err)
+		}
+		messages := w.Outbox.Messages()
+		body := messages[len(messages)-1].Body
+		if !strings.Contains(body, purpose) || seen[body] != "" {
+			t.Errorf("%s: %q", action, body)
+		}
+		seen[body] = action
+		w.Clock.Advance(30 * time.Second)
 	}
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/protekt/mfa/internal/otpauth"
+	"github.com/protekt/mfa/internal/record"
 	"github.com/protekt/mfa/internal/totp"
 )
 
@@ -50,11 +52,15 @@ type TOTPEnrollment struct {
 // EnrollTOTP begins the enrollment of an authenticator app, in place of one
 // begun before. account is what the app shows beside the issuer, such as an
 // e-mail address: 1 to 255 printable bytes without ':', as many as leave the URI
-// 600 bytes once percent-encoded. The app counts once
-// VerifyEnrollment has accepted a code from it; one that the user already has
-// stays until then. A user with a confirmed factor who passes no fresh proof
-// gets a *ChallengeError (ActionManage).
+// 600 bytes once percent-encoded. The app counts once VerifyEnrollment has
+// accepted a code from it, and takes the place of those that the user has, unless
+// KeepOthers or OnlyFactor says otherwise. A user with a confirmed factor who
+// passes no fresh proof gets a *ChallengeError (ActionManage).
 func (e *Engine) EnrollTOTP(ctx context.Context, userID, account string, opts ...ChangeOption) (*TOTPEnrollment, error) {
+	options, err := readOptions(opts)
+	if err != nil {
+		return nil, err
+	}
 	key := newKey(e.config.TOTP)
 	uri, err := keyURI(e.config.Issuer, account, key)
 	if err != nil {
@@ -62,12 +68,13 @@ func (e *Engine) EnrollTOTP(ctx context.Context, userID, account string, opts ..
 	}
 	enrollment := &TOTPEnrollment{URI: uri, Secret: otpauth.Secret(key)}
 	err = e.update(ctx, userID, func(u *user) error {
-		if err := e.mayChange(u, opts); err != nil {
+		p, err := e.mayEnroll(u, MethodTOTP, options)
+		if err != nil {
 			return err
 		}
-		enrollment.ExpiresAt = u.now.Add(e.pendingTTL(MethodTOTP))
-		u.BeginTOTP(key, enrollment.ExpiresAt)
-		u.event(EventEnrollmentStarted, MethodTOTP, ActionEnroll, nil)
+		p.Key, enrollment.ExpiresAt = key, p.Expires
+		begun := u.Begin(p)
+		u.event(Event{Type: EventEnrollmentStarted, Method: MethodTOTP, FactorID: factorID(begun.ID), Action: ActionEnroll})
 		return nil
 	})
 	if err != nil {
@@ -83,19 +90,32 @@ func (e *Engine) EnrollTOTP(ctx context.Context, userID, account string, opts ..
 // confirmed: an otpauth URI with a secret of 10 to 64 bytes, SHA1, SHA256 or
 // SHA512, 6 to 8 digits and a period of up to 120 seconds, or the secret alone,
 // in base32, for a key with the default settings. The secret may be in either
-// case, with spaces, dashes and padding. It is confirmed at once, in place of
-// one that the user has. Importing the very key that the user has keeps its
-// spent codes.
+// case, with spaces, dashes and padding. It is confirmed at once. Importing the
+// key that the user has changes nothing; in place of another one it is
+// ErrAlreadyEnrolled, so that an import at each login is safe.
 func (e *Engine) ImportTOTP(ctx context.Context, userID, key string) error {
-	imported, err := otpauth.Parse(key)
+	parsed, err := otpauth.Parse(key)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalidInput, err)
 	}
 	return e.update(ctx, userID, func(u *user) error {
-		u.ImportTOTP(imported, u.now)
-		u.event(EventEnrolled, MethodTOTP, "", nil)
+		if u.Has(MethodTOTP) {
+			return alreadyEnrolled(slices.ContainsFunc(u.TOTP, func(app record.TOTP) bool { return app.Key.Equal(parsed) }))
+		}
+		imported := u.about(u.ImportTOTP(parsed, u.now))
+		imported.Type = EventEnrolled
+		u.event(imported)
 		return nil
 	})
+}
+
+// alreadyEnrolled returns the outcome of an import for a user who has a factor of
+// that method.
+func alreadyEnrolled(same bool) error {
+	if same {
+		return nil
+	}
+	return ErrAlreadyEnrolled
 }
 
 // newKey generates a key.
@@ -119,8 +139,11 @@ func (c TOTPConfig) blankKey() totp.Key {
 
 // keyURI encodes a key for an account with a name that apps can show.
 func keyURI(issuer, account string, key totp.Key) (string, error) {
-	if account == "" || len(account) > maxAccount || !isName(account) || strings.Contains(account, ":") {
-		return "", fmt.Errorf("%w: the account name must be 1 to %d printable bytes without ':'", ErrInvalidInput, maxAccount)
+	if err := checkAccount(account); err != nil {
+		return "", err
+	}
+	if strings.Contains(account, ":") {
+		return "", fmt.Errorf("%w: the account name must not contain ':'", ErrInvalidInput)
 	}
 	uri, err := otpauth.URI(issuer, account, key)
 	if err != nil {

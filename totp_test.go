@@ -45,7 +45,7 @@ func TestAnAppIsEnrolledByItsFirstCode(t *testing.T) {
 	if login.UserID != "ada" || login.Method != mfa.MethodTOTP || login.Action != mfa.ActionEnroll || login.Proof == "" || !login.Time.Equal(w.Clock.Now()) {
 		t.Errorf("%+v", *login)
 	}
-	w.WantTold(mfa.EventEnrolled)
+	w.WantTold(mfa.EventPassed, mfa.EventEnrolled)
 	if f := w.Factor("ada", mfa.MethodTOTP); f == nil || !f.EnrolledAt.Equal(w.Clock.Now()) || !f.LastUsedAt.IsZero() || f.Disabled || !f.RetryAt.IsZero() {
 		t.Errorf("%+v", f)
 	}
@@ -335,7 +335,7 @@ func TestAMalformedCodeCostsAnEnrollmentNothing(t *testing.T) {
 	w := world.New(t)
 	enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "a")
 	world.OK(t, err)
-	for _, code := range []string{"", " ", "abc123", "+12345", strings.Repeat("1", 65)} {
+	for _, code := range []string{"", " ", "abc123", "①②③④⑤⑥", "+12345", strings.Repeat("1", 65)} {
 		_, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, code)
 		world.WantErr(t, err, mfa.ErrInvalidCode)
 	}

@@ -29,21 +29,46 @@ type user struct {
 
 func (u *user) exists() bool { return u.version > 0 }
 
-func (u *user) event(t EventType, method Method, action string, err error) {
+// event adds an event of this user's, at this time.
+func (u *user) event(event Event) {
 	if u.silent {
 		return
 	}
-	u.events = append(u.events, Event{Type: t, UserID: u.id, Method: method, Action: action, Time: u.now, Err: err})
+	event.UserID, event.Time = u.id, u.now
+	u.events = append(u.events, event)
 }
 
-// throttled returns an error if it is too early for what may be done at next.
-func (u *user) throttled(next time.Time, method Method, action string) error {
+// throttled returns an error, and adds an event about it, if it is too early for
+// what may be done at next.
+func (u *user) throttled(next time.Time, sending bool, about Event) error {
 	if !u.now.Before(next) {
 		return nil
 	}
-	err := &ThrottledError{RetryAfter: next.Sub(u.now)}
-	u.event(EventThrottled, method, action, err)
+	err := &ThrottledError{RetryAfter: next.Sub(u.now), Sending: sending}
+	about.Type, about.Err = EventThrottled, err
+	u.event(about)
 	return err
+}
+
+// about returns an event about a confirmed factor; an empty one for the zero ID,
+// or if nobody listens to events.
+func (u *user) about(id record.ID) Event {
+	if u.silent {
+		return Event{}
+	}
+	f := u.Find(id)
+	if f == nil {
+		return Event{}
+	}
+	return Event{Method: f.Method, FactorID: factorID(id), Phone: u.phone(f)}
+}
+
+// phone returns the masked number of a factor, "" for one without.
+func (u *user) phone(f *record.Factor) string {
+	if f.Method != MethodSMS {
+		return ""
+	}
+	return maskPhone(u.User.Phone(f.ID).Phone)
 }
 
 // retries is how often an operation starts again because somebody else saved
@@ -56,16 +81,16 @@ const retries = 100
 // result, anew each time. What it changes is saved even if it returns an error,
 // as wrong codes are; the caller and OnEvent learn the outcome only after that.
 func (e *Engine) update(ctx context.Context, userID string, change func(u *user) error) error {
-	return e.updateIn(ctx, e.config.Store, userID, change)
+	return e.updateIn(ctx, e.config.Store, userID, e.open, change)
 }
 
-// updateIn is update for any store.
-func (e *Engine) updateIn(ctx context.Context, store Store, userID string, change func(u *user) error) error {
+// updateIn is update for any store and any way to open what it holds.
+func (e *Engine) updateIn(ctx context.Context, store Store, userID string, open opener, change func(u *user) error) error {
 	var err error
 	for conflicts := range retries {
 		pause(ctx, conflicts)
 		var u *user
-		if u, err = e.loadFrom(ctx, store, userID); err != nil {
+		if u, err = e.loadFrom(ctx, store, userID, open); err != nil {
 			return err
 		}
 		verdict := change(u)
@@ -80,12 +105,23 @@ func (e *Engine) updateIn(ctx context.Context, store Store, userID string, chang
 	return err
 }
 
-// load returns a user to operations that change nothing.
-func (e *Engine) load(ctx context.Context, userID string) (*user, error) {
-	return e.loadFrom(ctx, e.config.Store, userID)
+// undoTimeout is how long undo may take.
+const undoTimeout = 5 * time.Second
+
+// undo changes a user after an operation has failed, even if the caller's time is
+// up: that may be why.
+func (e *Engine) undo(ctx context.Context, userID string, change func(u *user)) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	defer cancel()
+	return e.update(ctx, userID, func(u *user) error { change(u); return nil })
 }
 
-func (e *Engine) loadFrom(ctx context.Context, store Store, userID string) (*user, error) {
+// load returns a user to operations that change nothing.
+func (e *Engine) load(ctx context.Context, userID string) (*user, error) {
+	return e.loadFrom(ctx, e.config.Store, userID, e.open)
+}
+
+func (e *Engine) loadFrom(ctx context.Context, store Store, userID string, open opener) (*user, error) {
 	if err := checkCall(ctx, userID); err != nil {
 		return nil, err
 	}
@@ -101,16 +137,20 @@ func (e *Engine) loadFrom(ctx context.Context, store Store, userID string) (*use
 	if err != nil {
 		return nil, fmt.Errorf("mfa: loading the user's record: %w", err)
 	}
-	if err := e.open(u, stored); err != nil {
+	if err := open(u, stored); err != nil {
 		return nil, fmt.Errorf("mfa: the user's record %w", err)
 	}
 	return u, nil
 }
 
-// maxRecord bounds what is read from a store. Records stay under 2 KiB.
-const maxRecord = 8 << 10
+// maxRecord bounds what is read from a store, in bytes.
+const maxRecord = 16 << 10
 
-// open decrypts and decodes a stored record into u.
+// An opener makes a stored record the state of u.
+type opener func(u *user, stored Record) error
+
+// open decrypts and decodes a stored record. Whatever is wrong with it is an
+// error, never a user without factors.
 func (e *Engine) open(u *user, stored Record) error {
 	if stored.Version < 1 || len(stored.Data) > maxRecord {
 		return fmt.Errorf("is damaged: version %d, %d bytes", stored.Version, len(stored.Data))
@@ -123,6 +163,15 @@ func (e *Engine) open(u *user, stored Record) error {
 		return fmt.Errorf("cannot be read: %w", err)
 	}
 	u.version, u.encoded, u.current = stored.Version, encoded, e.ring.Current(stored.Data)
+	return nil
+}
+
+// openAnyway makes a record that does not open a user of whom nothing is known,
+// to be saved over it.
+func (e *Engine) openAnyway(u *user, stored Record) error {
+	if e.open(u, stored) != nil {
+		u.User, u.version = record.User{}, stored.Version
+	}
 	return nil
 }
 
@@ -148,12 +197,11 @@ func (e *Engine) save(ctx context.Context, store Store, u *user) error {
 }
 
 func (u *user) confirmedMethods() []Method {
-	confirmed := make([]Method, 0, 2)
-	if u.TOTP != nil {
-		confirmed = append(confirmed, MethodTOTP)
-	}
-	if u.SMS != nil {
-		confirmed = append(confirmed, MethodSMS)
+	confirmed := make([]Method, 0, 3)
+	for _, m := range []Method{MethodPasskey, MethodTOTP, MethodSMS} {
+		if u.Has(m) {
+			confirmed = append(confirmed, m)
+		}
 	}
 	return confirmed
 }

@@ -32,7 +32,7 @@ func TestUserIDsAreBoundedAndNeverFolded(t *testing.T) {
 		_, calls["GenerateBackupCodes"] = w.GenerateBackupCodes(w.Ctx, user)
 		_, calls["Status"] = w.Status(w.Ctx, user)
 		_, calls["BeginStepUp"] = w.BeginStepUp(w.Ctx, user, "x")
-		_, calls["TrustDevice"] = w.TrustDevice(w.Ctx, user, "")
+		_, calls["TrustDevice"] = w.TrustDevice(w.Ctx, user, "", "")
 		for name, err := range calls {
 			if !errors.Is(err, mfa.ErrInvalidUser) {
 				t.Errorf("%s(%.20q): %v", name, user, err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"image/color"
 	"io"
@@ -12,22 +13,24 @@ import (
 
 	"github.com/boombuler/barcode/qr"
 
+	"github.com/protekt/mfa"
 	"github.com/protekt/mfa/mfatest"
 )
 
 // told is what every run prints, attended or not.
 var told = []string{
 	"BeginLogin returns nil",
-	"URI: otpauth://totp/ACME%20Quickstart:ada@example.com?secret=",
+	"URI: otpauth://totp/ACME:ada@example.com?secret=",
 	`{"mfa_required":true,"mfa_token":"mfa_tmp_`,
 	`"available_methods":["totp","backup_code"]}`,
 	`"available_methods":["totp","sms","backup_code"]}`,
-	"is your ACME Quickstart code",
+	"is your ACME code to sign in",
 	`{"phone":"+23*****678"`,
 	"ada is in, by totp (amr: otp, mfa).",
 	"ada is in, by sms (amr: sms, mfa).",
 	"ada is in, by backup_code (amr: mfa).",
-	"again: mfa: invalid code (tries left: 5) (invalid_code)",
+	"again: mfa: invalid code (tries left: 4) (invalid_code)",
+	"again: mfa: invalid code: used before (tries left: 5) (invalid_code)",
 	"(tries left: 0) (invalid_code)",
 	"(invalid_token)",
 	"(too_many_attempts)",
@@ -92,6 +95,8 @@ func app(t *testing.T, in time.Duration) func(uri string) string {
 	}
 }
 
+func hello(string) string { return "hello" }
+
 func wrong(uri string) string {
 	a, err := mfatest.NewAuthenticator(uri)
 	if err != nil {
@@ -103,7 +108,7 @@ func wrong(uri string) string {
 func TestAttendedWithARealApp(t *testing.T) {
 	in, typing := io.Pipe()
 	// The second code is of the next time step, so that the test need not wait.
-	p := &person{typing: typing, answers: []func(string) string{wrong, app(t, 0), wrong, app(t, 30*time.Second)}}
+	p := &person{typing: typing, answers: []func(string) string{hello, wrong, app(t, 0), wrong, hello, app(t, 30*time.Second)}}
 	if err := tell(t.Context(), in, p, true); err != nil {
 		t.Error(err)
 	}
@@ -111,8 +116,27 @@ func TestAttendedWithARealApp(t *testing.T) {
 	if n := strings.Count(p.heard.String(), "Refused: mfa: invalid code (tries left: 4)"); n != 2 {
 		t.Errorf("%d mistypings were refused, want 2", n)
 	}
-	if !strings.Contains(p.heard.String(), "█") {
-		t.Error("no QR code is drawn")
+	if n := strings.Count(p.heard.String(), "The app shows six digits, such as 287 082."); n != 2 {
+		t.Errorf("%d times it says what a code looks like, want 2", n)
+	}
+	if lines := strings.Count(p.heard.String(), "\x1b[0m\n"); lines == 0 || lines > 23 {
+		t.Errorf("a QR code of %d lines, which a terminal of 24 does not show with the question", lines)
+	}
+}
+
+// Who leaves a prompt until it has expired is asked again, not sent away.
+func TestAttendedAfterALongBreak(t *testing.T) {
+	var out bytes.Buffer
+	s := &story{ctx: t.Context(), out: &out, attended: true}
+	begun := 0
+	u := &user{story: s, id: "ada"}
+	expired := []error{mfa.ErrInvalidToken, mfa.ErrNoPendingEnrollment, nil}
+	s.in = bufio.NewReader(strings.NewReader(strings.Repeat("123456\n", len(expired))))
+	err := u.answer("Code", func() error { begun++; return nil }, func(string) (*mfa.Login, error) {
+		return &mfa.Login{UserID: "ada"}, expired[begun-1]
+	})
+	if err != nil || begun != len(expired) || strings.Count(out.String(), "took too long") != 2 {
+		t.Errorf("%v, begun %d times:\n%s", err, begun, out.String())
 	}
 }
 
@@ -176,7 +200,7 @@ func TestQRCode(t *testing.T) {
 		}
 		light = append(light, top, bottom)
 	}
-	want, err := qr.Encode(text, qr.M, qr.Auto)
+	want, err := qr.Encode(text, qr.L, qr.Auto)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ const quietZone = 4 // modules on each side
 // one above the other. It sets the colors, since apps expect dark on light whatever
 // those of the terminal are.
 func drawQR(w io.Writer, text string) error {
-	code, err := qr.Encode(text, qr.M, qr.Auto)
+	code, err := qr.Encode(text, qr.L, qr.Auto)
 	if err != nil {
 		return err
 	}

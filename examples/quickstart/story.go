@@ -31,15 +31,19 @@ func tell(ctx context.Context, in io.Reader, out io.Writer, attended bool) error
 	s := &story{ctx: ctx, in: bufio.NewReader(in), out: out, attended: attended, received: make(map[string]string)}
 	key := make([]byte, 32) // a real host keeps its key with its other secrets
 	rand.Read(key)
+	store := mfa.NewMemoryStore()
 	var err error
 	s.engine, err = mfa.New(mfa.Config{
-		Issuer:   "ACME Quickstart",
-		Store:    mfa.NewMemoryStore(),
+		Issuer:   "ACME",
+		Store:    store,
 		Keys:     [][]byte{key},
 		SMS:      s,
 		Required: func(context.Context, string) (bool, error) { return s.required, nil },
 		Now:      s.now,
-		SMSCodes: mfa.SMSConfig{Cooldown: time.Second}, // short, so that nobody has to wait
+		SMSCodes: mfa.SMSConfig{
+			Numbers:  store,       // which takes any key
+			Cooldown: time.Second, // short, so that nobody has to wait
+		},
 	})
 	if err != nil {
 		return err

@@ -29,23 +29,24 @@ func (u *user) logsInWithoutMFA() error {
 
 func (u *user) enrolls() error {
 	u.chapter("Ada turns on MFA: she scans a QR code with her authenticator app and confirms.")
+	return u.answer("Code of the app", u.showsQRCode, func(code string) (*mfa.Login, error) {
+		return u.engine.VerifyEnrollment(u.ctx, u.id, mfa.MethodTOTP, code)
+	})
+}
+
+// showsQRCode begins an enrollment. The QR code comes last, so that all of it is
+// in a terminal of 24 lines when the question follows.
+func (u *user) showsQRCode() error {
 	enrollment, err := u.engine.EnrollTOTP(u.ctx, u.id, u.id+"@example.com")
 	if err != nil {
 		return err
 	}
-	if u.attended {
-		if err := drawQR(u.out, enrollment.URI); err != nil {
-			return err
-		}
-	}
 	u.say("   URI: %s", enrollment.URI)
 	u.say("   Key: %s", inGroups(enrollment.Secret))
-	if u.app, err = mfatest.NewAuthenticator(enrollment.URI); err != nil {
+	if u.app, err = mfatest.NewAuthenticator(enrollment.URI); err != nil || !u.attended {
 		return err
 	}
-	return u.answer("Code of the app", func(code string) (*mfa.Login, error) {
-		return u.engine.VerifyEnrollment(u.ctx, u.id, mfa.MethodTOTP, code)
-	})
+	return drawQR(u.out, enrollment.URI)
 }
 
 func (u *user) savesBackupCodes() error {
@@ -60,18 +61,18 @@ func (u *user) savesBackupCodes() error {
 
 func (u *user) logsInByApp() error {
 	u.chapter("Ada logs in again. Now BeginLogin returns a ChallengeError, which the client receives as JSON:")
-	challenge, err := u.challenged()
-	if err != nil {
-		return err
-	}
-	if err := u.showJSON(challenge); err != nil {
-		return err
+	var challenge *mfa.ChallengeError
+	begin := func() (err error) {
+		if challenge, err = u.challenged(); err != nil {
+			return err
+		}
+		return u.showJSON(challenge)
 	}
 	if u.attended {
 		u.say("   The code that confirmed the app is used up. Please wait for the next one.")
 	}
 	u.pass(time.Second)
-	return u.answer("Next code of the app", func(code string) (*mfa.Login, error) {
+	return u.answer("Next code of the app", begin, func(code string) (*mfa.Login, error) {
 		return u.engine.VerifyLogin(u.ctx, challenge.Token, code)
 	})
 }
@@ -127,7 +128,7 @@ func (u *user) repeatsACode() error {
 }
 
 func (u *user) guesses() error {
-	u.chapter("Somebody has Ada's password and guesses. Four wrong codes are free, then no code is checked for a while.")
+	u.chapter("Somebody has Ada's password and guesses. The fifth wrong code ends the challenge, and for a while no code is checked.")
 	challenge, err := u.challenged()
 	if err != nil {
 		return err
@@ -240,8 +241,12 @@ func (u *user) welcome(login *mfa.Login, err error) error {
 	return nil
 }
 
-// answer asks for codes of the app until try accepts one, since a person may mistype.
-func (u *user) answer(question string, try func(code string) (*mfa.Login, error)) error {
+// answer begins, then asks for codes of the app until try accepts one: a person
+// may mistype, or come back when what was begun has expired.
+func (u *user) answer(question string, begin func() error, try func(code string) (*mfa.Login, error)) error {
+	if err := begin(); err != nil {
+		return err
+	}
 	for {
 		asked := u.attended
 		code := u.code(question)
@@ -251,22 +256,35 @@ func (u *user) answer(question string, try func(code string) (*mfa.Login, error)
 			return u.welcome(login, nil)
 		}
 		var wrong *mfa.CodeError
-		if !asked || !errors.As(err, &wrong) || wrong.TriesLeft == 0 {
+		switch {
+		case !asked:
+			return fmt.Errorf("the app's code: %w", err)
+		case errors.Is(err, mfa.ErrInvalidToken), errors.Is(err, mfa.ErrNoPendingEnrollment):
+			u.say("   That took too long (%v). Once more:", err)
+			if err := begin(); err != nil {
+				return err
+			}
+		case errors.As(err, &wrong) && wrong.TriesLeft > 0:
+			u.say("   Refused: %v", err)
+		default:
 			return fmt.Errorf("the app's code: %w", err)
 		}
-		u.say("   Refused: %v", err)
 	}
 }
 
 // code returns what the app shows, as the person types it or as it is simulated.
 func (u *user) code(question string) string {
-	if u.attended {
+	for u.attended {
 		answer := u.ask(question + `, or "simulate"`)
-		if answer != "" && answer != "simulate" {
+		switch {
+		case answer == "" || answer == "simulate":
+			u.say("   From here on the app is simulated.")
+			u.attended = false
+		case !sixDigits(answer):
+			u.say("   That is no code. The app shows six digits, such as 287 082.")
+		default:
 			return answer
 		}
-		u.say("   From here on the app is simulated.")
-		u.attended = false
 	}
 	if u.lastCode != "" {
 		u.pass(30 * time.Second) // until it shows the next code
@@ -274,6 +292,12 @@ func (u *user) code(question string) string {
 	code := u.app.Code(u.now())
 	u.say("   The app shows %s.", code)
 	return code
+}
+
+// sixDigits reports whether text holds six digits, apart from spaces.
+func sixDigits(text string) bool {
+	text = strings.ReplaceAll(text, " ", "")
+	return len(text) == 6 && strings.Trim(text, "0123456789") == ""
 }
 
 // inGroups formats a key in groups of four.

@@ -187,7 +187,7 @@ func TestAdministratorsProveFirst(t *testing.T) {
 
 	other.enter("root@example.com", a)
 	client = s.granted("root@example.com", a)
-	s.clock.Advance(proofTTL)
+	s.clock.Advance(16 * time.Minute)
 	client.refresh()
 	for name, fields := range forms {
 		admin.post("/project/"+name, fields...).wants("prompt")
@@ -460,8 +460,9 @@ func TestTwoTabsAnswerOneChallenge(t *testing.T) {
 // nothing, and no backup codes exist that nobody saw.
 func TestAbortedEnrollmentIsWhole(t *testing.T) {
 	ctx, abort := context.WithCancel(t.Context())
-	confirmed := make(chan struct{})
-	s := newSite(t, func(c *config) { c.Log = slog.New(&aborting{slog.DiscardHandler, abort, confirmed}) })
+	log := &aborting{Handler: slog.DiscardHandler, abort: abort, confirmed: make(chan struct{})}
+	s := newSite(t, func(c *config) { c.Log = slog.New(log) })
+	s.handler = log.watch(s.handler)
 	b, other := s.signedUp("ada@example.com"), s.browser()
 	other.signIn("ada@example.com").wants("dashboard")
 	a := b.beginTOTP()
@@ -473,7 +474,7 @@ func TestAbortedEnrollmentIsWhole(t *testing.T) {
 	if _, err := b.client.Do(request); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v, want context.Canceled", err)
 	}
-	<-confirmed
+	<-log.confirmed
 	s.served.Close() // once the request has ended
 
 	again := httptest.NewServer(s.server)
@@ -494,15 +495,24 @@ type aborting struct {
 	slog.Handler
 	abort     func()
 	confirmed chan struct{}
+	request   context.Context // of the request that is aborted
+}
+
+// watch returns next with each request's context kept.
+func (a *aborting) watch(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.request = r.Context()
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (a *aborting) Enabled(context.Context, slog.Level) bool { return true }
 
-func (a *aborting) Handle(ctx context.Context, r slog.Record) error {
+func (a *aborting) Handle(_ context.Context, r slog.Record) error {
 	r.Attrs(func(attr slog.Attr) bool {
 		if event, ok := attr.Value.Any().(mfa.Event); ok && event.Type == mfa.EventEnrolled {
 			a.abort()
-			<-ctx.Done()
+			<-a.request.Done()
 			close(a.confirmed)
 		}
 		return true

@@ -24,7 +24,8 @@ CREATE TABLE IF NOT EXISTS users (
 	password   TEXT NOT NULL,
 	created_at INTEGER NOT NULL,
 	is_admin   INTEGER NOT NULL,
-	generation INTEGER NOT NULL DEFAULT 0
+	generation INTEGER NOT NULL DEFAULT 0,
+	has_mfa    INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE IF NOT EXISTS settings (
 	name  TEXT PRIMARY KEY,
@@ -44,14 +45,12 @@ CREATE TABLE IF NOT EXISTS grants (
 	access_expires  INTEGER NOT NULL,
 	refresh_hash    BLOB NOT NULL,
 	refresh_expires INTEGER NOT NULL,
-	proof           BLOB NOT NULL,
-	begun           TEXT NOT NULL DEFAULT ''
+	proof           BLOB NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS grants_expires ON grants (refresh_expires);
 CREATE TABLE IF NOT EXISTS pending (
 	hash       BLOB PRIMARY KEY,
 	generation INTEGER NOT NULL,
-	begun      TEXT NOT NULL DEFAULT '',
 	expires    INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS resets (

@@ -4,6 +4,8 @@ import (
 	"crypto/subtle"
 	"slices"
 	"time"
+
+	"github.com/protekt/mfa/internal/throttle"
 )
 
 // BackupCodes is a set of single-use codes. The hash of a spent code is deleted.
@@ -12,6 +14,14 @@ type BackupCodes struct {
 	Salt   [16]byte
 	Cost   Argon2
 	Hashes []BackupHash
+}
+
+// BackupCodesLeft returns the number of unused backup codes.
+func (u *User) BackupCodesLeft() int {
+	if u.BackupCodes == nil {
+		return 0
+	}
+	return len(u.BackupCodes.Hashes)
 }
 
 // A BackupHash is the Argon2id hash of one code under the set's salt.
@@ -30,6 +40,7 @@ const (
 	maxArgon2Time    = 16
 	maxArgon2Memory  = 256 << 10
 	maxArgon2Threads = 16
+	maxBackupCodes   = 15
 )
 
 // Valid reports whether a hash may be computed at this cost.
@@ -39,10 +50,31 @@ func (a Argon2) Valid() bool {
 		a.Memory >= 8*uint32(a.Threads) && a.Memory <= maxArgon2Memory
 }
 
+// SetsPerHour is how many sets of backup codes may be generated in an hour.
+const SetsPerHour = 5
+
+// NextSet returns when another set may be generated, zero for at once.
+func (u *User) NextSet() time.Time {
+	if len(u.Generated) < SetsPerHour {
+		return time.Time{}
+	}
+	return u.Generated[0].Add(time.Hour)
+}
+
+// CountSet counts a set that is about to be generated.
+func (u *User) CountSet(now time.Time) {
+	if n := len(u.Generated); n > 0 {
+		now = latest(now, u.Generated[n-1]) // the clock may have gone back
+	}
+	u.Generated = append(u.Generated, now)
+	u.Generated = u.Generated[max(0, len(u.Generated)-SetsPerHour):]
+}
+
 // SetBackupCodes sets a new set of codes, with no failures counted.
 func (u *User) SetBackupCodes(salt [16]byte, cost Argon2, hashes []BackupHash, now time.Time) {
+	u.Lanes.BackupCode = throttle.Lane{}
 	u.BackupCodes = &BackupCodes{
-		Factor: newFactor(MethodBackupCode, now),
+		Factor: Factor{Method: MethodBackupCode, EnrolledAt: now},
 		Salt:   salt,
 		Cost:   cost,
 		Hashes: hashes,

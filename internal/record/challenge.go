@@ -1,6 +1,7 @@
 package record
 
 import (
+	"errors"
 	"slices"
 	"time"
 )
@@ -39,10 +40,10 @@ func (u *User) IssueAt(now time.Time) time.Time {
 	return u.Forgotten.Add(1)
 }
 
-// Find returns the challenge of a ticket unless it has expired, was used, is
+// challenge returns the challenge of a ticket unless it has expired, was used, is
 // forgotten or is of another epoch. It finds a challenge that took its last
 // wrong code, since the right one may have been charged before; see Answerable.
-func (u *User) Find(t Ticket, now time.Time) (Challenge, bool) {
+func (u *User) challenge(t Ticket, now time.Time) (Challenge, bool) {
 	if !now.Before(t.Expires) || t.Epoch != u.Epoch || !u.Enrolled() {
 		return Challenge{}, false
 	}
@@ -56,7 +57,7 @@ func (u *User) Find(t Ticket, now time.Time) (Challenge, bool) {
 
 // Answerable returns the challenge of a ticket if it still takes codes.
 func (u *User) Answerable(t Ticket, now time.Time) (Challenge, bool) {
-	c, ok := u.Find(t, now)
+	c, ok := u.challenge(t, now)
 	return c, ok && c.triesLeft() > 0
 }
 
@@ -89,38 +90,72 @@ func (u *User) remember(c Challenge, now time.Time) {
 }
 
 // Answer judges a one-time code: first as the code that this challenge sent, if
-// any, then as one of the authenticator app. A wrong code is charged to every
-// factor that it was compared with.
+// any, then as one of every authenticator app. A wrong code is charged to every
+// method that it was compared with.
 func (u *User) Answer(t Ticket, guess Guess, now time.Time) Verdict {
 	c, ok := u.Answerable(t, now)
 	if !ok {
 		return Verdict{Result: Ended}
 	}
-	if guess.Digits == "" {
+	asked := u.oneTime(c, now)
+	if guess.Digits == "" || len(asked) == 0 {
 		return Verdict{Result: Unjudged, TriesLeft: c.triesLeft()}
 	}
-	open, blocked := ready(u.oneTime(c, now), now)
+	open, blocked := u.ready(asked, now)
 	if blocked != nil {
 		return *blocked
 	}
 	replay := false
-	for _, f := range open {
-		var accepted, replayed bool
-		switch f.Method {
+	for _, m := range open {
+		var by *Factor
+		var again bool
+		switch m {
 		case MethodSMS:
-			accepted = guess.Sent(c.Code.Tag)
+			if guess.Sent(c.Code.Tag) {
+				by = &u.Phone(c.Code.Factor).Factor
+			}
 		case MethodTOTP:
-			accepted, replayed = u.TOTP.accept(guess, now)
+			by, again = u.acceptTOTP(guess, now)
 		}
-		if accepted {
-			return u.accept(c, f, now)
+		if by != nil {
+			return u.accept(c, by, now)
 		}
-		replay = replay || replayed
+		replay = replay || again
 	}
 	if replay {
 		return Verdict{Result: Replayed, Method: MethodTOTP, TriesLeft: c.triesLeft()}
 	}
 	return u.refuse(c, open, now)
+}
+
+// AnswerPasskey judges the response of an authenticator. verify returns the
+// credential that answered, as it is to be kept from now on.
+func (u *User) AnswerPasskey(t Ticket, verify func([]Credential) (Credential, error), now time.Time) Verdict {
+	c, ok := u.Answerable(t, now)
+	if !ok {
+		return Verdict{Result: Ended}
+	}
+	if len(u.Passkeys) == 0 {
+		return Verdict{Result: Unjudged, TriesLeft: c.triesLeft()}
+	}
+	open, blocked := u.ready([]Method{MethodPasskey}, now)
+	if blocked != nil {
+		return *blocked
+	}
+	credential, err := verify(u.Credentials())
+	if errors.Is(err, ErrCloned) {
+		return Verdict{Result: Cloned, Method: MethodPasskey, TriesLeft: c.triesLeft()}
+	}
+	passkey := u.passkey(credential)
+	if err != nil || passkey == nil || !credential.fits() {
+		verdict := u.refuse(c, open, now)
+		verdict.Err = err
+		return verdict
+	}
+	passkey.Data = credential.Data
+	verdict := u.accept(c, &passkey.Factor, now)
+	verdict.UserVerified = credential.UserVerified
+	return verdict
 }
 
 // Misspelled judges letters that cannot be a backup code: a wrong code that
@@ -130,7 +165,7 @@ func (u *User) Misspelled(t Ticket, now time.Time) Verdict {
 	if !ok {
 		return Verdict{Result: Ended}
 	}
-	open, blocked := ready(u.backup(), now)
+	open, blocked := u.openBackup(c, now)
 	if blocked != nil {
 		return *blocked
 	}
@@ -138,16 +173,13 @@ func (u *User) Misspelled(t Ticket, now time.Time) Verdict {
 }
 
 // Charge charges a backup code as a wrong one before its hash is computed, and
-// admits it to Redeem. Without a set there is nothing to compute.
+// admits it to Redeem, or to Uncharge if the hash is not computed after all.
 func (u *User) Charge(t Ticket, now time.Time) Verdict {
 	c, ok := u.Answerable(t, now)
 	if !ok {
 		return Verdict{Result: Ended}
 	}
-	if u.BackupCodes == nil {
-		return u.refuse(c, nil, now)
-	}
-	open, blocked := ready(u.backup(), now)
+	open, blocked := u.openBackup(c, now)
 	if blocked != nil {
 		return *blocked
 	}
@@ -155,59 +187,75 @@ func (u *User) Charge(t Ticket, now time.Time) Verdict {
 	return Verdict{Result: Admitted}
 }
 
+// Uncharge takes back a charge at the given time, when the last failure before
+// it was at before. A challenge of which nothing else is known need not be
+// remembered, or answers that were compared with nothing would crowd out others.
+func (u *User) Uncharge(t Ticket, at, before, now time.Time) {
+	u.Lanes.BackupCode.Uncharge(at, before)
+	c, ok := u.challenge(t, now)
+	if !ok || c.Failures == 0 {
+		return
+	}
+	c.Failures--
+	u.remember(c, now)
+	if c.Failures == 0 && c.Sends == 0 && c.Issued.After(u.Forgotten) {
+		u.Challenges = slices.DeleteFunc(u.Challenges, func(other Challenge) bool { return other.ID == c.ID })
+	}
+}
+
 // Redeem judges a backup code that was charged. A right one is spent and its
 // charge refunded.
 func (u *User) Redeem(t Ticket, hash BackupHash, now time.Time) Verdict {
-	c, ok := u.Find(t, now)
+	c, ok := u.challenge(t, now)
 	if !ok || u.BackupCodes == nil {
 		return Verdict{Result: Ended}
 	}
 	if !u.BackupCodes.spend(hash) {
-		return u.settle(c, []*Factor{&u.BackupCodes.Factor}, now)
+		return u.settle(c, []Method{MethodBackupCode}, now)
 	}
 	c.Failures = max(c.Failures-1, 0)
-	u.BackupCodes.Lane.Refund()
+	u.Lanes.BackupCode.Refund()
 	return u.accept(c, &u.BackupCodes.Factor, now)
 }
 
-// oneTime returns the factors that digits can answer.
-func (u *User) oneTime(c Challenge, now time.Time) []*Factor {
-	factors := make([]*Factor, 0, 2)
-	if u.SMS != nil && c.Code != nil && now.Before(c.Code.Expires) {
-		factors = append(factors, &u.SMS.Factor)
+// oneTime returns the methods that digits can answer.
+func (u *User) oneTime(c Challenge, now time.Time) []Method {
+	methods := make([]Method, 0, 2)
+	if c.Code != nil && now.Before(c.Code.Expires) && u.Phone(c.Code.Factor) != nil {
+		methods = append(methods, MethodSMS)
 	}
-	if u.TOTP != nil {
-		factors = append(factors, &u.TOTP.Factor)
+	if len(u.TOTP) > 0 {
+		methods = append(methods, MethodTOTP)
 	}
-	return factors
+	return methods
 }
 
-// backup returns the factor that letters can answer.
-func (u *User) backup() []*Factor {
+// openBackup returns the method that letters can answer, or why there is none.
+func (u *User) openBackup(c Challenge, now time.Time) (open []Method, blocked *Verdict) {
 	if u.BackupCodes == nil {
-		return nil
+		return nil, &Verdict{Result: Unjudged, TriesLeft: c.triesLeft()}
 	}
-	return []*Factor{&u.BackupCodes.Factor}
+	return u.ready([]Method{MethodBackupCode}, now)
 }
 
-// ready returns the factors that are neither delayed nor disabled. If there are
+// ready returns the methods that are neither delayed nor disabled. If there are
 // none although some were asked, blocked holds the shortest delay or, without
 // one, that all are disabled.
-func ready(asked []*Factor, now time.Time) (open []*Factor, blocked *Verdict) {
+func (u *User) ready(asked []Method, now time.Time) (open []Method, blocked *Verdict) {
 	open = asked[:0]
-	for _, f := range asked {
-		retryAt := f.RetryAt()
+	for _, m := range asked {
+		lane, retryAt := u.Lane(m), u.RetryAt(m)
 		switch {
-		case f.Lane.Closed(now):
+		case lane.Closed(now):
 			if blocked == nil {
-				blocked = &Verdict{Result: Disabled, Method: f.Method}
+				blocked = &Verdict{Result: Disabled, Method: m, Failures: lane.Consecutive}
 			}
 		case now.Before(retryAt):
 			if blocked == nil || blocked.Result == Disabled || retryAt.Before(blocked.RetryAt) {
-				blocked = &Verdict{Result: Throttled, Method: f.Method, RetryAt: retryAt}
+				blocked = &Verdict{Result: Throttled, Method: m, Failures: lane.Consecutive, RetryAt: retryAt}
 			}
 		default:
-			open = append(open, f)
+			open = append(open, m)
 		}
 	}
 	if len(open) > 0 {
@@ -217,38 +265,40 @@ func ready(asked []*Factor, now time.Time) (open []*Factor, blocked *Verdict) {
 }
 
 func (u *User) accept(c Challenge, f *Factor, now time.Time) Verdict {
-	f.Lane.Succeed()
+	u.Lane(f.Method).Succeed()
 	f.LastUsedAt = now
 	c.Used = true
 	c.Code = nil
 	u.remember(c, now)
-	return Verdict{Result: Accepted, Method: f.Method}
+	return Verdict{Result: Accepted, Method: f.Method, Factor: f.ID}
 }
 
-// refuse charges a wrong code to the challenge and to the factors that it was
+// refuse charges a wrong code to the challenge and to the methods that it was
 // compared with, for good.
-func (u *User) refuse(c Challenge, compared []*Factor, now time.Time) Verdict {
+func (u *User) refuse(c Challenge, compared []Method, now time.Time) Verdict {
 	return u.settle(u.charge(c, compared, now), compared, now)
 }
 
-func (u *User) charge(c Challenge, factors []*Factor, now time.Time) Challenge {
-	for _, f := range factors {
-		f.Lane.Charge(now)
+func (u *User) charge(c Challenge, methods []Method, now time.Time) Challenge {
+	for _, m := range methods {
+		u.Lane(m).Charge(now)
 	}
 	c.Failures++
 	u.remember(c, now)
 	return c
 }
 
-// settle makes charges final: they may disable a factor.
-func (u *User) settle(c Challenge, compared []*Factor, now time.Time) Verdict {
+// settle makes charges final: they may disable a method.
+func (u *User) settle(c Challenge, compared []Method, now time.Time) Verdict {
 	verdict := Verdict{Result: Wrong, TriesLeft: c.triesLeft()}
 	if len(compared) == 1 {
-		verdict.Method = compared[0].Method
+		verdict.Method = compared[0]
 	}
-	for _, f := range compared {
-		if f.Lane.Refuse(now) {
-			verdict.Disabled = append(verdict.Disabled, f.Method)
+	for _, m := range compared {
+		lane := u.Lane(m)
+		verdict.Failures = max(verdict.Failures, lane.Consecutive)
+		if lane.Refuse(now) {
+			verdict.Disabled = append(verdict.Disabled, m)
 		}
 	}
 	return verdict

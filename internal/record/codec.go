@@ -5,60 +5,37 @@ import (
 	"time"
 
 	"github.com/protekt/mfa/internal/seal"
-	"github.com/protekt/mfa/internal/throttle"
-	"github.com/protekt/mfa/internal/totp"
 	"github.com/protekt/mfa/internal/wire"
 )
 
 // version is the first byte of an encoded user. Records of earlier versions stay
 // readable: testdata has a golden file for each.
-const version = 1
+const version = 2
 
-// Bounds on what is read.
+// Bounds on what is read, in bytes.
 const (
-	maxPhone       = 16
-	maxBackupCodes = 15
-)
-
-// Presence bits, in the byte that follows the epochs.
-const (
-	hasTOTP = 1 << iota
-	hasSMS
-	hasBackupCodes
-	hasPendingTOTP
-	hasPendingSMS
-	presence = 1<<iota - 1
+	maxLabel   = 64
+	maxPhone   = 16
+	maxAccount = 255
 )
 
 // Append appends the encoding of a user. Equal users have equal encodings.
 func (u *User) Append(b []byte) []byte {
 	b = append(b, version)
 	b = append(b, u.Epoch[:]...)
-	b = append(b, u.Devices[:]...)
-	b = append(b, u.presence())
-	if u.TOTP != nil {
-		b = appendFactor(b, &u.TOTP.Factor)
-		b = appendKey(b, u.TOTP.Key)
-		b = appendAscending(b, u.TOTP.Spent)
-	}
-	if u.SMS != nil {
-		b = appendFactor(b, &u.SMS.Factor)
-		b = wire.AppendString(b, u.SMS.Phone)
-	}
+	b = appendHandle(b, u.Handle)
+	b = appendList(b, u.Passkeys, appendPasskey)
+	b = appendList(b, u.TOTP, appendTOTP)
+	b = appendList(b, u.SMS, appendSMS)
+	b = wire.AppendBool(b, u.BackupCodes != nil)
 	if u.BackupCodes != nil {
-		b = appendFactor(b, &u.BackupCodes.Factor)
 		b = appendBackupCodes(b, u.BackupCodes)
 	}
-	if u.PendingTOTP != nil {
-		b = appendPending(b, u.PendingTOTP.Pending)
-		b = appendKey(b, u.PendingTOTP.Key)
-	}
-	if u.PendingSMS != nil {
-		b = appendPending(b, u.PendingSMS.Pending)
-		b = wire.AppendString(b, u.PendingSMS.Phone)
-		b = appendTag(b, u.PendingSMS.Code)
-	}
+	b = appendLanes(b, &u.Lanes)
+	b = appendList(b, u.Pending, appendPending)
+	b = appendList(b, u.Devices, appendDevice)
 	b = appendSent(b, u.Sent)
+	b = appendTimes(b, u.Generated)
 	b = appendChallenges(b, u.Challenges)
 	return wire.AppendOptionalTime(b, u.Forgotten)
 }
@@ -72,27 +49,18 @@ func (u *User) Decode(data []byte) error {
 		return wire.ErrFormat
 	}
 	copy(u.Epoch[:], r.Bytes(len(u.Epoch)))
-	copy(u.Devices[:], r.Bytes(len(u.Devices)))
-	has := r.Byte()
-	if has&^presence != 0 {
-		r.Fail()
-	}
-	if has&hasTOTP != 0 {
-		u.TOTP = &TOTP{Factor: readFactor(r, MethodTOTP), Key: readKey(r), Spent: readAscending(r, maxSpent)}
-	}
-	if has&hasSMS != 0 {
-		u.SMS = &SMS{Factor: readFactor(r, MethodSMS), Phone: string(r.String(maxPhone))}
-	}
-	if has&hasBackupCodes != 0 {
+	u.Handle = readHandle(r)
+	u.Passkeys = readList(r, MaxPasskeys, readPasskey)
+	u.TOTP = readList(r, MaxTOTP, readTOTP)
+	u.SMS = readList(r, MaxSMS, readSMS)
+	if r.Bool() {
 		u.BackupCodes = readBackupCodes(r)
 	}
-	if has&hasPendingTOTP != 0 {
-		u.PendingTOTP = &PendingTOTP{Pending: readPending(r), Key: readKey(r)}
-	}
-	if has&hasPendingSMS != 0 {
-		u.PendingSMS = &PendingSMS{Pending: readPending(r), Phone: string(r.String(maxPhone)), Code: readTag(r)}
-	}
+	u.Lanes = readLanes(r)
+	u.Pending = readPendings(r)
+	u.Devices = readList(r, MaxDevices, readDevice)
 	u.Sent = readSent(r)
+	u.Generated = readTimes(r, SetsPerHour)
 	u.Challenges = readChallenges(r)
 	u.Forgotten = r.OptionalTime()
 	if err := r.Close(); err != nil {
@@ -102,105 +70,42 @@ func (u *User) Decode(data []byte) error {
 	return nil
 }
 
-func (u *User) presence() (has byte) {
-	if u.TOTP != nil {
-		has |= hasTOTP
-	}
-	if u.SMS != nil {
-		has |= hasSMS
-	}
-	if u.BackupCodes != nil {
-		has |= hasBackupCodes
-	}
-	if u.PendingTOTP != nil {
-		has |= hasPendingTOTP
-	}
-	if u.PendingSMS != nil {
-		has |= hasPendingSMS
-	}
-	return has
-}
-
-func appendFactor(b []byte, f *Factor) []byte {
-	b = wire.AppendTime(b, f.EnrolledAt)
-	b = wire.AppendOptionalTime(b, f.LastUsedAt)
-	b = binary.AppendUvarint(b, uint64(f.Lane.Consecutive))
-	b = wire.AppendOptionalTime(b, f.Lane.LastFailure)
-	b = appendAscending(b, f.Lane.Recent)
-	return wire.AppendBool(b, f.Lane.Disabled)
-}
-
-func readFactor(r *wire.Reader, m Method) Factor {
-	return Factor{
-		Method:     m,
-		EnrolledAt: r.Time(),
-		LastUsedAt: r.OptionalTime(),
-		Lane: throttle.Lane{
-			Consecutive: int(r.Uvarint(throttle.Limit)),
-			LastFailure: r.OptionalTime(),
-			Recent:      readAscending(r, throttle.Limit),
-			Disabled:    r.Bool(),
-		},
-	}
-}
-
-func appendKey(b []byte, k totp.Key) []byte {
-	b = wire.AppendString(b, k.Secret)
-	b = append(b, byte(k.Algorithm), byte(k.Digits))
-	return binary.AppendUvarint(b, uint64(k.Period))
-}
-
-func readKey(r *wire.Reader) totp.Key {
-	k := totp.Key{
-		Secret:    r.String(totp.MaxSecret),
-		Algorithm: totp.Algorithm(r.Byte()),
-		Digits:    int(r.Byte()),
-		Period:    int64(r.Uvarint(totp.MaxPeriod)),
-	}
-	if !k.Valid() {
-		r.Fail()
-	}
-	return k
-}
-
-func appendBackupCodes(b []byte, codes *BackupCodes) []byte {
-	b = append(b, codes.Salt[:]...)
-	b = binary.AppendUvarint(b, uint64(codes.Cost.Time))
-	b = binary.AppendUvarint(b, uint64(codes.Cost.Memory))
-	b = append(b, codes.Cost.Threads)
-	b = binary.AppendUvarint(b, uint64(len(codes.Hashes)))
-	for i := range codes.Hashes {
-		b = append(b, codes.Hashes[i][:]...)
+func appendList[T any](b []byte, list []T, appendOne func([]byte, *T) []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(len(list)))
+	for i := range list {
+		b = appendOne(b, &list[i])
 	}
 	return b
 }
 
-func readBackupCodes(r *wire.Reader) *BackupCodes {
-	codes := &BackupCodes{Factor: readFactor(r, MethodBackupCode)}
-	copy(codes.Salt[:], r.Bytes(len(codes.Salt)))
-	codes.Cost = Argon2{
-		Time:    uint32(r.Uvarint(maxArgon2Time)),
-		Memory:  uint32(r.Uvarint(maxArgon2Memory)),
-		Threads: r.Byte(),
+func readList[T any](r *wire.Reader, limit uint64, readOne func(*wire.Reader, *T)) []T {
+	n := r.Uvarint(limit)
+	if n == 0 {
+		return nil
 	}
-	if !codes.Cost.Valid() {
-		r.Fail()
+	list := make([]T, n)
+	for i := range list {
+		readOne(r, &list[i])
 	}
-	codes.Hashes = make([]BackupHash, r.Uvarint(maxBackupCodes))
-	for i := range codes.Hashes {
-		copy(codes.Hashes[i][:], r.Bytes(len(codes.Hashes[i])))
-	}
-	return codes
+	return list
 }
 
-func appendPending(b []byte, p Pending) []byte {
-	b = wire.AppendTime(b, p.Expires)
-	b = binary.AppendUvarint(b, uint64(p.Failures))
-	return wire.AppendBool(b, p.Proven)
+// appendHandle appends no more than a byte for a user without one.
+func appendHandle(b []byte, h Handle) []byte {
+	if h == (Handle{}) {
+		return wire.AppendBool(b, false)
+	}
+	return append(wire.AppendBool(b, true), h[:]...)
 }
 
-func readPending(r *wire.Reader) Pending {
-	return Pending{Expires: r.Time(), Failures: int(r.Uvarint(MaxTries)), Proven: r.Bool()}
+func readHandle(r *wire.Reader) (h Handle) {
+	if r.Bool() {
+		copy(h[:], r.Bytes(len(h)))
+		if h == (Handle{}) { // which has a shorter encoding
+			r.Fail()
+		}
+	}
+	return h
 }
 
 func appendTag(b []byte, t seal.Tag) []byte {
@@ -215,27 +120,35 @@ func readTag(r *wire.Reader) (t seal.Tag) {
 }
 
 func appendSent(b []byte, s Sent) []byte {
-	b = binary.AppendUvarint(b, uint64(len(s.Times)))
+	return wire.AppendOptionalTime(appendTimes(b, s.Times), s.Cooldown)
+}
+
+func readSent(r *wire.Reader) Sent {
+	return Sent{Times: readTimes(r, PerDay), Cooldown: r.OptionalTime()}
+}
+
+// appendTimes appends ascending times.
+func appendTimes(b []byte, times []time.Time) []byte {
+	b = binary.AppendUvarint(b, uint64(len(times)))
 	base := time.Unix(0, 0)
-	for _, t := range s.Times {
+	for _, t := range times {
 		b = wire.AppendTimeAfter(b, base, t)
 		base = t
 	}
-	return wire.AppendOptionalTime(b, s.Cooldown)
+	return b
 }
 
-func readSent(r *wire.Reader) (s Sent) {
+func readTimes(r *wire.Reader, limit uint64) (times []time.Time) {
 	base := time.Unix(0, 0)
-	for range r.Uvarint(PerDay) {
+	for range r.Uvarint(limit) {
 		t := r.TimeAfter(base)
-		if len(s.Times) > 0 && t.Before(base) {
+		if len(times) > 0 && t.Before(base) {
 			r.Fail()
 		}
-		s.Times = append(s.Times, t)
+		times = append(times, t)
 		base = t
 	}
-	s.Cooldown = r.OptionalTime()
-	return s
+	return times
 }
 
 // The counters of a challenge share a byte: three bits for failures, two for
@@ -267,6 +180,7 @@ func appendChallenges(b []byte, challenges []Challenge) []byte {
 		b = append(b, counters)
 		if c.Code != nil {
 			b = appendTag(b, c.Code.Tag)
+			b = append(b, c.Code.Factor[:]...)
 			b = wire.AppendTimeAfter(b, c.Issued, c.Code.Expires)
 		}
 		base = c.Issued
@@ -291,7 +205,7 @@ func readChallenges(r *wire.Reader) []Challenge {
 		c.Sends = int(counters >> sendsShift & sendsMask)
 		c.Used = counters&usedBit != 0
 		if counters&codeBit != 0 {
-			c.Code = &Code{Tag: readTag(r), Expires: r.TimeAfter(c.Issued)}
+			c.Code = &Code{Tag: readTag(r), Factor: readID(r), Expires: r.TimeAfter(c.Issued)}
 		}
 		if counters&^countersMask != 0 || c.Failures > MaxTries || i > 0 && c.Issued.Before(base) {
 			r.Fail()

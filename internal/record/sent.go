@@ -57,17 +57,6 @@ func (s *Sent) TakeBack() {
 	s.Times = s.Times[:max(0, len(s.Times)-1)]
 }
 
-// forgetAfter drops what a clock that ran ahead has counted after now.
-func (s *Sent) forgetAfter(now time.Time) {
-	n := len(s.Times)
-	for n > 0 && s.Times[n-1].After(now) {
-		n--
-	}
-	if n < len(s.Times) {
-		s.Times, s.Cooldown = s.Times[:n], time.Time{}
-	}
-}
-
 func latest(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a

@@ -1,7 +1,6 @@
 package record
 
 import (
-	"crypto/subtle"
 	"slices"
 	"time"
 
@@ -15,43 +14,40 @@ type TOTP struct {
 	Spent Spent
 }
 
-// PendingTOTP is an authenticator app that is not confirmed yet.
-type PendingTOTP struct {
-	Pending
-	Key totp.Key
+// Spent records which time steps can no longer be accepted: each one that was,
+// and every earlier one (RFC 6238 §5.2). Its zero value is none.
+type Spent struct {
+	// Next is the first step that is not refused as an earlier one.
+	Next int64
+	// Steps are the last accepted steps, ascending, at most maxSpent. Fewer are
+	// all that were ever accepted.
+	Steps []int64
 }
 
-// Spent holds the last accepted time steps, ascending, at most maxSpent. The
-// last one decides; the others are kept for Unlock. Fewer than maxSpent are all
-// that were ever accepted.
-type Spent []int64
+const maxSpent = 16
 
-const maxSpent = 4
-
-// covers reports whether a step can no longer be accepted, because it or a later
-// one was (RFC 6238 §5.2).
-func (s Spent) covers(step int64) bool {
-	return len(s) > 0 && step <= s[len(s)-1]
+func (s *Spent) covers(step int64) bool {
+	return step < s.Next || slices.Contains(s.Steps, step)
 }
 
 func (s *Spent) add(step int64) {
-	*s = append(*s, step)
-	*s = (*s)[max(0, len(*s)-maxSpent):]
+	at, _ := slices.BinarySearch(s.Steps, step)
+	s.Steps = slices.Insert(s.Steps, at, step)
+	s.Steps = s.Steps[max(0, len(s.Steps)-maxSpent):]
+	s.Next = step + 1
 }
 
-// forgetAfter drops the steps after limit. If that leaves none of maxSpent, a
-// step that is no longer listed may have been accepted, so limit itself counts
-// as spent; the list stays full, since there may have been others before.
-func (s *Spent) forgetAfter(limit int64) {
-	full := len(*s) == maxSpent
-	kept := slices.DeleteFunc(slices.Clone(*s), func(step int64) bool { return step > limit })
-	if len(kept) == 0 && full {
-		kept = Spent{limit}
+// clockWas lets steps be accepted again that a clock ahead of limit has
+// refused as earlier ones. The steps that were accepted stay refused one by one.
+// Those before the first of maxSpent are not known, so all of them are.
+func (s *Spent) clockWas(limit int64) {
+	next := int64(0)
+	for i, step := range s.Steps {
+		if step <= limit || i == 0 && len(s.Steps) == maxSpent {
+			next = step + 1
+		}
 	}
-	for full && len(kept) < maxSpent {
-		kept = slices.Insert(kept, 0, kept[0])
-	}
-	*s = kept
+	s.Next = min(s.Next, next)
 }
 
 // accept finds the step of a code and spends it. The code of a step within reach
@@ -69,38 +65,23 @@ func (t *TOTP) accept(guess Guess, now time.Time) (accepted, replayed bool) {
 	return true, false
 }
 
-// BeginTOTP makes a key pending, in place of an earlier one.
-func (u *User) BeginTOTP(key totp.Key, expires time.Time) {
-	u.PendingTOTP = &PendingTOTP{
-		Pending: Pending{Expires: expires, Proven: u.Enrolled()},
-		Key:     key,
+// acceptTOTP compares a code with every app and returns the first that accepts
+// it. Another app that shows the same digits spends them too.
+func (u *User) acceptTOTP(guess Guess, now time.Time) (by *Factor, replayed bool) {
+	for i := range u.TOTP {
+		accepted, again := u.TOTP[i].accept(guess, now)
+		if accepted && by == nil {
+			by = &u.TOTP[i].Factor
+		}
+		replayed = replayed || again
 	}
+	return by, replayed
 }
 
-// confirmTOTP makes the pending key a factor if the guess shows that an app has
-// it. The code is spent.
-func (u *User) confirmTOTP(guess Guess, now time.Time) bool {
-	factor := TOTP{Factor: newFactor(MethodTOTP, now), Key: u.PendingTOTP.Key}
-	if accepted, _ := factor.accept(guess, now); !accepted {
-		return false
-	}
-	u.PendingTOTP = nil
-	u.setTOTP(&factor)
-	return true
-}
-
-// ImportTOTP makes a key a confirmed factor. The key that the user already has
-// keeps its spent steps.
-func (u *User) ImportTOTP(key totp.Key, now time.Time) {
-	factor := TOTP{Factor: newFactor(MethodTOTP, now), Key: key}
-	if had := u.TOTP; had != nil && subtle.ConstantTimeCompare(had.Key.Secret, key.Secret) == 1 && had.Key.Period == key.Period {
-		factor.Spent = had.Spent
-	}
-	u.setTOTP(&factor)
-}
-
-func (u *User) setTOTP(factor *TOTP) {
-	had, replaced := u.Enrolled(), u.TOTP != nil
-	u.TOTP = factor
-	u.confirmed(had, replaced)
+// ImportTOTP makes a key a confirmed factor, and drops what is pending.
+func (u *User) ImportTOTP(key totp.Key, now time.Time) ID {
+	u.DropPending()
+	return u.admit(Pending{Factor: Factor{ID: newID(), Method: MethodTOTP}, Key: key}, now, func(f Factor) {
+		u.TOTP = append(u.TOTP, TOTP{Factor: f, Key: key})
+	})
 }

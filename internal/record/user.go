@@ -6,17 +6,6 @@ package record
 import (
 	"crypto/rand"
 	"time"
-
-	"github.com/protekt/mfa/internal/throttle"
-)
-
-// A Method names a kind of factor.
-type Method string
-
-const (
-	MethodTOTP       Method = "totp"
-	MethodSMS        Method = "sms"
-	MethodBackupCode Method = "backup_code"
 )
 
 // An Epoch is a random value. Whatever was issued under another one is no
@@ -34,17 +23,27 @@ type User struct {
 	// Epoch is that of challenges, enrollment tokens and proofs. It is zero until
 	// a first factor is confirmed.
 	Epoch Epoch
-	// Devices is the epoch of trusted devices.
-	Devices Epoch
+	// Handle identifies the user to authenticators (WebAuthn §5.4.3). It is zero
+	// until a first passkey is begun.
+	Handle Handle
 
-	TOTP        *TOTP
-	SMS         *SMS
+	Passkeys    []Passkey // at most MaxPasskeys
+	TOTP        []TOTP    // at most MaxTOTP
+	SMS         []SMS     // at most MaxSMS
 	BackupCodes *BackupCodes
+	Lanes       Lanes
 
-	PendingTOTP *PendingTOTP
-	PendingSMS  *PendingSMS
+	// Pending are the factors that are not confirmed yet, at most one of a method,
+	// in the order in which they were begun.
+	Pending []Pending
+	// Devices are the trusted devices, in the order in which they were trusted, at
+	// most MaxDevices.
+	Devices []Device
 
 	Sent Sent
+	// Generated are the times of the last sets of backup codes, ascending, at most
+	// SetsPerHour.
+	Generated []time.Time
 
 	// Challenges are those that must be remembered, ordered by time of issue, at
 	// most MaxChallenges.
@@ -54,112 +53,35 @@ type User struct {
 	Forgotten time.Time
 }
 
-// A Factor holds what all confirmed factors have in common.
-type Factor struct {
-	Method     Method
-	EnrolledAt time.Time
-	LastUsedAt time.Time // zero if never used
-	Lane       throttle.Lane
-}
-
-func newFactor(m Method, now time.Time) Factor {
-	return Factor{Method: m, EnrolledAt: now}
-}
-
-// RetryAt returns the end of the factor's delay, or zero without one.
-func (f *Factor) RetryAt() time.Time {
-	if f.Method == MethodBackupCode {
-		return f.Lane.RetryAt(throttle.BackupCodes)
-	}
-	return f.Lane.RetryAt(throttle.OneTimeCodes)
-}
-
-// Enrolled reports whether the user has a confirmed factor. Backup codes alone
-// are none.
-func (u *User) Enrolled() bool { return u.TOTP != nil || u.SMS != nil }
-
-// Factors returns the confirmed factors, and the backup codes while there is a
-// set, in the order in which they are offered.
-func (u *User) Factors() []*Factor {
-	factors := make([]*Factor, 0, 3)
-	if u.TOTP != nil {
-		factors = append(factors, &u.TOTP.Factor)
-	}
-	if u.SMS != nil {
-		factors = append(factors, &u.SMS.Factor)
-	}
-	if u.BackupCodes != nil {
-		factors = append(factors, &u.BackupCodes.Factor)
-	}
-	return factors
-}
-
-// Factor returns the factor of a method, or nil.
-func (u *User) Factor(m Method) *Factor {
-	for _, f := range u.Factors() {
-		if f.Method == m {
-			return f
-		}
-	}
-	return nil
-}
-
-// BackupCodesLeft returns the number of unused backup codes.
-func (u *User) BackupCodesLeft() int {
-	if u.BackupCodes == nil {
-		return 0
-	}
-	return len(u.BackupCodes.Hashes)
-}
-
-// Renew invalidates every challenge, enrollment token, proof and trusted device.
+// Renew invalidates every challenge, enrollment token, proof and trusted device,
+// and drops every pending factor: it was begun under a proof that is invalid
+// from here on.
 func (u *User) Renew() {
 	u.Epoch = newEpoch()
 	u.Challenges, u.Forgotten = nil, time.Time{} // they were of the epoch before
-	u.ForgetDevices()
+	u.DropPending()
+	u.Devices = nil
 }
 
-// ForgetDevices invalidates every trusted device.
-func (u *User) ForgetDevices() { u.Devices = newEpoch() }
-
-// Reset removes every factor. Messages stay counted, so that a reset is no way
-// around the limits.
+// Reset removes every factor. Messages and sets of backup codes stay counted, so
+// that a reset is no way around the limits.
 func (u *User) Reset() {
-	*u = User{Sent: u.Sent}
+	*u = User{Sent: u.Sent, Generated: u.Generated}
 	u.Renew()
 }
 
-// Remove removes a factor, and with the last of totp and sms everything that
-// depends on having one.
-func (u *User) Remove(m Method) {
-	switch m {
-	case MethodBackupCode:
-		u.BackupCodes = nil
-		return // invalidates no challenge, proof or device
-	case MethodTOTP:
-		u.TOTP = nil
-	case MethodSMS:
-		u.SMS = nil
-	}
-	if !u.Enrolled() {
-		u.BackupCodes = nil
-	}
-	u.DropPending() // begun under a proof that is invalid from here on
-	u.Renew()
-}
-
-// Unlock forgets failures and enables the factors that they disabled. It also
-// forgets what a clock that ran ahead has left: time steps, messages and
-// challenges of the future.
+// Unlock forgets failures, enables the methods that they disabled, and forgets
+// the counts of messages and sets of backup codes. It also undoes what a clock
+// that ran ahead has left.
 func (u *User) Unlock(now time.Time) {
-	u.Sent.forgetAfter(now)
+	u.DropPending()
+	u.Sent, u.Generated = Sent{}, nil
 	if u.Forgotten.After(now) {
 		u.Renew()
 	}
-	for _, f := range u.Factors() {
-		f.Lane = throttle.Lane{}
-	}
-	if u.TOTP != nil {
-		u.TOTP.Spent.forgetAfter(u.TOTP.Key.Step(now) + 1)
+	u.Lanes = Lanes{}
+	for i := range u.TOTP {
+		app := &u.TOTP[i]
+		app.Spent.clockWas(app.Key.Step(now) + 1)
 	}
 }

@@ -70,7 +70,7 @@ func TestWhatIsForgottenStaysDead(t *testing.T) {
 		}
 	}
 	if alive(u, tk) { // the clock went back, so that it has not expired
-		t.Error("a forgotten challenge lives again")
+		t.Error("a forgotten challenge is valid again")
 	}
 	if again := ticket(u, start); !alive(u, again) {
 		t.Error("no challenge can begin once the clock went back")
@@ -131,8 +131,8 @@ func TestChallengesOfAnotherEpochAreDead(t *testing.T) {
 	for name, end := range map[string]func(*User){
 		"renewed":  (*User).Renew,
 		"reset":    (*User).Reset,
-		"removed":  func(u *User) { u.Remove(MethodTOTP) },
-		"replaced": func(u *User) { u.ImportTOTP(rfcKey, start) },
+		"removed":  func(u *User) { u.Remove(MethodTOTP, ID{}) },
+		"replaced": func(u *User) { add(u, Pending{Factor: Factor{Method: MethodTOTP}}) },
 		"deleted":  func(u *User) { *u = User{} },
 	} {
 		u := enrolled()
@@ -148,37 +148,72 @@ func TestChallengesOfAnotherEpochAreDead(t *testing.T) {
 	tk := ticket(u, start)
 	u.ImportSMS("+14155552671", start)
 	u.SetBackupCodes([16]byte{}, Argon2{}, nil, start)
-	u.Remove(MethodBackupCode)
+	u.Remove(MethodBackupCode, ID{})
 	if !alive(u, tk) {
 		t.Error("dead after another factor came, or backup codes")
 	}
 }
 
-func TestEpochs(t *testing.T) {
+// add confirms a factor, as Confirm does.
+func add(u *User, p Pending) ID {
+	p.ID = newID()
+	return u.admit(p, start, func(f Factor) {
+		switch p.Method {
+		case MethodTOTP:
+			u.TOTP = append(u.TOTP, TOTP{Factor: f, Key: rfcKey})
+		case MethodSMS:
+			u.SMS = append(u.SMS, SMS{Factor: f, Phone: "+14155552671"})
+		case MethodPasskey:
+			u.Passkeys = append(u.Passkeys, Passkey{Factor: f, Credential: Credential{ID: p.ID[:]}})
+		}
+	})
+}
+
+func TestWhatAChangeOfFactorsEnds(t *testing.T) {
+	totp, sms, passkey := Factor{Method: MethodTOTP}, Factor{Method: MethodSMS}, Factor{Method: MethodPasskey}
+	for _, test := range []struct {
+		name         string
+		change       func(*User)
+		epoch        bool // ends challenges, proofs and what is pending
+		devices      bool
+		clearsTheApp bool // the failures of the method
+	}{
+		{"a first phone", func(u *User) { add(u, Pending{Factor: sms}) }, false, true, false},
+		{"a passkey", func(u *User) { add(u, Pending{Factor: passkey, Keep: true}) }, false, true, false},
+		{"an app beside others", func(u *User) { add(u, Pending{Factor: totp, Keep: true}) }, false, true, false},
+		{"an app in the place of one of two", func(u *User) { add(u, Pending{Factor: totp, Replaces: u.TOTP[0].ID}) }, true, true, false},
+		{"an app in the place of all", func(u *User) { add(u, Pending{Factor: totp}) }, true, true, true},
+		{"one of two apps removed", func(u *User) { u.Remove(MethodTOTP, u.TOTP[1].ID) }, true, true, false},
+		{"all apps removed", func(u *User) { u.Remove(MethodTOTP, ID{}) }, true, true, true},
+		{"new backup codes", func(u *User) { u.SetBackupCodes([16]byte{}, Argon2{}, nil, start) }, false, false, false},
+		{"backup codes removed", func(u *User) { u.Remove(MethodBackupCode, ID{}) }, false, false, false},
+		{"renewed", (*User).Renew, true, true, false},
+	} {
+		u := enrolled()
+		add(u, Pending{Factor: totp, Keep: true})
+		u.Trust("", start)
+		u.Begin(Pending{Factor: Factor{Method: MethodSMS, Label: "pending"}, Expires: start.Add(time.Hour)})
+		u.Lanes.TOTP.Charge(start)
+		epoch := u.Epoch
+		test.change(u)
+		if (u.Epoch != epoch) != test.epoch || (len(u.Devices) == 0) != test.devices || u.Lanes.TOTP.Zero() != test.clearsTheApp {
+			t.Errorf("%s: another epoch %v, %d devices, no failures %v", test.name, u.Epoch != epoch, len(u.Devices), u.Lanes.TOTP.Zero())
+		}
+		if pending := u.pending(MethodSMS) != nil; test.epoch && pending {
+			t.Errorf("%s: what was pending is there still", test.name)
+		}
+	}
+}
+
+func TestTheFirstFactorSetsTheEpochAndDropsWhatAStrangerBegan(t *testing.T) {
 	u := &User{}
-	zero := Epoch{}
-	u.BeginTOTP(rfcKey, start)
-	if u.Epoch != zero || u.Devices != zero {
-		t.Error("set before there is a factor")
+	u.Begin(Pending{Factor: Factor{Method: MethodSMS}, Expires: start.Add(time.Hour)})
+	if u.Epoch != (Epoch{}) {
+		t.Error("the epoch is set before there is a factor")
 	}
-	u.ImportTOTP(rfcKey, start)
-	first := *u
-	if u.Epoch == zero || u.Devices == zero {
-		t.Error("zero with a factor")
-	}
-	u.ImportSMS("+14155552671", start)
-	if u.Epoch != first.Epoch || u.Devices == first.Devices {
-		t.Error("a second factor must end trusted devices, and nothing else")
-	}
-	second := *u
-	u.ImportSMS("+14155552672", start)
-	if u.Epoch == second.Epoch || u.Devices == second.Devices {
-		t.Error("a replaced factor must end both")
-	}
-	third := *u
-	u.ForgetDevices()
-	if u.Epoch != third.Epoch || u.Devices == third.Devices {
-		t.Error("forgetting devices must end those alone")
+	add(u, Pending{Factor: Factor{Method: MethodTOTP}})
+	if u.Epoch == (Epoch{}) || len(u.Pending) != 0 {
+		t.Errorf("epoch %x, %d pending", u.Epoch, len(u.Pending))
 	}
 }
 
@@ -186,86 +221,178 @@ func TestTheLastFactorTakesTheRestWithIt(t *testing.T) {
 	u := enrolled()
 	u.ImportSMS("+14155552671", start)
 	u.SetBackupCodes([16]byte{}, Argon2{}, []BackupHash{{1}}, start)
-	u.BeginTOTP(rfcKey, start.Add(time.Minute))
-	u.Remove(MethodTOTP)
-	if u.BackupCodes == nil || u.PendingTOTP != nil {
+	u.Remove(MethodTOTP, ID{})
+	if u.BackupCodes == nil {
 		t.Errorf("after one of two: %+v", u)
 	}
-	u.Remove(MethodSMS)
+	u.Remove(MethodSMS, ID{})
 	if u.BackupCodes != nil || u.Enrolled() || len(u.Factors()) != 0 {
 		t.Errorf("after the last: %+v", u)
 	}
 }
 
-func TestResetKeepsWhatWasSent(t *testing.T) {
+func TestResetKeepsWhatWasCounted(t *testing.T) {
 	u := full()
 	sent := u.Sent
 	u.Reset()
-	if len(u.Sent.Times) != len(sent.Times) || u.Sent.Cooldown != sent.Cooldown {
-		t.Errorf("%+v", u.Sent)
+	if len(u.Sent.Times) != len(sent.Times) || u.Sent.Cooldown != sent.Cooldown || len(u.Generated) != len(full().Generated) {
+		t.Errorf("%+v, %v", u.Sent, u.Generated)
 	}
-	if u.Enrolled() || u.PendingTOTP != nil || u.PendingSMS != nil || u.BackupCodes != nil || u.Epoch == full().Epoch || u.Epoch == (Epoch{}) {
+	if u.Enrolled() || len(u.Pending) != 0 || u.BackupCodes != nil || u.Epoch == full().Epoch || u.Epoch == (Epoch{}) || !u.Lanes.TOTP.Zero() {
 		t.Errorf("%+v", u)
 	}
 }
 
-func TestSpentStepsAheadAreForgotten(t *testing.T) {
+// at returns a code of the key that is right at a step.
+func at(key totp.Key, step int64) string {
+	for code := 0; ; code++ {
+		digits := fmt.Sprintf("%06d", code)
+		if _, ok := key.Match(digits, step, step); ok {
+			return digits
+		}
+	}
+}
+
+func TestEachAppSpendsItsOwnSteps(t *testing.T) {
+	second := rfcKey
+	second.Secret = []byte("another secret of 20")
+	u := enrolled()
+	add(u, Pending{Factor: Factor{Method: MethodTOTP}, Keep: true})
+	u.TOTP[1].Key = second
+	step := rfcKey.Step(start)
+	guess := func(digits string) Guess { return Guess{Digits: digits, Reach: 1} }
+	if v := u.Answer(ticket(u, start), guess(at(second, step)), start); v.Result != Accepted || v.Factor != u.TOTP[1].ID {
+		t.Fatalf("the second app: %+v", v)
+	}
+	if v := u.Answer(ticket(u, start), guess(at(second, step)), start); v.Result != Replayed {
+		t.Errorf("again: %+v", v)
+	}
+	if v := u.Answer(ticket(u, start), guess(at(rfcKey, step)), start); v.Result != Accepted || v.Factor != u.TOTP[0].ID {
+		t.Errorf("the first app: %+v", v)
+	}
+	if v := u.Answer(ticket(u, start), wrong, start); v.Result != Wrong || u.Lanes.TOTP.Consecutive != 1 {
+		t.Errorf("a wrong code: %+v, charged %d times", v, u.Lanes.TOTP.Consecutive)
+	}
+}
+
+func TestAppsThatShowTheSameDigitsSpendThemTogether(t *testing.T) {
+	u := enrolled()
+	add(u, Pending{Factor: Factor{Method: MethodTOTP}, Keep: true}) // with the same key
+	code := Guess{Digits: at(rfcKey, rfcKey.Step(start)), Reach: 1}
+	if v := u.Answer(ticket(u, start), code, start); v.Result != Accepted {
+		t.Fatalf("%+v", v)
+	}
+	u.Remove(MethodTOTP, u.TOTP[0].ID)
+	if v := u.Answer(ticket(u, start), code, start); v.Result != Replayed {
+		t.Errorf("the other app takes the code again: %+v", v)
+	}
+}
+
+func TestTheTwentyFirstDeviceTakesThePlaceOfTheOldest(t *testing.T) {
+	u := enrolled()
+	first := u.Trust("first", start)
+	second := u.Trust("second", start)
+	for range MaxDevices - 1 {
+		u.Trust("", start.Add(time.Hour))
+	}
+	if len(u.Devices) != MaxDevices || u.Device(first.ID) != nil || u.Device(second.ID) == nil {
+		t.Errorf("%d devices, the first %v, the second %v", len(u.Devices), u.Device(first.ID), u.Device(second.ID))
+	}
+}
+
+func TestAnAnswerThatIsComparedWithNothingChangesNothing(t *testing.T) {
+	phone := &User{}
+	phone.ImportSMS("+14155552671", start)
+	for _, test := range []struct {
+		name   string
+		user   *User
+		answer func(*User, Ticket) Verdict
+	}{
+		{"letters without backup codes", enrolled(), func(u *User, tk Ticket) Verdict { return u.Charge(tk, start) }},
+		{"misspelled letters without backup codes", enrolled(), func(u *User, tk Ticket) Verdict { return u.Misspelled(tk, start) }},
+		{"digits where none were sent", phone, func(u *User, tk Ticket) Verdict { return u.Answer(tk, wrong, start) }},
+		{"a passkey without passkeys", enrolled(), func(u *User, tk Ticket) Verdict { return u.AnswerPasskey(tk, nil, start) }},
+	} {
+		before := string(test.user.Append(nil))
+		if v := test.answer(test.user, ticket(test.user, start)); v.Result != Unjudged {
+			t.Errorf("%s: %+v", test.name, v)
+		}
+		if string(test.user.Append(nil)) != before {
+			t.Errorf("%s: the record has changed", test.name)
+		}
+	}
+}
+
+func TestAChargeThatIsTakenBackLeavesNothing(t *testing.T) {
+	u := enrolled()
+	u.SetBackupCodes([16]byte{}, Argon2{}, []BackupHash{{1}}, start)
+	u.Lanes.BackupCode.Charge(start.Add(-time.Hour))
+	before := string(u.Append(nil))
+	tk := ticket(u, start)
+	if v := u.Charge(tk, start); v.Result != Admitted {
+		t.Fatalf("%+v", v)
+	}
+	u.Uncharge(tk, start, start.Add(-time.Hour), start.Add(time.Second))
+	if string(u.Append(nil)) != before {
+		t.Errorf("left: %+v, %d challenges", u.Lanes.BackupCode, len(u.Challenges))
+	}
+	if !alive(u, tk) {
+		t.Error("the challenge is over")
+	}
+}
+
+// TestAnAcceptedStepStaysRefusedAfterUnlock, and only the accepted steps: not all
+// those before the ones that a clock ahead of the others has accepted.
+func TestAnAcceptedStepStaysRefusedAfterUnlock(t *testing.T) {
+	long := []int64{90} // longer than what is remembered
+	for i := range int64(maxSpent) {
+		long = append(long, 5000+2*i)
+	}
 	for _, test := range []struct {
 		name   string
 		spent  []int64
-		limit  int64
-		free   int64 // the first step that may be accepted
-		forget bool
+		limits []int64 // of each Unlock
+		free   []int64
+		used   []int64
 	}{
-		{"none", nil, 100, 0, false},
-		{"all past", []int64{90, 95}, 100, 96, false},
-		{"one window ahead", []int64{90, 100}, 100, 101, false},
-		{"a clock ran ahead once", []int64{90, 5000}, 100, 91, true},
-		{"a clock ran ahead for long", []int64{90, 5000, 5001, 5002, 5003}, 100, 101, true},
-		{"a clock ran ahead from the start", []int64{5000, 5001}, 100, 0, true},
+		{"none", nil, []int64{100}, []int64{0}, nil},
+		{"all past", []int64{90, 95}, []int64{100}, []int64{96, 100}, []int64{89, 90, 91, 95}},
+		{"one window ahead", []int64{90, 100}, []int64{100}, []int64{101}, []int64{91, 100}},
+		{"two windows ahead", []int64{90, 101}, []int64{100}, []int64{91, 100, 102}, []int64{90, 101}},
+		{"ahead from the start", []int64{5000, 5002}, []int64{100}, []int64{0, 4999, 5001}, []int64{5000, 5002}},
+		{"unlocked twice", []int64{90, 200, 5000}, []int64{1000, 100}, []int64{91, 199, 201, 4999}, []int64{90, 200, 5000}},
+		{"more than are remembered", long, []int64{100}, []int64{5001, 5031}, []int64{91, 4999, 5000, 5002, 5030}},
 	} {
 		var s Spent
 		for _, step := range test.spent {
 			s.add(step)
 		}
-		s.forgetAfter(test.limit)
-		if test.free > 0 && !s.covers(test.free-1) || s.covers(test.free) {
-			t.Errorf("%s: %v, want step %d to be the first free one", test.name, s, test.free)
+		for _, limit := range test.limits {
+			s.clockWas(limit)
+		}
+		for _, step := range test.free {
+			if s.covers(step) {
+				t.Errorf("%s: step %d is refused: %+v", test.name, step, s)
+			}
+		}
+		for _, step := range test.used {
+			if !s.covers(step) {
+				t.Errorf("%s: step %d is accepted again: %+v", test.name, step, s)
+			}
 		}
 	}
 }
 
-// TestUnlockKeepsWhatACodeCanHave: the next step's code is accepted already.
-func TestUnlockKeepsWhatACodeCanHave(t *testing.T) {
-	now := rfcKey.Step(start)
-	for ahead, kept := range []bool{true, true, false} {
-		u := enrolled()
-		u.TOTP.Spent.add(now + int64(ahead))
-		u.Unlock(start)
-		if u.TOTP.Spent.covers(now+int64(ahead)) != kept {
-			t.Errorf("a spent step, %d ahead: kept %v, want %v", ahead, !kept, kept)
-		}
+func TestAStepAcceptedAfterUnlockRefusesThoseBeforeIt(t *testing.T) {
+	var s Spent
+	for _, step := range []int64{90, 5000} {
+		s.add(step)
 	}
-}
-
-// TestSpentStepsAreForgottenTwice: what the first time left unknown is unknown
-// the second time too.
-func TestSpentStepsAreForgottenTwice(t *testing.T) {
-	for _, ahead := range [][]int64{{5000, 5001, 5002, 5003}, {200, 201, 5000, 5001}} {
-		var s Spent
-		for _, step := range append([]int64{90}, ahead...) {
-			s.add(step)
-		}
-		s.forgetAfter(1000)
-		s.forgetAfter(100)
-		if !s.covers(90) || !s.covers(100) || s.covers(101) {
-			t.Errorf("%v: left with %v, want step 101 to be the first free one", ahead, s)
-		}
-		for step := range int64(maxSpent) {
-			s.add(101 + step)
-		}
-		if s.covers(101 + maxSpent) {
-			t.Errorf("%v: later steps are lost", ahead)
+	s.clockWas(100)
+	s.add(101)
+	for step, covered := range map[int64]bool{95: true, 101: true, 102: false, 4999: false, 5000: true, 5001: false} {
+		if s.covers(step) != covered {
+			t.Errorf("step %d is covered: %v, want %v", step, !covered, covered)
 		}
 	}
 }

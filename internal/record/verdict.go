@@ -1,6 +1,7 @@
 package record
 
 import (
+	"errors"
 	"time"
 
 	"github.com/protekt/mfa/internal/seal"
@@ -26,11 +27,14 @@ const (
 	Wrong
 	// Unjudged: the input cannot be a code, and was not charged.
 	Unjudged
+	// Cloned: the authenticator's counter went back, as that of a copy would. It
+	// was not charged.
+	Cloned
 	// Replayed: the code was accepted before, and was not charged.
 	Replayed
 	// Throttled: the code was neither compared nor charged.
 	Throttled
-	// Disabled: every factor that the code could have answered is disabled.
+	// Disabled: every method that the code could have answered is disabled.
 	Disabled
 	// Admitted: the code is charged, and may be compared.
 	Admitted
@@ -38,11 +42,21 @@ const (
 	Accepted
 )
 
+// ErrCloned is returned by a verifier of passkeys if a counter went back.
+var ErrCloned = errors.New("mfa: passkey counter went back: the authenticator may have been copied")
+
 // A Verdict is a result and what belongs to it.
 type Verdict struct {
 	Result
-	Method    Method    // the factor concerned, if it is one alone
-	TriesLeft int       // Wrong, Unjudged, Replayed
+	Method    Method    // the one concerned, if it is one alone
+	Factor    ID        // Accepted
+	TriesLeft int       // Wrong, Unjudged, Replayed, Cloned
+	Failures  int       // Wrong, Throttled, Disabled: in a row, of the method with the most
 	RetryAt   time.Time // Throttled
-	Disabled  []Method  // Wrong: the factors that it disabled
+	Disabled  []Method  // Wrong: those that it disabled
+	Err       error     // Wrong: what the verifier of passkeys said
+
+	UserVerified  bool   // Accepted, by a passkey that verified its user
+	Replaced      bool   // Accepted, in place of other factors
+	ReplacedPhone string // Accepted, in place of this phone
 }

@@ -182,6 +182,15 @@ func (r *Ring) MAC(label string, parts ...string) Tag {
 	return r.keys[0].tag(label, parts)
 }
 
+// MACs returns the tags under every key, the first key's first.
+func (r *Ring) MACs(label string, parts ...string) []Tag {
+	tags := make([]Tag, len(r.keys))
+	for i := range r.keys {
+		tags[i] = r.keys[i].tag(label, parts)
+	}
+	return tags
+}
+
 // Verify reports in constant time whether tag is that of these parts.
 func (r *Ring) Verify(tag Tag, label string, parts ...string) bool {
 	for i := range r.keys {

@@ -48,6 +48,11 @@ type Lane struct {
 	Disabled    bool
 }
 
+// Zero reports whether nothing is counted.
+func (l *Lane) Zero() bool {
+	return l.Consecutive == 0 && l.LastFailure.IsZero() && len(l.Recent) == 0 && !l.Disabled
+}
+
 // RetryAt returns the end of the delay, or zero without one.
 func (l *Lane) RetryAt(s Schedule) time.Time {
 	delay := s.Delay(l.Consecutive)
@@ -90,6 +95,17 @@ func (l *Lane) Refuse(now time.Time) (disabled bool) {
 func (l *Lane) Refund() {
 	if n := len(l.Recent); n > 0 {
 		l.Recent = l.Recent[:n-1]
+	}
+}
+
+// Uncharge takes back a charge at the given time, which turned out to be for
+// nothing, when the last failure before it was at before. Charges in between
+// stay.
+func (l *Lane) Uncharge(at, before time.Time) {
+	l.Refund()
+	l.Consecutive = max(l.Consecutive-1, 0)
+	if l.LastFailure.Equal(at) {
+		l.LastFailure = before
 	}
 }
 

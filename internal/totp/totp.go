@@ -79,6 +79,13 @@ func (k Key) Valid() bool {
 		k.Period >= 1 && k.Period <= MaxPeriod
 }
 
+// Equal reports whether two keys generate the same codes, and takes the same time
+// whichever secrets they have.
+func (k Key) Equal(other Key) bool {
+	return subtle.ConstantTimeCompare(k.Secret, other.Secret) == 1 &&
+		k.Algorithm == other.Algorithm && k.Digits == other.Digits && k.Period == other.Period
+}
+
 // Step returns the number of the time step at t (RFC 6238 §4.2, with T0 = 0). It
 // is negative before 1970.
 func (k Key) Step(t time.Time) int64 {

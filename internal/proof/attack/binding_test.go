@@ -45,8 +45,12 @@ func TestC01CodeOfAnotherUser(t *testing.T) {
 				if bob.Phone != "" {
 					w.SentCode(token)
 				}
+				left := 4 // charged to whom it was tried with
+				if kind == mfa.MethodBackupCode && bob.Codes == nil {
+					left = 5 // who has nothing to compare it with
+				}
 				_, err := w.VerifyLogin(w.Ctx, token, code)
-				world.WantTries(t, err, 4) // charged to whom it was tried with
+				world.WantTries(t, err, left)
 				login, err := w.VerifyLogin(w.Ctx, own, code)
 				if err != nil || login.UserID != "ada" {
 					t.Errorf("the code is spent: %v", err)
@@ -57,14 +61,14 @@ func TestC01CodeOfAnotherUser(t *testing.T) {
 }
 
 // C02: a challenge of one user is completed as another. The user is in the
-// token, and there is no other word on it; which browser may answer is the
+// token, and whoever steps up must be that user; which browser may answer is the
 // host's part.
 func TestC02ChallengeOfAnotherUser(t *testing.T) {
 	w := world.New(t)
 	users := []string{"ada", "bob"}
 	people := map[string]person{"ada": w.Full("ada", world.Phone), "bob": w.Full("bob", world.Phone2)}
 	for _, user := range users {
-		for _, d := range doors {
+		for _, d := range doorsOf(user) {
 			w.Clock.Advance(step)
 			other := d.open(w, users[0])
 			login, err := d.enter(w.Ctx, w.Engine, d.open(w, user), people[user].Shows())
@@ -72,8 +76,12 @@ func TestC02ChallengeOfAnotherUser(t *testing.T) {
 				t.Fatalf("%s for %s: %v", d.name, user, err)
 			}
 			if user != users[0] {
+				refusal := mfa.ErrInvalidToken // of a step-up: she is not who is logged in
+				if d.name == "login" {
+					refusal = mfa.ErrInvalidCode
+				}
 				_, err = d.enter(w.Ctx, w.Engine, other, people[user].Codes[0])
-				world.WantErr(t, err, mfa.ErrInvalidCode)
+				world.WantErr(t, err, refusal)
 			}
 			// What it gives is worthless for the other one.
 			for _, someone := range users {
@@ -82,18 +90,41 @@ func TestC02ChallengeOfAnotherUser(t *testing.T) {
 				}
 				_, err = w.EnrollTOTP(w.Ctx, someone, "a", mfa.WithProof(login.Proof))
 				world.Challenged(t, err)
-				_, err = w.TrustDevice(w.Ctx, someone, login.Proof)
+				_, err = w.TrustDevice(w.Ctx, someone, login.Proof, "")
 				world.WantErr(t, err, mfa.ErrInvalidToken)
 			}
 		}
 		world.OK(t, w.Unlock(w.Ctx, "ada"))
 	}
-	for _, method := range engineMethods(t) { // no call names the user of a token
+	for _, method := range engineMethods(t) { // no other call names the user of a challenge
 		takes := parameters(method)
-		if slices.Contains(takes, "token") && slices.Contains(takes, "userID") {
+		if method.Name.Name != "VerifyStepUp" && slices.Contains(takes, "token") && slices.Contains(takes, "userID") {
 			t.Errorf("%s takes a token and a user", method.Name.Name)
 		}
 	}
+	t.Run("a thief's step-up in the victim's session", func(t *testing.T) {
+		// The form carries the thief's token and code, the session the victim.
+		for _, d := range doors[1:] {
+			w := world.New(t)
+			ada, bob := w.Given("ada", world.Phone), w.Given("bob", world.Phone2)
+			token := d.open(w, "bob")
+			before := w.Stored("bob").Version
+			w.Told()
+			for _, code := range []string{bob.Shows(), bob.Codes[0], ada.Shows(), ada.Codes[0], bob.Wrong()} {
+				login, err := d.enter(w.Ctx, w.Engine, token, code)
+				world.WantErr(t, err, mfa.ErrInvalidToken)
+				if login != nil {
+					t.Errorf("%s: %+v", d.name, login)
+				}
+			}
+			w.WantTold(slices.Repeat([]mfa.EventType{mfa.EventTokenRefused}, 5)...)
+			if w.Stored("bob").Version != before {
+				t.Errorf("%s: it has cost something", d.name)
+			}
+			_, err := stepUpOf("bob", d.name).enter(w.Ctx, w.Engine, token, bob.Shows())
+			world.OK(t, err)
+		}
+	})
 }
 
 // parameters returns the names of a method's parameters.
@@ -123,7 +154,7 @@ func issueAll(t *testing.T) issued {
 	w := world.New(t, world.RequiredWhen(&required))
 	app, login := w.GiveTOTP("ada")
 	world.OK(t, w.ImportSMS(w.Ctx, "ada", world.Phone))
-	device, err := w.TrustDevice(w.Ctx, "ada", login.Proof)
+	device, err := w.TrustDevice(w.Ctx, "ada", login.Proof, "")
 	world.OK(t, err)
 	tokens := map[string]string{"proof": login.Proof, "device": device.Token, "enrollment": w.MustEnroll("bob").Token}
 	for _, d := range doors {
@@ -139,7 +170,7 @@ func (i issued) use(kind, token string) (err error) {
 		_, err = i.w.EnrollmentUser(i.w.Ctx, token)
 		return err
 	case "proof":
-		_, err = i.w.TrustDevice(i.w.Ctx, "ada", token)
+		_, err = i.w.TrustDevice(i.w.Ctx, "ada", token, "")
 		return err
 	case "device":
 		return i.w.BeginLogin(i.w.Ctx, "ada", mfa.WithTrustedDevice(token))
@@ -165,13 +196,14 @@ func TestC03TokenOfAnotherKind(t *testing.T) {
 	uses := []use{
 		{"SendCode", []string{"login", "transfer", mfa.ActionManage}, func(token string) error { _, err := w.SendCode(w.Ctx, token); return err }},
 		{"EnrollTOTP", []string{"proof"}, func(token string) error { return changes["EnrollTOTP"](w, "ada", mfa.WithProof(token)) }},
+		{"CheckProof", []string{"proof"}, func(token string) error { return w.CheckProof(w.Ctx, "ada", token) }},
 		{"GenerateBackupCodes", []string{"proof"}, func(token string) error { return changes["GenerateBackupCodes"](w, "ada", mfa.WithProof(token)) }},
 		{"VerifyStepUp for a login", nil, func(token string) error {
-			_, err := w.VerifyStepUp(w.Ctx, token, mfa.ActionLogin, i.app.Shows())
+			_, err := w.VerifyStepUp(w.Ctx, "ada", token, mfa.ActionLogin, i.app.Shows())
 			return err
 		}},
 		{"VerifyStepUp for an enrollment", nil, func(token string) error {
-			_, err := w.VerifyStepUp(w.Ctx, token, mfa.ActionEnroll, i.app.Shows())
+			_, err := w.VerifyStepUp(w.Ctx, "ada", token, mfa.ActionEnroll, i.app.Shows())
 			return err
 		}},
 	}
@@ -179,10 +211,10 @@ func TestC03TokenOfAnotherKind(t *testing.T) {
 		uses = append(uses, use{kind, []string{kind}, func(token string) error { return i.use(kind, token) }})
 	}
 	// Nothing else takes a token.
-	if got, want := methodsWith(t, "token"), []string{"EnrollmentUser", "SendCode", "VerifyLogin", "VerifyStepUp"}; !slices.Equal(got, want) {
+	if got, want := methodsWith(t, "token"), []string{"EnrollmentUser", "PasskeyOptions", "SendCode", "VerifyLogin", "VerifyStepUp"}; !slices.Equal(got, want) {
 		t.Errorf("methods that take a token: %v, want %v", got, want)
 	}
-	if got, want := methodsWith(t, "proof"), []string{"TrustDevice"}; !slices.Equal(got, want) {
+	if got, want := methodsWith(t, "proof"), []string{"CheckProof", "TrustDevice"}; !slices.Equal(got, want) {
 		t.Errorf("methods that take a proof: %v, want %v", got, want)
 	}
 	const prefix = len("mfa_tmp_")
@@ -337,11 +369,35 @@ func TestC05Expiry(t *testing.T) {
 			if late {
 				w.Clock.Advance(1)
 				_, err := w.VerifyLogin(w.Ctx, token, code)
-				world.WantTries(t, err, 4)
-				code = w.SentCode(token) // the challenge lives
+				world.WantTries(t, err, 5) // compared with nothing
+				code = w.SentCode(token)   // the challenge lives
 			}
 			_, err := w.VerifyLogin(w.Ctx, token, code)
 			world.OK(t, err)
+		}
+	})
+	t.Run("a setting that is lowered", func(t *testing.T) { // binds what was issued before
+		lowered := func(c *mfa.Config) {
+			c.ChallengeTTL, c.EnrollmentTTL, c.ProofTTL, c.TrustedDeviceTTL = 2*time.Minute, 3*time.Minute, 4*time.Minute, 5*time.Minute
+		}
+		for kind, ttl := range map[string]time.Duration{
+			"login": 2 * time.Minute, "transfer": 2 * time.Minute, mfa.ActionManage: 2 * time.Minute, "enrollment": 3 * time.Minute, "proof": 4 * time.Minute, "device": 5 * time.Minute,
+		} {
+			for _, late := range []bool{false, true} {
+				i := issueAll(t)
+				start := i.w.Clock.Now()
+				if kind == "proof" {
+					start = start.Add(-time.Minute) // GiveTOTP lets one pass
+				}
+				i.w.Engine = i.w.Another(lowered)
+				i.w.Clock.Set(start.Add(ttl - 1))
+				if late {
+					i.w.Clock.Advance(1)
+				}
+				if err := i.use(kind, i.tokens[kind]); (err != nil) != late {
+					t.Errorf("%s, late %t: %v", kind, late, err)
+				}
+			}
 		}
 	})
 	t.Run("enrollments, proofs and devices", func(t *testing.T) {
@@ -386,10 +442,9 @@ func TestC06SurvivesAChange(t *testing.T) {
 			w.GiveSMS("ada", world.Phone2, mfa.WithProof(ada.Proof))
 			return nil
 		},
-		"app imported": func(w *world.World, _ person) error {
-			return w.ImportTOTP(w.Ctx, "ada", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
-		},
-		"phone imported": func(w *world.World, _ person) error { return w.ImportSMS(w.Ctx, "ada", world.Phone2) },
+		"app revoked":   func(w *world.World, _ person) error { return w.Revoke(w.Ctx, "ada", mfa.MethodTOTP) },
+		"phone revoked": func(w *world.World, _ person) error { return w.Revoke(w.Ctx, "ada", mfa.MethodSMS) },
+		"ForgetDevices": func(w *world.World, _ person) error { return w.ForgetDevices(w.Ctx, "ada") },
 	}
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
@@ -402,7 +457,7 @@ func TestC06SurvivesAChange(t *testing.T) {
 				world.WantTries(t, err, 4)
 			}
 			sms := w.SentCode(untouched[0])
-			device, err := w.TrustDevice(w.Ctx, "ada", ada.Proof)
+			device, err := w.TrustDevice(w.Ctx, "ada", ada.Proof, "")
 			world.OK(t, err)
 			world.OK(t, change(w, ada))
 			for i, d := range doors {
@@ -415,22 +470,38 @@ func TestC06SurvivesAChange(t *testing.T) {
 					world.WantErr(t, err, mfa.ErrInvalidToken)
 				}
 			}
-			_, err = w.TrustDevice(w.Ctx, "ada", ada.Proof) // proofs and devices end with it
+			_, err = w.TrustDevice(w.Ctx, "ada", ada.Proof, "") // proofs and devices end with it
 			world.WantErr(t, err, mfa.ErrInvalidToken)
 			if w.Enrolled("ada") != nil {
 				w.Begin("ada", mfa.WithTrustedDevice(device.Token))
 			}
 		})
 	}
-	t.Run("new backup codes end none", func(t *testing.T) {
-		w := world.New(t)
-		ada := w.Full("ada", world.Phone)
-		token := w.Begin("ada").Token
-		w.GiveBackupCodes("ada", ada.Proof)
-		world.OK(t, w.Unenroll(w.Ctx, "ada", mfa.MethodBackupCode, mfa.WithProof(ada.Proof)))
-		_, err := w.VerifyLogin(w.Ctx, token, ada.Shows())
-		world.OK(t, err)
-	})
+	for name, change := range map[string]func(w *world.World, ada person){
+		"new backup codes": func(w *world.World, ada person) {
+			w.GiveBackupCodes("ada", ada.Proof)
+			world.OK(t, w.Unenroll(w.Ctx, "ada", mfa.MethodBackupCode, mfa.WithProof(ada.Proof)))
+		},
+		"a second app": func(w *world.World, ada person) {
+			w.GiveTOTP("ada", mfa.KeepOthers(), mfa.WithProof(ada.Proof))
+		},
+		"a refused import": func(w *world.World, _ person) {
+			world.WantErr(t, w.ImportTOTP(w.Ctx, "ada", importedURI), mfa.ErrAlreadyEnrolled)
+			world.WantErr(t, w.ImportSMS(w.Ctx, "ada", world.Phone2), mfa.ErrAlreadyEnrolled)
+		},
+		"an unknown device forgotten": func(w *world.World, _ person) { world.OK(t, w.ForgetDevice(w.Ctx, "ada", "dev_0000000000000000")) },
+	} {
+		t.Run(name+" ends none", func(t *testing.T) {
+			w := world.New(t)
+			ada := w.Full("ada", world.Phone)
+			token := w.Begin("ada").Token
+			change(w, ada)
+			_, err := w.VerifyLogin(w.Ctx, token, ada.Shows())
+			world.OK(t, err)
+			_, err = w.TrustDevice(w.Ctx, "ada", ada.Proof, "")
+			world.OK(t, err)
+		})
+	}
 	t.Run("half-done enrollments", func(t *testing.T) {
 		required := true
 		for name, change := range map[string]func(w *world.World) error{
@@ -462,6 +533,8 @@ func TestC07Forgery(t *testing.T) {
 		"none": nil, "an empty list": {}, "nil": {nil}, "empty": {{}}, "short": {world.Key(1)[:31]}, "long": {append(world.Key(1), 0)},
 		"zero": {make([]byte, 32)}, "a good one and a zero one": {world.Key(1), make([]byte, 32)}, "a good one and a short one": {world.Key(1), {1}},
 		"text": {[]byte("secret")}, "twice the same": {world.Key(1), world.Key(1)},
+		"32 letters": {[]byte("correct-horse-battery-staple-321")}, "hex": {[]byte("000102030405060708090a0b0c0d0e0f")},
+		"one byte, repeated": {bytes.Repeat([]byte{0xa5}, 32)}, "a good one and text": {world.Key(1), bytes.Repeat([]byte("key!"), 8)},
 	} {
 		config := good
 		config.Keys = keys
@@ -566,9 +639,11 @@ func TestC08AmbiguousTokens(t *testing.T) {
 					other := pair[1-n]
 					challenge, err := w.BeginStepUp(w.Ctx, claim[0], claim[1])
 					world.OK(t, err)
-					_, err = w.VerifyStepUp(w.Ctx, challenge.Token, other[1], app.Shows())
-					world.WantErr(t, err, mfa.ErrInvalidToken)
-					login, err := w.VerifyStepUp(w.Ctx, challenge.Token, claim[1], app.Shows())
+					for _, wrong := range [][2]string{other, {claim[0], other[1]}, {other[0], claim[1]}} {
+						_, err = w.VerifyStepUp(w.Ctx, wrong[0], challenge.Token, wrong[1], app.Shows())
+						world.WantErr(t, err, mfa.ErrInvalidToken)
+					}
+					login, err := w.VerifyStepUp(w.Ctx, claim[0], challenge.Token, claim[1], app.Shows())
 					if err != nil || login.UserID != claim[0] || login.Action != claim[1] {
 						t.Errorf("%q: %v", claim, err)
 					}
@@ -582,22 +657,24 @@ func TestC08AmbiguousTokens(t *testing.T) {
 // C09: what is malformed, or comes out of order, ends in a panic.
 func TestC09MalformedAndOutOfOrder(t *testing.T) {
 	states := map[string]func(w *world.World){
-		"unknown":  func(*world.World) {},
-		"pending":  func(w *world.World) { w.EnrollTOTP(w.Ctx, "ada", "a"); w.EnrollSMS(w.Ctx, "ada", world.Phone) },
-		"active":   func(w *world.World) { w.GiveTOTP("ada") },
-		"phone":    func(w *world.World) { w.GiveSMS("ada", world.Phone) },
-		"delayed":  func(w *world.World) { app, _ := w.GiveTOTP("ada"); lock(w, "ada", app) },
-		"disabled": func(w *world.World) { w.GiveTOTP("ada"); w.Disable("ada", mfa.MethodTOTP, world.FiveDigits) },
-		"reset":    func(w *world.World) { w.GiveTOTP("ada"); w.Reset(w.Ctx, "ada") },
-		"deleted":  func(w *world.World) { w.GiveTOTP("ada"); w.DeleteUser(w.Ctx, "ada") },
+		"unknown":     func(*world.World) {},
+		"pending":     func(w *world.World) { w.EnrollTOTP(w.Ctx, "ada", "a"); w.EnrollSMS(w.Ctx, "ada", world.Phone) },
+		"active":      func(w *world.World) { w.GiveTOTP("ada") },
+		"phone":       func(w *world.World) { w.GiveSMS("ada", world.Phone) },
+		"delayed":     func(w *world.World) { app, _ := w.GiveTOTP("ada"); lock(w, "ada", app) },
+		"disabled":    func(w *world.World) { w.GiveTOTP("ada"); w.Disable("ada", mfa.MethodTOTP, world.FiveDigits) },
+		"reset":       func(w *world.World) { w.GiveTOTP("ada"); w.Reset(w.Ctx, "ada") },
+		"deleted":     func(w *world.World) { w.GiveTOTP("ada"); w.DeleteUser(w.Ctx, "ada") },
+		"passkey":     func(w *world.World) { w.GivePasskey("ada", "key") },
+		"new passkey": func(w *world.World) { w.EnrollPasskey(w.Ctx, "ada", "a") },
 	}
 	texts := []string{"ada", "", "\x00", "\xff\xfe", "nil", "-1", "000000", "aaaa-aaaa", "+", world.Phone, "%s%n", "mfa_tmp_", "mfa_enr_AAAA",
-		"otpauth://", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP", strings.Repeat("9", 65), strings.Repeat("é", 1<<10), strings.Repeat("\u202e", 1<<16)}
+		"otpauth://", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP", "fac_0000000000000000", "dev_0000000000000000", "{}", `{"id":1}`, "{", strings.Repeat("9", 65), strings.Repeat("é", 1<<10), strings.Repeat("\u202e", 1<<16)}
 	engine := reflect.TypeFor[*mfa.Engine]()
 	for name, prepare := range states {
 		t.Run(name, func(t *testing.T) {
 			store := world.NewFaultStore()
-			w := world.New(t, func(c *mfa.Config) { c.Store = store })
+			w := world.New(t, world.WithPasskeys, func(c *mfa.Config) { c.Store = store })
 			prepare(w)
 			before := store.Snapshot()
 			calls := 0
@@ -620,7 +697,7 @@ func TestC09MalformedAndOutOfOrder(t *testing.T) {
 						t.Errorf("a code of %.40q: %v", text, err)
 					}
 				}
-				for _, method := range []mfa.Method{mfa.MethodTOTP, mfa.MethodSMS} {
+				for _, method := range []mfa.Method{"", mfa.MethodPasskey, mfa.MethodTOTP, mfa.MethodSMS} {
 					if err := confirm(w, method, text); err == nil {
 						t.Errorf("%s confirmed by %.40q", method, text)
 					}
@@ -643,7 +720,7 @@ func call(t *testing.T, w *world.World, method reflect.Method, text string) {
 			t.Fatalf("%s(%.40q) panics: %v", method.Name, text, p)
 		}
 	}()
-	for _, user := range []string{"ada", text} {
+	for n, user := range []string{"ada", text, "ada"} {
 		in := []reflect.Value{reflect.ValueOf(w.Engine), reflect.ValueOf(w.Ctx)}
 		for i := 2; i < method.Type.NumIn(); i++ {
 			kind := method.Type.In(i)
@@ -652,10 +729,14 @@ func call(t *testing.T, w *world.World, method reflect.Method, text string) {
 				in = append(in, reflect.ValueOf(user))
 			case kind.Kind() == reflect.String:
 				in = append(in, reflect.ValueOf(text).Convert(kind))
+			case kind == reflect.TypeFor[[]mfa.ChangeOption]() && n == 2:
+				in = append(in, reflect.ValueOf(mfa.WithLabel(text)), reflect.ValueOf(mfa.OnlyFactor(text)))
 			case kind == reflect.TypeFor[[]mfa.ChangeOption]():
 				in = append(in, reflect.Zero(kind.Elem()), reflect.ValueOf(mfa.WithProof(text)))
 			case kind == reflect.TypeFor[[]mfa.LoginOption]():
 				in = append(in, reflect.Zero(kind.Elem()), reflect.ValueOf(mfa.WithTrustedDevice(text)))
+			case kind == reflect.TypeFor[[]mfa.SendOption]():
+				in = append(in, reflect.Zero(kind.Elem()), reflect.ValueOf(mfa.ToFactor(text)))
 			default:
 				t.Fatalf("%s takes a %v: say what to give it", method.Name, kind)
 			}
@@ -731,8 +812,10 @@ func TestC11FactorNotAllowed(t *testing.T) {
 		token := w.Begin("ada").Token
 		_, err := w.SendCode(w.Ctx, token)
 		world.WantErr(t, err, mfa.ErrMethodUnavailable)
-		_, err = w.VerifyLogin(w.Ctx, token, "7f3k-2m9p")
-		world.WantTries(t, err, 4)
+		for _, answer := range []string{"7f3k-2m9p", `{"id":"key"}`} {
+			_, err = w.VerifyLogin(w.Ctx, token, answer)
+			world.WantTries(t, err, 5) // compared with nothing
+		}
 		if sent := len(w.Outbox.Messages()); sent != 0 {
 			t.Errorf("%d messages were sent", sent)
 		}
@@ -795,7 +878,7 @@ func TestC11FactorNotAllowed(t *testing.T) {
 // forgotten.
 func TestC12RememberedDevice(t *testing.T) {
 	trust := func(w *world.World, user, proof string) string {
-		device, err := w.TrustDevice(w.Ctx, user, proof)
+		device, err := w.TrustDevice(w.Ctx, user, proof, "")
 		world.OK(t, err)
 		return device.Token
 	}
@@ -805,11 +888,11 @@ func TestC12RememberedDevice(t *testing.T) {
 	t.Run("never before a second factor", func(t *testing.T) {
 		i := issueAll(t)
 		for kind, token := range i.tokens {
-			if _, err := i.w.TrustDevice(i.w.Ctx, "ada", token); (err == nil) != (kind == "proof") {
+			if _, err := i.w.TrustDevice(i.w.Ctx, "ada", token, ""); (err == nil) != (kind == "proof") {
 				t.Errorf("a token for %s: %v", kind, err)
 			}
 		}
-		_, err := i.w.TrustDevice(i.w.Ctx, "bob", i.tokens["proof"])
+		_, err := i.w.TrustDevice(i.w.Ctx, "bob", i.tokens["proof"], "")
 		world.WantErr(t, err, mfa.ErrInvalidToken)
 	})
 	t.Run("on another user", func(t *testing.T) {
@@ -828,11 +911,28 @@ func TestC12RememberedDevice(t *testing.T) {
 			world.OK(t, w.Unenroll(w.Ctx, "ada", mfa.MethodSMS, mfa.WithProof(ada.Proof)))
 			w.GiveSMS("ada", world.Phone, mfa.WithProof(w.Login("ada", ada.Shows()).Proof))
 		},
-		"app replaced":   func(w *world.World, ada person) { w.GiveTOTP("ada", mfa.WithProof(ada.Proof)) },
-		"phone imported": func(w *world.World, _ person) { world.OK(t, w.ImportSMS(w.Ctx, "ada", world.Phone2)) },
-		"reset":          func(w *world.World, _ person) { world.OK(t, w.Reset(w.Ctx, "ada")); w.GiveTOTP("ada") },
-		"deleted":        func(w *world.World, _ person) { world.OK(t, w.DeleteUser(w.Ctx, "ada")); w.GiveTOTP("ada") },
-		"expired":        func(w *world.World, _ person) { w.Clock.Advance(30 * 24 * time.Hour) },
+		"app replaced": func(w *world.World, ada person) { w.GiveTOTP("ada", mfa.WithProof(ada.Proof)) },
+		"app added":    func(w *world.World, ada person) { w.GiveTOTP("ada", mfa.KeepOthers(), mfa.WithProof(ada.Proof)) },
+		"app revoked":  func(w *world.World, _ person) { world.OK(t, w.Revoke(w.Ctx, "ada", mfa.MethodTOTP)) },
+		"phone imported, beside an app": func(w *world.World, ada person) {
+			world.OK(t, w.Revoke(w.Ctx, "ada", mfa.MethodSMS))
+			trusted := trust(w, "ada", w.Login("ada", ada.Shows()).Proof)
+			world.OK(t, w.ImportSMS(w.Ctx, "ada", world.Phone2))
+			if passes(w, "ada", trusted) {
+				t.Error("trusted beside a phone that was imported")
+			}
+		},
+		"forgotten alone": func(w *world.World, _ person) {
+			world.OK(t, w.ForgetDevice(w.Ctx, "ada", devices(w, "ada")[0].ID))
+		},
+		"the oldest of 21": func(w *world.World, ada person) {
+			for range 20 {
+				trust(w, "ada", ada.Proof)
+			}
+		},
+		"reset":   func(w *world.World, _ person) { world.OK(t, w.Reset(w.Ctx, "ada")); w.GiveTOTP("ada") },
+		"deleted": func(w *world.World, _ person) { world.OK(t, w.DeleteUser(w.Ctx, "ada")); w.GiveTOTP("ada") },
+		"expired": func(w *world.World, _ person) { w.Clock.Advance(30 * 24 * time.Hour) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := world.New(t)
@@ -847,6 +947,22 @@ func TestC12RememberedDevice(t *testing.T) {
 			}
 		})
 	}
+	t.Run("one forgotten, the other trusted", func(t *testing.T) {
+		w := world.New(t)
+		_, login := w.GiveTOTP("ada")
+		first, second := trust(w, "ada", login.Proof), trust(w, "ada", login.Proof)
+		world.OK(t, w.ForgetDevice(w.Ctx, "ada", devices(w, "ada")[1].ID)) // the older one is listed last
+		if passes(w, "ada", first) || !passes(w, "ada", second) {
+			t.Error("another device was forgotten")
+		}
+	})
+	t.Run("whoever forgets all leaves no proof to trust the next", func(t *testing.T) {
+		w := world.New(t)
+		_, login := w.GiveTOTP("ada")
+		world.OK(t, w.ForgetDevices(w.Ctx, "ada"))
+		_, err := w.TrustDevice(w.Ctx, "ada", login.Proof, "")
+		world.WantErr(t, err, mfa.ErrInvalidToken)
+	})
 	t.Run("backup codes end no trust", func(t *testing.T) {
 		w := world.New(t)
 		ada := w.Full("ada", world.Phone)
@@ -891,21 +1007,63 @@ func TestC13FactorOfAnotherUser(t *testing.T) {
 	}
 	w.Login("ada", ada.Shows())
 
-	// Nothing but the user and the kind names a factor.
-	for _, shown := range []reflect.Type{reflect.TypeFor[mfa.Factor](), reflect.TypeFor[mfa.Status](), reflect.TypeFor[mfa.TOTPEnrollment](), reflect.TypeFor[mfa.SMSDelivery]()} {
-		for i := range shown.NumField() {
-			if name := shown.Field(i).Name; strings.HasSuffix(name, "ID") {
-				t.Errorf("%v has a %s", shown, name)
-			}
-		}
-	}
+	// Nor does an ID name what is another user's, whatever it is written like.
+	var named []string
 	for _, method := range engineMethods(t) {
 		for _, name := range parameters(method) {
 			if strings.HasSuffix(strings.ToLower(name), "id") && name != "userID" {
-				t.Errorf("%s takes a %s", method.Name.Name, name)
+				named = append(named, method.Name.Name)
 			}
 		}
 	}
+	slices.Sort(named)
+	if want := []string{"ForgetDevice", "Rename"}; !slices.Equal(named, want) {
+		t.Errorf("methods that take an ID: %v, want %v", named, want)
+	}
+	device, err := w.TrustDevice(w.Ctx, "ada", ada.Proof, "")
+	world.OK(t, err)
+	foreign, err := w.TrustDevice(w.Ctx, "bob", bob.Proof, "")
+	world.OK(t, err)
+	before = w.Stored("ada")
+	token := w.Begin("ada").Token
+	app, phone := w.Factor("ada", mfa.MethodTOTP).ID, w.Factor("ada", mfa.MethodSMS).ID
+	for _, id := range []string{
+		w.Factor("bob", mfa.MethodTOTP).ID, w.Factor("bob", mfa.MethodSMS).ID, "", "fac_", "fac_0000000000000000", strings.ToUpper(app), app + " ", app + "00",
+		app[:len(app)-1], app[len("fac_"):], "dev_" + app[len("fac_"):], device.ID, foreign.ID, "*", "%",
+	} {
+		for name, err := range map[string]error{
+			"Rename":             w.Rename(w.Ctx, "ada", id, "mine"),
+			"Revoke an app":      w.Revoke(w.Ctx, "ada", mfa.MethodTOTP, mfa.OnlyFactor(id)),
+			"Revoke a phone":     w.Revoke(w.Ctx, "ada", mfa.MethodSMS, mfa.OnlyFactor(id)),
+			"Revoke codes":       w.Revoke(w.Ctx, "ada", mfa.MethodBackupCode, mfa.OnlyFactor(id)),
+			"Unenroll":           w.Unenroll(w.Ctx, "ada", mfa.MethodTOTP, mfa.OnlyFactor(id), mfa.WithProof(ada.Proof)),
+			"EnrollTOTP":         changes["EnrollTOTP"](w, "ada", mfa.OnlyFactor(id), mfa.WithProof(ada.Proof)),
+			"EnrollSMS":          changes["EnrollSMS"](w, "ada", mfa.OnlyFactor(id), mfa.WithProof(ada.Proof)),
+			"SendCode":           func() error { _, err := w.SendCode(w.Ctx, token, mfa.ToFactor(id)); return err }(),
+			"an app as a phone":  w.Revoke(w.Ctx, "ada", mfa.MethodSMS, mfa.OnlyFactor(app)),
+			"a phone as an app":  w.Revoke(w.Ctx, "ada", mfa.MethodTOTP, mfa.OnlyFactor(phone)),
+			"SendCode to an app": func() error { _, err := w.SendCode(w.Ctx, token, mfa.ToFactor(app)); return err }(),
+		} {
+			if !errors.Is(err, mfa.ErrNotEnrolled) {
+				t.Errorf("%s, given %q: %v", name, id, err)
+			}
+		}
+	}
+	for _, id := range []string{foreign.ID, "", "dev_0000000000000000", strings.ToUpper(device.ID), app} {
+		world.OK(t, w.ForgetDevice(w.Ctx, "ada", id))
+	}
+	if after := w.Stored("ada"); after.Version != before.Version || len(devices(w, "bob")) != 1 || w.Factor("bob", mfa.MethodTOTP) == nil {
+		t.Error("another's ID has changed something")
+	}
+	world.OK(t, w.Revoke(w.Ctx, "ada", mfa.MethodTOTP, mfa.OnlyFactor(app)))
+}
+
+// devices returns a user's trusted devices.
+func devices(w *world.World, user string) []mfa.TrustedDevice {
+	w.T.Helper()
+	list, err := w.Devices(w.Ctx, user)
+	world.OK(w.T, err)
+	return list
 }
 
 // changes are the ways to change a user's factors.
@@ -1020,7 +1178,7 @@ func TestC16ResultNotLookedAt(t *testing.T) {
 		w := world.New(t)
 		app, login := w.GiveTOTP("ada")
 		bob, _ := w.GiveTOTP("bob")
-		device, err := w.TrustDevice(w.Ctx, "ada", login.Proof)
+		device, err := w.TrustDevice(w.Ctx, "ada", login.Proof, "")
 		world.OK(t, err)
 		good := w.Stored("ada")
 		token := w.Begin("ada").Token

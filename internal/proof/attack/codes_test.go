@@ -15,6 +15,7 @@ import (
 
 	"github.com/protekt/mfa"
 	"github.com/protekt/mfa/internal/proof/world"
+	"github.com/protekt/mfa/internal/record"
 )
 
 const step = 30 * time.Second // of an app with default settings
@@ -114,12 +115,13 @@ func TestA03OtherSpellings(t *testing.T) {
 		{"zero behind", func(c string) string { return c + "0" }, wrong},
 		{"last digit missing", func(c string) string { return c[:5] }, wrong},
 		{"twice", func(c string) string { return c + c }, wrong},
-		{"letter behind", func(c string) string { return c + "a" }, wrong},
+		{"letter behind", func(c string) string { return c + "a" }, nothing}, // without backup codes
 		{"plus sign", func(c string) string { return "+" + c }, nothing},
 		{"NUL behind", func(c string) string { return c + "\x00" }, nothing},
 		{"circles", func(c string) string { return moved(strings.ReplaceAll(c, "0", "1"), '⓪') }, nothing},
 		{"a quote inside", func(c string) string { return c[:3] + "’" + c[3:] }, nothing},
 		{"decimal point", func(c string) string { return c + ".0" }, nothing},
+		{"too many digits", func(c string) string { return c + strings.Repeat("0", 59) }, nothing},
 		{"too long", func(c string) string { return c + strings.Repeat(" ", 251) }, nothing},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -355,7 +357,7 @@ func TestA06CodeOfAnotherPurpose(t *testing.T) {
 // (CVE-2026-20779).
 func TestA07SecondWayToVerify(t *testing.T) {
 	// The list of ways is complete.
-	if got, want := methodsWith(t, "code"), []string{"VerifyEnrollment", "VerifyLogin", "VerifyStepUp"}; !slices.Equal(got, want) {
+	if got, want := methodsWith(t, "answer"), []string{"VerifyEnrollment", "VerifyLogin", "VerifyStepUp"}; !slices.Equal(got, want) {
 		t.Fatalf("methods that take a code: %v, want %v: add the new one to doors", got, want)
 	}
 	for _, first := range doors {
@@ -674,9 +676,9 @@ func TestA12MessageTwice(t *testing.T) {
 			code := w.SentCode(token)
 			w.Clock.Advance(step)
 			w.SentCode(others[1])
-			for _, other := range others { // whether one was sent for it or not
+			for i, other := range others { // whether one was sent for it or not
 				_, err := d.enter(w.Ctx, w.Engine, other, code)
-				world.WantTries(t, err, 4)
+				world.WantTries(t, err, 5-i) // the first has nothing to compare it with
 			}
 			_, err := d.enter(w.Ctx, w.Engine, token, code)
 			world.OK(t, err)
@@ -807,3 +809,112 @@ func TestA14CodeAfterRecovery(t *testing.T) {
 
 // isInvalidCode reports whether err refuses a code, and nothing else.
 func isInvalidCode(err error) bool { return mfa.ErrorCode(err) == "invalid_code" }
+
+// A15: to forget failures, or what a clock ran ahead to, frees codes that were
+// used.
+func TestA15UnlockFreesNoCode(t *testing.T) {
+	for _, behind := range []time.Duration{0, time.Second, 5 * time.Second, step, 5 * time.Minute} {
+		for ahead := -1; ahead <= 1; ahead++ { // of the steps that are right
+			w := world.New(t)
+			app, _ := w.GiveTOTP("ada")
+			start := time.Date(2030, 1, 1, 12, 10, 0, 0, time.UTC)
+			w.Clock.Set(start)
+			code := app.Code(start.Add(time.Duration(ahead) * step))
+			w.Login("ada", code)
+			w.Clock.Set(start.Add(-behind)) // in another process
+			world.OK(t, w.Unlock(w.Ctx, "ada"))
+			for _, later := range []time.Duration{0, 2 * time.Second, 10 * time.Second, step - 1, step, 2*step - 1, 2 * step} {
+				w.Clock.Set(start.Add(later))
+				if _, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, code); !isInvalidCode(err) {
+					t.Errorf("step %+d, unlocked %v behind, %v later: %v", ahead, behind, later, err)
+				}
+			}
+			world.OK(t, w.Unlock(w.Ctx, "ada"))
+			w.Login("ada", app.Shows())
+		}
+	}
+	t.Run("a clock that ran ahead", func(t *testing.T) {
+		w := world.New(t)
+		app, _ := w.GiveTOTP("ada")
+		start := w.Clock.Now()
+		used := app.Shows()
+		w.Login("ada", used)
+		w.Clock.Set(start.Add(time.Hour))
+		ahead := app.Shows()
+		w.Login("ada", ahead)
+		refused := func(code string) {
+			t.Helper()
+			_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, code)
+			world.WantTries(t, err, 5)
+		}
+		w.Clock.Set(start.Add(step))
+		refused(app.Shows()) // as an earlier one
+		world.OK(t, w.Unlock(w.Ctx, "ada"))
+		refused(used)
+		w.Login("ada", app.Shows())
+		w.Clock.Set(start.Add(time.Hour))
+		refused(ahead)
+		w.Login("ada", app.Code(w.Clock.Now().Add(step)))
+	})
+}
+
+// A16: of several apps, a code is spent for one and good for another, or none has
+// spent codes of its own.
+func TestA16CodeOfSeveralApps(t *testing.T) {
+	prepare := func() (w *world.World, apps []world.App) {
+		w = world.New(t)
+		app, login := w.GiveTOTP("ada")
+		second, _ := w.GiveTOTP("ada", mfa.KeepOthers(), mfa.WithProof(login.Proof))
+		return w, []world.App{app, second}
+	}
+	w, apps := prepare()
+	for i, app := range apps { // one's use spends nothing of the other's
+		d := doors[i]
+		code := app.Shows()
+		login, err := d.enter(w.Ctx, w.Engine, d.open(w, "ada"), code)
+		world.OK(t, err)
+		if want := w.StatusOf("ada").Factors[i].ID; login.FactorID != want {
+			t.Errorf("app %d answers as %s, want %s", i, login.FactorID, want)
+		}
+		for _, again := range doors {
+			_, err := again.enter(w.Ctx, w.Another(), again.open(w, "ada"), code)
+			world.WantTries(t, err, 5)
+		}
+	}
+	t.Run("at once", func(t *testing.T) { // each of the two is good for one
+		w, apps := prepare()
+		tokens, successes := begin(w, "ada", racers), 0
+		for _, err := range w.Race(racers, func(engine *mfa.Engine, i int) error {
+			_, err := engine.VerifyLogin(w.Ctx, tokens[i], apps[i%2].Shows())
+			return err
+		}) {
+			if err == nil {
+				successes++
+			} else if !isInvalidCode(err) {
+				t.Errorf("refused with %v", err)
+			}
+		}
+		if successes != 2 {
+			t.Errorf("%d succeeded, want two", successes)
+		}
+	})
+	t.Run("the same digits", func(t *testing.T) { // are spent for both
+		w, apps := prepare()
+		w.Tamper("ada", func(u *record.User) { u.TOTP[1].Key = u.TOTP[0].Key })
+		code := apps[0].Shows()
+		w.Login("ada", code)
+		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, code)
+		world.WantTries(t, err, 5)
+		first := w.StatusOf("ada").Factors[0].ID // without which the other remembers
+		world.OK(t, w.Revoke(w.Ctx, "ada", mfa.MethodTOTP, mfa.OnlyFactor(first)))
+		_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, code)
+		world.WantTries(t, err, 5)
+	})
+	t.Run("a removed app's", func(t *testing.T) {
+		w, apps := prepare()
+		world.OK(t, w.Revoke(w.Ctx, "ada", mfa.MethodTOTP, mfa.OnlyFactor(w.StatusOf("ada").Factors[1].ID)))
+		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, apps[1].Shows())
+		world.WantTries(t, err, 4)
+		w.Login("ada", apps[0].Shows())
+	})
+}

@@ -3,8 +3,10 @@ package attack_test
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/protekt/mfa"
 	"github.com/protekt/mfa/internal/proof/world"
+	tokens "github.com/protekt/mfa/internal/token"
 )
 
 // answers are what opens a challenge of a full user, by factor.
@@ -131,6 +134,12 @@ var flows = func() (list []flow) {
 	})
 	unknown("ImportTOTP", func(ctx context.Context, e *mfa.Engine) error { return e.ImportTOTP(ctx, "ada", importedURI) })
 	unknown("ImportSMS", func(ctx context.Context, e *mfa.Engine) error { return e.ImportSMS(ctx, "ada", world.Phone) })
+	known("BeginLogin, expected to be enrolled", func(ctx context.Context, e *mfa.Engine, _ person, _ string) error {
+		return e.BeginLogin(ctx, "ada", mfa.ExpectEnrolled())
+	})
+	unknown("BeginLogin, enrolled elsewhere", func(ctx context.Context, e *mfa.Engine) error {
+		return e.BeginLogin(ctx, "ada", mfa.ExpectEnrolled())
+	})
 	known("BeginLogin", func(ctx context.Context, e *mfa.Engine, _ person, _ string) error { return e.BeginLogin(ctx, "ada") })
 	known("SendCode", func(ctx context.Context, e *mfa.Engine, _ person, token string) error {
 		_, err := e.SendCode(ctx, token)
@@ -144,8 +153,18 @@ var flows = func() (list []flow) {
 		return e.Unenroll(ctx, "ada", mfa.MethodTOTP, mfa.WithProof(ada.Proof))
 	})
 	known("TrustDevice", func(ctx context.Context, e *mfa.Engine, ada person, _ string) error {
-		_, err := e.TrustDevice(ctx, "ada", ada.Proof)
+		_, err := e.TrustDevice(ctx, "ada", ada.Proof, "")
 		return err
+	})
+	known("ForgetDevice", func(ctx context.Context, e *mfa.Engine, ada person, _ string) error {
+		device, err := e.TrustDevice(ctx, "ada", ada.Proof, "")
+		if err != nil {
+			return err
+		}
+		return e.ForgetDevice(ctx, "ada", device.ID)
+	})
+	known("Revoke", func(ctx context.Context, e *mfa.Engine, _ person, _ string) error {
+		return e.Revoke(ctx, "ada", mfa.MethodSMS)
 	})
 	known("ForgetDevices", func(ctx context.Context, e *mfa.Engine, _ person, _ string) error { return e.ForgetDevices(ctx, "ada") })
 	known("PasswordChanged", func(ctx context.Context, e *mfa.Engine, _ person, _ string) error {
@@ -154,7 +173,7 @@ var flows = func() (list []flow) {
 	known("Reset", func(ctx context.Context, e *mfa.Engine, _ person, _ string) error { return e.Reset(ctx, "ada") })
 	known("DeleteUser", func(ctx context.Context, e *mfa.Engine, _ person, _ string) error { return e.DeleteUser(ctx, "ada") })
 	prepared("BeginLogin on a trusted device", func(w *world.World) func(context.Context) error {
-		device, err := w.TrustDevice(w.Ctx, "ada", w.Given("ada", world.Phone).Proof)
+		device, err := w.TrustDevice(w.Ctx, "ada", w.Given("ada", world.Phone).Proof, "")
 		world.OK(w.T, err)
 		return func(ctx context.Context) error { return w.BeginLogin(ctx, "ada", mfa.WithTrustedDevice(device.Token)) }
 	})
@@ -195,7 +214,7 @@ var flows = func() (list []flow) {
 		prepared("a step-up"+suffix, func(w *world.World) func(context.Context) error {
 			ada := w.Given("ada", world.Phone)
 			token, code := stepUp("x").open(w, "ada"), pick(ada.Shows(), ada.Wrong())
-			return func(ctx context.Context) error { _, err := w.VerifyStepUp(ctx, token, "x", code); return err }
+			return func(ctx context.Context) error { _, err := w.VerifyStepUp(ctx, "ada", token, "x", code); return err }
 		})
 		prepared("the enrollment of an app"+suffix, func(w *world.World) func(context.Context) error {
 			app := enrollTOTP(w, "ada")
@@ -209,6 +228,8 @@ var flows = func() (list []flow) {
 	return list
 }()
 
+var anyID = regexp.MustCompile(`fac_[0-9a-f]{16}`)
+
 // G12: an error of the store is read as "no MFA", "no match" or "no failures".
 // Each call of the store, in turn, meets each fault. Success is returned only
 // where all was saved; an error leaves the user as before, or as after a step of
@@ -217,9 +238,8 @@ var flows = func() (list []flow) {
 func TestG12FaultsFailClosed(t *testing.T) {
 	failures := func(w *world.World) (n int) {
 		if record, err := w.Store.Load(w.Ctx, "ada"); err == nil && record.Version > 0 {
-			for _, f := range w.Decoded("ada").Factors() {
-				n += len(f.Lane.Recent)
-			}
+			lanes := w.Decoded("ada").Lanes
+			n = len(lanes.Passkey.Recent) + len(lanes.TOTP.Recent) + len(lanes.SMS.Recent) + len(lanes.BackupCode.Recent)
 		}
 		return n
 	}
@@ -234,7 +254,7 @@ func TestG12FaultsFailClosed(t *testing.T) {
 			look := func() string {
 				calls := store.Calls
 				defer func() { store.Calls = calls }()
-				return world.JSON(t, w.StatusOf("ada"))
+				return anyID.ReplaceAllString(world.JSON(t, w.StatusOf("ada")), "an ID") // which is random
 			}
 			charged := failures(w)
 			looks := []string{look()} // at first, and after each Save, where nothing fails
@@ -361,4 +381,92 @@ func TestG13StaleReads(t *testing.T) {
 	if n := len(w.Outbox.Messages()) - sent; n != 0 {
 		t.Errorf("%d messages", n)
 	}
+}
+
+// G17: whoever hangs up once it is done keeps it out of the audit log, or an
+// attempt with a stolen token leaves no trace.
+func TestG17HangingUpHidesNothing(t *testing.T) {
+	type key struct{}
+	for name, test := range map[string]struct {
+		do   func(ctx context.Context, w *world.World, ada person, token string)
+		want mfa.EventType
+	}{
+		"a login": {func(ctx context.Context, w *world.World, ada person, token string) {
+			w.VerifyLogin(ctx, token, ada.Shows())
+		}, mfa.EventVerified},
+		"a wrong code": {func(ctx context.Context, w *world.World, ada person, token string) {
+			w.VerifyLogin(ctx, token, ada.Wrong())
+		}, mfa.EventRefused},
+		"a change of factors": {func(ctx context.Context, w *world.World, ada person, _ string) {
+			w.Unenroll(ctx, "ada", mfa.MethodSMS, mfa.WithProof(ada.Proof))
+		}, mfa.EventUnenrolled},
+		"a new password": {func(ctx context.Context, w *world.World, _ person, _ string) {
+			w.PasswordChanged(ctx, "ada")
+		}, mfa.EventPasswordChanged},
+		"a message": {func(ctx context.Context, w *world.World, _ person, token string) {
+			w.SendCode(ctx, token)
+		}, mfa.EventDeliveryFailed}, // since the sender is asked after
+	} {
+		store := &world.HookStore{Store: mfa.NewMemoryStore()}
+		w := world.New(t, func(c *mfa.Config) { c.Store = store })
+		ada := w.Given("ada", world.Phone)
+		token := w.Begin("ada").Token
+		ctx, hangUp := context.WithCancel(context.WithValue(w.Ctx, key{}, "request"))
+		var told []mfa.EventType
+		w.Engine = w.Another(func(c *mfa.Config) {
+			c.OnEvent = func(listening context.Context, event mfa.Event) {
+				if ctx.Err() == nil || listening.Err() != nil || listening.Value(key{}) != "request" {
+					t.Errorf("%s: told %s in a context that has ended, or in another one: %v", name, event.Type, listening.Err())
+				}
+				told = append(told, event.Type)
+			}
+		})
+		store.Saved = hangUp
+		test.do(ctx, w, ada, token)
+		if !slices.Equal(told, []mfa.EventType{test.want}) {
+			t.Errorf("%s: told %v, want %s", name, told, test.want)
+		}
+	}
+
+	// A token of the engine's own that is refused is told with its user and its
+	// challenge, whatever call it came to; a forged one has neither.
+	w := world.New(t)
+	ada := w.Given("ada", world.Phone)
+	used, old, other := w.Begin("ada").Token, w.Begin("ada").Token, w.Begin("ada").Token
+	_, err := w.VerifyLogin(w.Ctx, used, ada.Shows())
+	world.OK(t, err)
+	refused := func(name, token string, call func() error, want ...mfa.EventType) {
+		t.Helper()
+		w.Told()
+		world.WantErr(t, call(), mfa.ErrInvalidToken)
+		if len(want) > 0 {
+			claims, _ := tokens.Open(w.Ring(), tokens.Challenge, token)
+			if event := w.LastEvent(); event.UserID != "ada" || event.ChallengeID != hex.EncodeToString(claims.ID[:]) || event.Err == nil {
+				t.Errorf("%s: told %+v", name, event)
+			}
+		}
+		if told := w.Told(); !slices.Equal(told, want) {
+			t.Errorf("%s: told %v, want %v", name, told, want)
+		}
+	}
+	verify := func(token string) func() error {
+		return func() error { _, err := w.VerifyLogin(w.Ctx, token, ada.Codes[0]); return err }
+	}
+	refused("used", used, verify(used), mfa.EventTokenRefused)
+	refused("used, for a message", used, func() error { _, err := w.SendCode(w.Ctx, used); return err }, mfa.EventTokenRefused)
+	refused("for another action", other, func() error {
+		_, err := w.VerifyStepUp(w.Ctx, "ada", other, "transfer", ada.Codes[0])
+		return err
+	}, mfa.EventTokenRefused)
+	transfer := stepUp("transfer").open(w, "ada")
+	refused("as another user", transfer, func() error {
+		_, err := w.VerifyStepUp(w.Ctx, "bob", transfer, "transfer", ada.Codes[0])
+		return err
+	}, mfa.EventTokenRefused)
+	refused("forged", other, verify(other+"A"))
+	w.Clock.Advance(5 * time.Minute)
+	refused("expired", old, verify(old), mfa.EventTokenRefused)
+	changed := w.Begin("ada").Token
+	world.OK(t, w.PasswordChanged(w.Ctx, "ada"))
+	refused("of before the password changed", changed, verify(changed), mfa.EventTokenRefused)
 }

@@ -10,13 +10,17 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/protekt/mfa"
 	"github.com/protekt/mfa/internal/proof/world"
+	"github.com/protekt/mfa/internal/record"
 	"github.com/protekt/mfa/internal/throttle"
 )
 
@@ -77,6 +81,8 @@ func TestGuessesSucceedAsSeldomAsPromised(t *testing.T) {
 		fmt.Sprintf("| app, the first day | %d, then disabled (after %.1f hours) | %.2f %% |", throttle.Limit, first.Hours(), succeeds(appCodes, million, throttle.Limit)),
 		fmt.Sprintf("| app, ever, until somebody unlocks it | %d | %.2f %% |", throttle.Limit, succeeds(appCodes, million, throttle.Limit)),
 		fmt.Sprintf("| app, a year beside a user who logs in daily | %d | %.2f %% |", inAYear, succeeds(appCodes, million, inAYear)),
+		fmt.Sprintf("| five apps of one user, ever (%d codes valid at a time) | %d | %.2f %% |", 5*appCodes, throttle.Limit, succeeds(5*appCodes, million, throttle.Limit)),
+		fmt.Sprintf("| five apps of one user, ever (%d codes valid at a time) | %d | %.2f %% |", record.MaxTOTP*appCodes, throttle.Limit, succeeds(record.MaxTOTP*appCodes, million, throttle.Limit)),
 		fmt.Sprintf("| SMS, ever | %d | %.2f %% |", throttle.Limit, succeeds(sentCodes, million, throttle.Limit)),
 		fmt.Sprintf("| backup code of %d bits, ten live | %d | %.7f %% |", bits, throttle.Limit, succeeds(backupCodes, math.Exp2(float64(bits)), throttle.Limit)),
 		fmt.Sprintf("| %d accounts, %d guesses each | %d | %.0f accounts |", accounts, atOnce, accounts*atOnce, accounts*succeeds(appCodes, million, atOnce)/100),
@@ -256,11 +262,11 @@ func TestB05CountIsClearedEarly(t *testing.T) {
 		{"Status", func(w *world.World, _ person) error { w.StatusOf("ada"); return nil }, false},
 		{"SendCode", func(w *world.World, _ person) error { w.SentCode(w.Begin("ada").Token); return nil }, false},
 		{"TrustDevice", func(w *world.World, ada person) error {
-			_, err := w.TrustDevice(w.Ctx, "ada", ada.Proof)
+			_, err := w.TrustDevice(w.Ctx, "ada", ada.Proof, "")
 			return err
 		}, false},
 		{"a login from a trusted device", func(w *world.World, ada person) error {
-			device, err := w.TrustDevice(w.Ctx, "ada", ada.Proof)
+			device, err := w.TrustDevice(w.Ctx, "ada", ada.Proof, "")
 			world.OK(w.T, err)
 			return w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device.Token))
 		}, false},
@@ -347,7 +353,7 @@ func TestB06OtherSuccess(t *testing.T) {
 			world.OK(t, err)
 		},
 		"trusted device": func(w *world.World, ada person) {
-			device, err := w.TrustDevice(w.Ctx, "ada", ada.Proof)
+			device, err := w.TrustDevice(w.Ctx, "ada", ada.Proof, "")
 			world.OK(t, err)
 			world.OK(t, w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device.Token)))
 		},
@@ -535,11 +541,11 @@ func TestB10OnlyLoginsAreLimited(t *testing.T) {
 		app, _ := w.GiveTOTP("ada")
 		for range free + 1 {
 			_, err := w.EnrollTOTP(w.Ctx, "ada", "a")
-			_, err = w.VerifyStepUp(w.Ctx, world.Challenged(t, err).Token, mfa.ActionManage, app.Wrong())
+			_, err = w.VerifyStepUp(w.Ctx, "ada", world.Challenged(t, err).Token, mfa.ActionManage, app.Wrong())
 			world.WantTries(t, err, 4)
 		}
 		err := w.Unenroll(w.Ctx, "ada", mfa.MethodTOTP)
-		_, err = w.VerifyStepUp(w.Ctx, world.Challenged(t, err).Token, mfa.ActionManage, app.Shows())
+		_, err = w.VerifyStepUp(w.Ctx, "ada", world.Challenged(t, err).Token, mfa.ActionManage, app.Shows())
 		world.WantThrottled(t, err, time.Second)
 	})
 	t.Run("confirmation", func(t *testing.T) { // of what is not a factor yet: five tries for each key or message
@@ -701,6 +707,21 @@ func TestB13LimitsAreOff(t *testing.T) {
 	}
 	base := world.New(t).Config
 	base.BackupCodes.Count = 0
+
+	// A host that forgets the limits for each number is told so; to do without has
+	// an ugly name.
+	unlimited := base
+	unlimited.SMSCodes.InsecureNoNumberLimits = false
+	if _, err := mfa.New(unlimited); !errors.Is(err, mfa.ErrInvalidInput) || !strings.Contains(err.Error(), "SMSCodes.Numbers") {
+		t.Errorf("New without Numbers: %v", err)
+	}
+	unlimited.SMS = nil
+	_, err := mfa.New(unlimited)
+	world.OK(t, err)
+	unlimited = base
+	unlimited.SMSCodes = mfa.SMSConfig{Numbers: mfa.NewMemoryStore()}
+	_, err = mfa.New(unlimited)
+	world.OK(t, err)
 	numbers := numericFields(reflect.TypeFor[mfa.Config](), nil)
 	for _, field := range numbers {
 		for value, good := range map[int64]bool{0: true, -1: false, math.MinInt64: false, math.MaxInt64: false} {
@@ -826,13 +847,13 @@ func enrollmentWorks(w *world.World, after time.Duration) bool {
 func proofWorks(w *world.World, after time.Duration) bool {
 	_, login := w.GiveTOTP("ada")
 	w.Clock.Set(login.Time.Add(after))
-	_, err := w.TrustDevice(w.Ctx, "ada", login.Proof)
+	_, err := w.TrustDevice(w.Ctx, "ada", login.Proof, "")
 	return err == nil
 }
 
 func deviceWorks(w *world.World, after time.Duration) bool {
 	_, login := w.GiveTOTP("ada")
-	device, err := w.TrustDevice(w.Ctx, "ada", login.Proof)
+	device, err := w.TrustDevice(w.Ctx, "ada", login.Proof, "")
 	world.OK(w.T, err)
 	w.Clock.Advance(after)
 	return w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device.Token)) == nil
@@ -890,12 +911,12 @@ func TestB15LockoutOfTheOwner(t *testing.T) {
 	for range 2 * disabling {
 		for _, token := range []string{"", "ada", expired, foreign, good[:len(good)-1], good + "A", w.Begin("bob").Token, login.Proof} {
 			w.VerifyLogin(w.Ctx, token, "12345")
-			w.VerifyStepUp(w.Ctx, token, mfa.ActionManage, "12345")
+			w.VerifyStepUp(w.Ctx, "ada", token, mfa.ActionManage, "12345")
 			w.SendCode(w.Ctx, token)
 			w.EnrollmentUser(w.Ctx, token)
 		}
 		w.VerifyLogin(w.Ctx, good, "?")                                  // no code at all
-		w.VerifyStepUp(w.Ctx, good, "transfer", app.Wrong())             // not what it is for
+		w.VerifyStepUp(w.Ctx, "ada", good, "transfer", app.Wrong())      // not what it is for
 		w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, app.Wrong())    // nothing is pending
 		w.EnrollTOTP(w.Ctx, "ada", "a", mfa.WithProof("mfa_prf_forged")) // not proved
 	}
@@ -1041,5 +1062,284 @@ func TestB18OutageIsCounted(t *testing.T) {
 		store.At = 0
 		_, err := d.enter(w.Ctx, w.Engine, token, app.Shows())
 		world.OK(t, err)
+	}
+}
+
+// B19: answers that cost nothing crowd out what the owner has begun. Whoever has
+// the password may try as often as they like what is compared with nothing: no
+// save is made for it, and nothing of hers ends.
+func TestB19FreeAnswersCrowdNobodyOut(t *testing.T) {
+	type user struct {
+		has   string
+		give  func(w *world.World) world.App
+		tries []string
+	}
+	for _, user := range []user{
+		{"an app and a phone", func(w *world.World) world.App {
+			app, login := w.GiveTOTP("ada")
+			w.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
+			return app
+		}, []string{"zzzz-zzzz", "zz", "12345a", "?", `{"id":"key"}`}},
+		{"a phone", func(w *world.World) world.App {
+			w.GiveSMS("ada", world.Phone)
+			return world.App{}
+		}, []string{"zzzz-zzzz", "123456", "12345678", "?", `{"id":"key"}`}},
+	} {
+		for _, try := range user.tries {
+			t.Run(try+" against "+user.has, func(t *testing.T) {
+				store := &world.CountingStore{Store: mfa.NewMemoryStore()}
+				w := world.New(t, world.WithPasskeys, func(c *mfa.Config) { c.Store = store })
+				user.give(w)
+				fresh, tried, texted := w.Begin("ada").Token, w.Begin("ada").Token, w.Begin("ada").Token
+				transfer := stepUp("transfer").open(w, "ada")
+				sms := w.SentCode(texted)
+				_, err := w.VerifyLogin(w.Ctx, texted, world.WrongSMS(sms))
+				world.WantTries(t, err, 4)
+				store.Saves = 0
+				for range 2 * record.MaxChallenges {
+					w.Clock.Advance(time.Millisecond)
+					_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, try)
+					world.WantTries(t, err, 5)
+				}
+				_, err = w.VerifyLogin(w.Ctx, tried, try)
+				world.WantTries(t, err, 5)
+				if store.Saves != 0 {
+					t.Errorf("%d saves", store.Saves)
+				}
+				_, err = w.VerifyLogin(w.Ctx, texted, sms)
+				world.OK(t, err)
+				for _, token := range []string{fresh, tried} {
+					w.Clock.Advance(cooldown)
+					_, err = w.VerifyLogin(w.Ctx, token, w.SentCode(token))
+					world.OK(t, err)
+				}
+				w.Clock.Advance(cooldown)
+				_, err = w.VerifyStepUp(w.Ctx, "ada", transfer, "transfer", w.SentCode(transfer))
+				world.OK(t, err)
+			})
+		}
+	}
+}
+
+// B20: whoever makes backup codes keeps others from using theirs: by filling the
+// line in which hashes are computed, and by the charges of those who wait in it.
+func TestB20MakingCodesKeepsNobodyOut(t *testing.T) {
+	t.Run("sets are limited", func(t *testing.T) {
+		w := world.New(t)
+		_, login := w.GiveTOTP("ada")
+		bob := w.Full("bob", world.Phone2)
+		make := func(engine *mfa.Engine) error {
+			_, err := engine.GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(login.Proof))
+			return err
+		}
+		made := 0
+		for _, err := range w.Race(150, func(engine *mfa.Engine, _ int) error { return make(engine) }) {
+			if err == nil {
+				made++
+			} else {
+				world.WantThrottled(t, err, time.Hour)
+			}
+		}
+		if made != 5 {
+			t.Errorf("%d sets were made, want 5", made)
+		}
+		w.Login("bob", bob.Codes[0])
+		world.OK(t, w.PasswordChanged(w.Ctx, "ada")) // which gives none back
+		w.Clock.Advance(time.Hour - 1)
+		app := enrollTOTP(w, "eve")
+		world.OK(t, func() error { _, err := w.VerifyEnrollment(w.Ctx, "eve", mfa.MethodTOTP, app.Shows()); return err }())
+		skip := w.Another(func(c *mfa.Config) { c.InsecureSkipProof = true })
+		_, err := skip.GenerateBackupCodes(w.Ctx, "ada")
+		world.WantThrottled(t, err, 1)
+		_, err = skip.GenerateBackupCodes(w.Ctx, "eve") // it is the user's limit
+		world.OK(t, err)
+		w.Clock.Advance(1)
+		_, err = skip.GenerateBackupCodes(w.Ctx, "ada")
+		world.OK(t, err)
+	})
+	t.Run("who gave up waiting has paid nothing", func(t *testing.T) {
+		w := world.New(t)
+		w.GiveTOTP("ada")
+		w.CheapBackupCodes("ada")
+		waited := 0
+		for range 1000 {
+			if waited == 5 {
+				break
+			}
+			token, before := w.Begin("ada").Token, w.Decoded("ada")
+			_, err := w.VerifyLogin(impatient{w.Ctx}, token, "aaaa-aaaa")
+			after := w.Decoded("ada")
+			if isInvalidCode(err) {
+				w.Tamper("ada", func(u *record.User) { u.Lanes = record.Lanes{} })
+				continue
+			}
+			waited++
+			if !strings.Contains(err.Error(), "waiting") || !reflect.DeepEqual(after.Lanes, before.Lanes) || !reflect.DeepEqual(after.Challenges, before.Challenges) {
+				t.Errorf("%v: it is charged: %+v, %+v", err, after.Lanes.BackupCode, after.Challenges)
+			}
+		}
+		if waited < 5 {
+			t.Errorf("%d have waited", waited)
+		}
+	})
+	t.Run("makers stand in a line of their own", func(t *testing.T) {
+		const makers = 5
+		var begun atomic.Int32
+		store := &world.HookStore{Store: mfa.NewMemoryStore(), Saved: func() { begun.Add(1) }}
+		w := world.New(t, func(c *mfa.Config) {
+			c.Store, c.InsecureSkipProof = store, true
+			c.BackupCodes = mfa.BackupCodeConfig{Count: 15, Groups: 4}
+		})
+		w.Full("ada", world.Phone)
+		for i := range makers {
+			world.OK(t, w.ImportSMS(w.Ctx, fmt.Sprint("maker", i), world.Phone2))
+		}
+		begun.Store(0)
+		var done sync.WaitGroup
+		var made atomic.Int32
+		for i := range makers {
+			done.Go(func() {
+				_, err := w.GenerateBackupCodes(w.Ctx, fmt.Sprint("maker", i))
+				world.OK(t, err)
+				made.Add(1)
+			})
+		}
+		for begun.Load() < makers { // each is counted, and next computes its hashes
+			runtime.Gosched()
+		}
+		checked := 0
+		for made.Load() == 0 && checked < 5 {
+			if _, err := w.VerifyLogin(impatient{w.Ctx}, w.Begin("ada").Token, "aaaa-aaaa"); isInvalidCode(err) {
+				checked++
+			}
+		}
+		if checked < 3 {
+			t.Errorf("%d codes were checked while others were made", checked)
+		}
+		done.Wait()
+	})
+}
+
+// An impatient context's caller has hung up, though only those who wait see it.
+// Of a free line and that, either is taken: one call in two waits, and gives up.
+type impatient struct{ context.Context }
+
+func (impatient) Done() <-chan struct{} {
+	over := make(chan struct{})
+	close(over)
+	return over
+}
+
+// B21: what a host does at each login clears the count: it imports the key that
+// the user has, as lazy migrations do.
+func TestB21RepeatedImports(t *testing.T) {
+	const lower = "otpauth://totp/x?secret=jbsw%20y3dp-ehpk3pxpjbswy3dpehpk3pxp&algorithm=SHA-1"
+	for name, again := range map[string]func(w *world.World) error{
+		"the same key":          func(w *world.World) error { return w.ImportTOTP(w.Ctx, "ada", importedURI) },
+		"the same number":       func(w *world.World) error { return w.ImportSMS(w.Ctx, "ada", world.Phone) },
+		"that number, spaced":   func(w *world.World) error { return w.ImportSMS(w.Ctx, "ada", "+234 801 234 5678") },
+		"the key of another":    func(w *world.World) error { return wantAlready(w.ImportTOTP(w.Ctx, "ada", importedKeyURI)) },
+		"the number of another": func(w *world.World) error { return wantAlready(w.ImportSMS(w.Ctx, "ada", world.Phone2)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := &world.CountingStore{Store: mfa.NewMemoryStore()}
+			w := world.New(t, func(c *mfa.Config) { c.Store = store })
+			world.OK(t, w.ImportTOTP(w.Ctx, "ada", importedURI))
+			world.OK(t, w.ImportSMS(w.Ctx, "ada", world.Phone))
+			app := w.Scan(importedURI)
+			used := app.Shows()
+			w.Login("ada", used)
+			w.Clock.Advance(step)
+			w.Told()
+			judged := 0
+			for range 2000 {
+				saves := store.Saves
+				world.OK(t, again(w))
+				if store.Saves != saves {
+					t.Fatal("an import that changes nothing is saved")
+				}
+				if isInvalidCode(guess(w, doors[0], "ada", app.Wrong())) {
+					judged++
+				}
+			}
+			if told := count(w, mfa.EventRefused); judged != free+1 || told != judged {
+				t.Errorf("%d guesses were judged, %d told, want %d", judged, told, free+1)
+			}
+			w.Clock.Advance(time.Second)
+			_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, used) // nor is a code free again
+			world.WantTries(t, err, 5)
+		})
+	}
+	w := world.New(t)
+	world.OK(t, w.ImportTOTP(w.Ctx, "ada", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"))
+	before := w.Stored("ada").Version
+	world.OK(t, w.ImportTOTP(w.Ctx, "ada", lower))
+	world.OK(t, w.ImportTOTP(w.Ctx, "ada", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"))
+	if w.Stored("ada").Version != before {
+		t.Error("another spelling of the key is another key")
+	}
+}
+
+// wantAlready returns nil for a refused import.
+func wantAlready(err error) error {
+	if errors.Is(err, mfa.ErrAlreadyEnrolled) {
+		return nil
+	}
+	return fmt.Errorf("got %v, want %w", err, mfa.ErrAlreadyEnrolled)
+}
+
+// B22: each factor more means guesses more.
+func TestB22GuessesAtSeveralApps(t *testing.T) {
+	w := world.New(t)
+	app, login := w.GiveTOTP("ada")
+	apps := []world.App{app}
+	for range record.MaxTOTP - 1 {
+		another, _ := w.GiveTOTP("ada", mfa.KeepOthers(), mfa.WithProof(login.Proof))
+		apps = append(apps, another)
+	}
+	_, err := w.EnrollTOTP(w.Ctx, "ada", "a", mfa.KeepOthers(), mfa.WithProof(login.Proof))
+	world.WantErr(t, err, mfa.ErrInvalidInput)
+
+	// Three codes of each are right at one time, of which SECURITY.md has the odds.
+	w.Clock.Advance(time.Hour)
+	right := 0
+	frozen := w.Another(func(c *mfa.Config) { c.Store = world.FrozenStore{Store: w.Store} })
+	for _, app := range apps {
+		for offset := -3; offset <= 3; offset++ {
+			_, err := frozen.VerifyLogin(w.Ctx, w.Begin("ada").Token, app.Code(w.Clock.Now().Add(time.Duration(offset)*step)))
+			if err == nil {
+				right++
+			}
+		}
+	}
+	if right != 3*record.MaxTOTP {
+		t.Errorf("%d codes are right at one time, want %d", right, 3*record.MaxTOTP)
+	}
+
+	// A wrong code is compared with all of them and charged once; what changes one
+	// of them clears nothing.
+	const wrong = "12345"
+	for k := 1; k <= free+2; k++ {
+		if k > free+1 {
+			w.Clock.Advance(delayAfter(k - 1))
+		}
+		world.WantTries(t, guess(w, doors[0], "ada", wrong), 4)
+		if got := w.Decoded("ada").Lanes.TOTP.Consecutive; got != k {
+			t.Fatalf("%d failures are counted of %d", got, k)
+		}
+		if k == free {
+			world.OK(t, w.Revoke(w.Ctx, "ada", mfa.MethodTOTP, mfa.OnlyFactor(w.StatusOf("ada").Factors[0].ID)))
+			world.OK(t, w.Rename(w.Ctx, "ada", w.StatusOf("ada").Factors[0].ID, "renamed"))
+		}
+	}
+	for _, app := range apps[1:] { // none is open while they are delayed
+		world.WantThrottled(t, guess(w, doors[0], "ada", app.Shows()), delayAfter(free+2))
+	}
+	skip := w.Another(func(c *mfa.Config) { c.InsecureSkipProof = true })
+	for _, opt := range []mfa.ChangeOption{mfa.KeepOthers(), mfa.OnlyFactor(w.StatusOf("ada").Factors[0].ID)} {
+		enrollment, err := skip.EnrollTOTP(w.Ctx, "ada", "a", opt)
+		world.OK(t, err)
+		world.OK(t, confirm(w, mfa.MethodTOTP, w.Scan(enrollment.URI).Shows()))
+		world.WantThrottled(t, guess(w, doors[0], "ada", apps[4].Shows()), delayAfter(free+2))
 	}
 }

@@ -25,20 +25,28 @@ type door struct {
 	enter func(ctx context.Context, engine *mfa.Engine, token, code string) (*mfa.Login, error)
 }
 
-// doors are all of them. VerifyEnrollment takes a code too, but no token: it
-// leads to a pending factor alone.
-var doors = []door{
-	{"login",
-		func(w *world.World, user string) string { return w.Begin(user).Token },
-		func(ctx context.Context, engine *mfa.Engine, token, code string) (*mfa.Login, error) {
-			return engine.VerifyLogin(ctx, token, code)
-		}},
-	stepUp("transfer"),
-	stepUp(mfa.ActionManage),
+// doors are all of them, as ada finds them. VerifyEnrollment takes a code too, but
+// no token: it leads to a pending factor alone.
+var doors = doorsOf("ada")
+
+// doorsOf returns the doors as a user who is logged in finds them.
+func doorsOf(user string) []door {
+	return []door{
+		{"login",
+			func(w *world.World, user string) string { return w.Begin(user).Token },
+			func(ctx context.Context, engine *mfa.Engine, token, code string) (*mfa.Login, error) {
+				return engine.VerifyLogin(ctx, token, code)
+			}},
+		stepUpOf(user, "transfer"),
+		stepUpOf(user, mfa.ActionManage),
+	}
 }
 
-// stepUp returns the door to an action.
-func stepUp(action string) door {
+// stepUp returns ada's door to an action.
+func stepUp(action string) door { return stepUpOf("ada", action) }
+
+// stepUpOf returns a user's door to an action.
+func stepUpOf(user, action string) door {
 	return door{action,
 		func(w *world.World, user string) string {
 			w.T.Helper()
@@ -49,7 +57,7 @@ func stepUp(action string) door {
 			return challenge.Token
 		},
 		func(ctx context.Context, engine *mfa.Engine, token, code string) (*mfa.Login, error) {
-			return engine.VerifyStepUp(ctx, token, action, code)
+			return engine.VerifyStepUp(ctx, user, token, action, code)
 		}}
 }
 
@@ -79,6 +87,14 @@ func inside(store *world.HookStore, attempts, loads int, attempt func(i int)) {
 	}
 	begin()
 	store.Loaded = nil
+}
+
+// phoneOf returns the masked number that a challenge shows.
+func phoneOf(c mfa.Challenge) (phone string) {
+	for _, f := range c.Factors {
+		phone += f.Phone
+	}
+	return phone
 }
 
 // count returns how many events of a type were told since it was asked last.

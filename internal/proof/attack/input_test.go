@@ -131,13 +131,13 @@ func TestF01NothingIsNoCode(t *testing.T) {
 		for _, nothing := range append(nothings, "mfa_tmp_", "mfa_enr_", "mfa_prf_", "mfa_dev_") {
 			_, err := w.VerifyLogin(w.Ctx, nothing, "")
 			world.WantErr(t, err, mfa.ErrInvalidToken)
-			_, err = w.VerifyStepUp(w.Ctx, nothing, "", "")
+			_, err = w.VerifyStepUp(w.Ctx, "ada", nothing, "", "")
 			world.WantErr(t, err, mfa.ErrInvalidToken)
 			_, err = w.SendCode(w.Ctx, nothing)
 			world.WantErr(t, err, mfa.ErrInvalidToken)
 			_, err = w.EnrollmentUser(w.Ctx, nothing)
 			world.WantErr(t, err, mfa.ErrInvalidToken)
-			_, err = w.TrustDevice(w.Ctx, "ada", nothing)
+			_, err = w.TrustDevice(w.Ctx, "ada", nothing, "")
 			world.WantErr(t, err, mfa.ErrInvalidToken)
 			w.Begin("ada", mfa.WithTrustedDevice(nothing))
 			world.Challenged(t, w.Unenroll(w.Ctx, "ada", mfa.MethodTOTP, mfa.WithProof(nothing)))
@@ -171,7 +171,7 @@ func TestF01NothingIsNoCode(t *testing.T) {
 		w.Plant("ada", whole)
 		for _, secret := range [][]byte{nil, {}, make([]byte, totp.MinSecret-1)} {
 			w.Plant("ada", whole)
-			w.Tamper("ada", func(u *record.User) { u.TOTP.Key.Secret = secret })
+			w.Tamper("ada", func(u *record.User) { u.TOTP[0].Key.Secret = secret })
 			refused(fmt.Sprintf("a secret of %d bytes", len(secret)))
 		}
 		w.Plant("ada", whole)
@@ -458,14 +458,14 @@ func TestF06BoundedWork(t *testing.T) {
 	inputs := map[string]func(long string) error{
 		"code for login": func(s string) error { _, err := w.VerifyLogin(w.Ctx, token, s); return err },
 		"code for step-up": func(s string) error {
-			_, err := w.VerifyStepUp(w.Ctx, token, mfa.ActionManage, s)
+			_, err := w.VerifyStepUp(w.Ctx, "ada", token, mfa.ActionManage, s)
 			return err
 		},
 		"code for enrollment": func(s string) error { _, err := w.VerifyEnrollment(w.Ctx, "bob", mfa.MethodTOTP, s); return err },
 		"challenge token":     func(s string) error { _, err := w.VerifyLogin(w.Ctx, "mfa_tmp_"+s, "123456"); return err },
 		"token to send for":   func(s string) error { _, err := w.SendCode(w.Ctx, "mfa_tmp_"+s); return err },
 		"enrollment token":    func(s string) error { _, err := w.EnrollmentUser(w.Ctx, "mfa_enr_"+s); return err },
-		"proof":               func(s string) error { _, err := w.TrustDevice(w.Ctx, "ada", "mfa_prf_"+s); return err },
+		"proof":               func(s string) error { _, err := w.TrustDevice(w.Ctx, "ada", "mfa_prf_"+s, ""); return err },
 		"trusted device":      func(s string) error { return w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice("mfa_dev_"+s)) },
 		"user":                func(s string) error { return w.BeginLogin(w.Ctx, s) },
 		"user to enroll":      func(s string) error { _, err := w.EnrollSMS(w.Ctx, s, world.Phone); return err },
@@ -473,7 +473,7 @@ func TestF06BoundedWork(t *testing.T) {
 		"phone":               func(s string) error { _, err := w.EnrollSMS(w.Ctx, "bob", "+"+s); return err },
 		"URI":                 func(s string) error { return w.ImportTOTP(w.Ctx, "bob", importedURI+"&x="+s) },
 		"action":              func(s string) error { _, err := w.BeginStepUp(w.Ctx, "ada", s); return err },
-		"action to answer":    func(s string) error { _, err := w.VerifyStepUp(w.Ctx, token, s, "123456"); return err },
+		"action to answer":    func(s string) error { _, err := w.VerifyStepUp(w.Ctx, "ada", token, s, "123456"); return err },
 	}
 	letters, digits := strings.Repeat("a", 64<<20), strings.Repeat("1", 64<<20)
 	for name, call := range inputs {
@@ -536,17 +536,17 @@ func TestF06BoundedWork(t *testing.T) {
 		"a used challenge":   func() { w.VerifyLogin(w.Ctx, used, "7f3k-2m9p") },
 		"an ended challenge": func() { w.VerifyLogin(w.Ctx, ended, "7f3k-2m9p") },
 		"a forged token":     func() { w.VerifyLogin(w.Ctx, used+"A", "7f3k-2m9p") },
-		"another action":     func() { w.VerifyStepUp(w.Ctx, w.Begin("ada").Token, "transfer", "7f3k-2m9p") },
+		"another action":     func() { w.VerifyStepUp(w.Ctx, "ada", w.Begin("ada").Token, "transfer", "7f3k-2m9p") },
 		"enrollment":         func() { w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, "7f3k-2m9p") },
 		"delayed": func() {
 			w.Tamper("ada", func(u *record.User) {
-				u.BackupCodes.Lane.Consecutive, u.BackupCodes.Lane.LastFailure = 10, w.Clock.Now()
+				u.Lanes.BackupCode.Consecutive, u.Lanes.BackupCode.LastFailure = 10, w.Clock.Now()
 			})
 			_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, "7f3k-2m9p")
 			wantThrottled(t, err)
 		},
 		"disabled": func() {
-			w.Tamper("ada", func(u *record.User) { u.BackupCodes.Lane.Disabled = true })
+			w.Tamper("ada", func(u *record.User) { u.Lanes.BackupCode.Disabled = true })
 			_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, "7f3k-2m9p")
 			world.WantErr(t, err, mfa.ErrFactorDisabled)
 		},
@@ -574,6 +574,9 @@ func TestF07NumbersAtTheirEnds(t *testing.T) {
 		}
 		w.Clock.Set(time.Unix(1<<31, 0)) // nothing is broken for good
 		world.OK(t, w.Unlock(w.Ctx, "ada"))
+		if w.Enrolled("ada") != nil {
+			world.OK(t, w.Revoke(w.Ctx, "ada", mfa.MethodTOTP))
+		}
 		world.OK(t, w.ImportTOTP(w.Ctx, "ada", importedURI))
 		w.Login("ada", w.Scan(importedURI).Shows())
 	}
@@ -620,18 +623,25 @@ func TestF07NumbersAtTheirEnds(t *testing.T) {
 		want   error
 		code   string // of an error that has no sentinel
 	}{
-		"no change":                {func(*record.User) {}, nil, ""},
-		"failures at the limit":    {func(u *record.User) { u.TOTP.Lane.Consecutive, u.TOTP.Lane.LastFailure = 100, now }, mfa.ErrFactorDisabled, ""},
-		"failures of the month":    {func(u *record.User) { u.TOTP.Lane.Recent = many(100) }, mfa.ErrFactorDisabled, ""},
-		"a failure ahead":          {func(u *record.User) { u.TOTP.Lane.Consecutive, u.TOTP.Lane.LastFailure = 99, now.Add(time.Hour) }, nil, "too_many_attempts"},
-		"the last step":            {func(u *record.User) { u.TOTP.Spent = record.Spent{math.MaxInt64} }, mfa.ErrInvalidCode, ""},
-		"the last step, and first": {func(u *record.User) { u.TOTP.Spent = record.Spent{math.MinInt64, math.MaxInt64} }, nil, "internal"},
-		"failures over the limit":  {func(u *record.User) { u.TOTP.Lane.Consecutive = 101 }, nil, "internal"},
-		"failures of 64 bits":      {func(u *record.User) { u.TOTP.Lane.Consecutive = math.MaxInt64 }, nil, "internal"},
-		"failures that wrapped":    {func(u *record.User) { u.TOTP.Lane.Consecutive = -1 }, nil, "internal"},
-		"too many in the month":    {func(u *record.User) { u.TOTP.Lane.Recent = many(101) }, nil, "internal"},
-		"tries used up":            {func(u *record.User) { u.Challenges[0].Failures = 5 }, mfa.ErrInvalidToken, ""},
-		"tries over the limit":     {func(u *record.User) { u.Challenges[0].Failures = 7 }, nil, "internal"},
+		"no change":             {func(*record.User) {}, nil, ""},
+		"failures at the limit": {func(u *record.User) { u.Lanes.TOTP.Consecutive, u.Lanes.TOTP.LastFailure = 100, now }, mfa.ErrFactorDisabled, ""},
+		"failures of the month": {func(u *record.User) { u.Lanes.TOTP.Recent = many(100) }, mfa.ErrFactorDisabled, ""},
+		"a failure ahead":       {func(u *record.User) { u.Lanes.TOTP.Consecutive, u.Lanes.TOTP.LastFailure = 99, now.Add(time.Hour) }, nil, "too_many_attempts"},
+		"the last step": {func(u *record.User) {
+			u.TOTP[0].Spent = record.Spent{Next: math.MaxInt64, Steps: []int64{math.MaxInt64 - 1}}
+		}, mfa.ErrInvalidCode, ""},
+		"one more than the last": {func(u *record.User) {
+			u.TOTP[0].Spent = record.Spent{Next: math.MinInt64, Steps: []int64{math.MaxInt64}}
+		}, nil, "internal"},
+		"the last step, and first": {func(u *record.User) {
+			u.TOTP[0].Spent = record.Spent{Next: math.MaxInt64, Steps: []int64{math.MinInt64, math.MaxInt64}}
+		}, nil, "internal"},
+		"failures over the limit": {func(u *record.User) { u.Lanes.TOTP.Consecutive = 101 }, nil, "internal"},
+		"failures of 64 bits":     {func(u *record.User) { u.Lanes.TOTP.Consecutive = math.MaxInt64 }, nil, "internal"},
+		"failures that wrapped":   {func(u *record.User) { u.Lanes.TOTP.Consecutive = -1 }, nil, "internal"},
+		"too many in the month":   {func(u *record.User) { u.Lanes.TOTP.Recent = many(101) }, nil, "internal"},
+		"tries used up":           {func(u *record.User) { u.Challenges[0].Failures = 5 }, mfa.ErrInvalidToken, ""},
+		"tries over the limit":    {func(u *record.User) { u.Challenges[0].Failures = 7 }, nil, "internal"},
 	} {
 		w := world.New(t)
 		world.OK(t, w.ImportTOTP(w.Ctx, "ada", rfcURI))

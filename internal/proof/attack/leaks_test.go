@@ -43,14 +43,16 @@ type scene struct {
 type held struct {
 	login, texted, stepUp, manage, enrollment, proof, device string // tokens
 	right, wrong, spent, sms, backup, pending, pendingSMS    string // codes
+	passkeyLogin                                             string // kim's token
+	answered                                                 string // what her passkey answers
 }
 
-// newScene has three users: ada with everything, bob with what was imported,
-// eve with nothing confirmed. spoil, if any, happens to ada's factors.
+// newScene has four users: ada with everything, bob with what was imported, eve
+// with nothing confirmed, kim with a passkey. spoil, if any, happens to ada's factors.
 func newScene(t *testing.T, spoil func(s *scene, a world.App)) *scene {
 	t.Helper()
 	s := &scene{store: world.NewFaultStore(), secrets: make(map[string]string), fresh: make(map[string]string), seen: make(map[string]bool)}
-	s.World = world.New(t, func(c *mfa.Config) {
+	s.World = world.New(t, world.WithPasskeys, func(c *mfa.Config) {
 		c.Store, c.BackupCodes.Count = s.store, 1
 		c.Required = func(_ context.Context, userID string) (bool, error) { return userID == "eve", nil }
 	})
@@ -84,12 +86,12 @@ func newScene(t *testing.T, spoil func(s *scene, a world.App)) *scene {
 		spoil(s, a)
 	}
 	token := stepUp(mfa.ActionManage).open(s.World, "ada")
-	login, err = s.VerifyStepUp(s.Ctx, token, mfa.ActionManage, s.SentCode(token))
+	login, err = s.VerifyStepUp(s.Ctx, "ada", token, mfa.ActionManage, s.SentCode(token))
 	world.OK(t, err)
 	s.proof = login.Proof
 	s.Clock.Advance(30 * time.Second)
 	s.right, s.wrong = a.Shows(), other(a.Shows())
-	device, err := s.TrustDevice(s.Ctx, "ada", s.proof)
+	device, err := s.TrustDevice(s.Ctx, "ada", s.proof, "")
 	world.OK(t, err)
 	s.device = device.Token
 	s.texted = s.Begin("ada").Token
@@ -108,7 +110,10 @@ func newScene(t *testing.T, spoil func(s *scene, a world.App)) *scene {
 	manage, err := s.BeginStepUp(s.Ctx, "ada", mfa.ActionManage)
 	world.OK(t, err)
 	s.stepUp, s.manage, s.enrollment = stepUp.Token, manage.Token, s.MustEnroll("eve").Token
-	plant("token", s.login, s.texted, s.stepUp, s.manage, s.enrollment, s.proof, s.device)
+	key, _ := s.GivePasskey("kim", "kim's key")
+	s.passkeyLogin = s.Begin("kim").Token
+	s.answered = s.Asked(key, s.passkeyLogin)
+	plant("token", s.login, s.texted, s.stepUp, s.manage, s.enrollment, s.proof, s.device, s.passkeyLogin)
 	plant("code", s.right, s.wrong, s.spent, s.sms, s.backup, s.pending, s.pendingSMS)
 	s.before, s.start = s.store.Snapshot(), s.Clock.Now()
 	return s
@@ -151,6 +156,17 @@ var attempts = []attempt{
 	{"BeginStepUp", "", "", func(s *scene, e *mfa.Engine) (any, error) { return e.BeginStepUp(s.Ctx, "ada", "pay") }},
 	{"BeginStepUp", "with a token as the action", "invalid_request", func(s *scene, e *mfa.Engine) (any, error) { return e.BeginStepUp(s.Ctx, "ada", s.login) }},
 	{"DeleteUser", "", "", func(s *scene, e *mfa.Engine) (any, error) { return none(e.DeleteUser(s.Ctx, "ada")) }},
+	{"CheckProof", "", "", func(s *scene, e *mfa.Engine) (any, error) { return none(e.CheckProof(s.Ctx, "ada", s.proof)) }},
+	{"CheckProof", "with another token", "mfa_required", func(s *scene, e *mfa.Engine) (any, error) {
+		return none(e.CheckProof(s.Ctx, "ada", s.device))
+	}},
+	{"Devices", "", "", func(s *scene, e *mfa.Engine) (any, error) { return e.Devices(s.Ctx, "ada") }},
+	{"EnrollPasskey", "with a proof", "", func(s *scene, e *mfa.Engine) (any, error) {
+		return e.EnrollPasskey(s.Ctx, "ada", "ada@example.com", mfa.WithProof(s.proof))
+	}},
+	{"EnrollPasskey", "without a proof", "mfa_required", func(s *scene, e *mfa.Engine) (any, error) {
+		return e.EnrollPasskey(s.Ctx, "kim", "kim")
+	}},
 	{"EnrollSMS", "anew", "", func(s *scene, e *mfa.Engine) (any, error) { return e.EnrollSMS(s.Ctx, "eve", phone3) }},
 	{"EnrollSMS", "with a proof", "", func(s *scene, e *mfa.Engine) (any, error) {
 		return e.EnrollSMS(s.Ctx, "ada", world.Phone2, mfa.WithProof(s.proof))
@@ -167,6 +183,9 @@ var attempts = []attempt{
 	{"EnrollTOTP", "with a URI as the name", "invalid_request", func(s *scene, e *mfa.Engine) (any, error) { return e.EnrollTOTP(s.Ctx, "eve", importedKeyURI) }},
 	{"EnrollmentUser", "", "", func(s *scene, e *mfa.Engine) (any, error) { return e.EnrollmentUser(s.Ctx, s.enrollment) }},
 	{"EnrollmentUser", "with another token", "invalid_token", func(s *scene, e *mfa.Engine) (any, error) { return e.EnrollmentUser(s.Ctx, s.login) }},
+	{"ForgetDevice", "by a token", "", func(s *scene, e *mfa.Engine) (any, error) {
+		return none(e.ForgetDevice(s.Ctx, "ada", s.device))
+	}},
 	{"ForgetDevices", "", "", func(s *scene, e *mfa.Engine) (any, error) { return none(e.ForgetDevices(s.Ctx, "ada")) }},
 	{"GenerateBackupCodes", "with a proof", "", func(s *scene, e *mfa.Engine) (any, error) {
 		return s.codesOf(e.GenerateBackupCodes(s.Ctx, "ada", mfa.WithProof(s.proof)))
@@ -191,14 +210,24 @@ var attempts = []attempt{
 		return none(e.ImportTOTP(s.Ctx, "eve", "otpauth://totp/planted-label?secret=1"+importedSecret))
 	}},
 	{"PasswordChanged", "", "", func(s *scene, e *mfa.Engine) (any, error) { return none(e.PasswordChanged(s.Ctx, "ada")) }},
+	{"PasskeyOptions", "", "", func(s *scene, e *mfa.Engine) (any, error) { return e.PasskeyOptions(s.Ctx, s.passkeyLogin) }},
+	{"PasskeyOptions", "without a passkey", "method_unavailable", func(s *scene, e *mfa.Engine) (any, error) {
+		return e.PasskeyOptions(s.Ctx, s.login)
+	}},
+	{"Rename", "of a token", "not_enrolled", func(s *scene, e *mfa.Engine) (any, error) { return none(e.Rename(s.Ctx, "ada", s.login, "mine")) }},
+	{"Rename", "to a token", "invalid_request", func(s *scene, e *mfa.Engine) (any, error) { return none(e.Rename(s.Ctx, "ada", "", s.login)) }},
 	{"Reseal", "", "", func(s *scene, e *mfa.Engine) (any, error) { return none(e.Reseal(s.Ctx, "ada")) }},
 	{"Reset", "", "", func(s *scene, e *mfa.Engine) (any, error) { return none(e.Reset(s.Ctx, "ada")) }},
+	{"Revoke", "", "", func(s *scene, e *mfa.Engine) (any, error) { return none(e.Revoke(s.Ctx, "ada", mfa.MethodSMS)) }},
+	{"Revoke", "of a token", "not_enrolled", func(s *scene, e *mfa.Engine) (any, error) {
+		return none(e.Revoke(s.Ctx, "ada", mfa.MethodSMS, mfa.OnlyFactor(s.proof)))
+	}},
 	{"SendCode", "", "", func(s *scene, e *mfa.Engine) (any, error) { return e.SendCode(s.Ctx, s.login) }},
 	{"SendCode", "with another token", "invalid_token", func(s *scene, e *mfa.Engine) (any, error) { return e.SendCode(s.Ctx, s.proof) }},
 	{"Status", "", "", func(s *scene, e *mfa.Engine) (any, error) { return e.Status(s.Ctx, "ada") }},
 	{"Status", "of nobody", "invalid_user", func(s *scene, e *mfa.Engine) (any, error) { return e.Status(s.Ctx, s.proof+"\x00") }},
-	{"TrustDevice", "", "", func(s *scene, e *mfa.Engine) (any, error) { return e.TrustDevice(s.Ctx, "ada", s.proof) }},
-	{"TrustDevice", "with another's proof", "invalid_token", func(s *scene, e *mfa.Engine) (any, error) { return e.TrustDevice(s.Ctx, "bob", s.proof) }},
+	{"TrustDevice", "", "", func(s *scene, e *mfa.Engine) (any, error) { return e.TrustDevice(s.Ctx, "ada", s.proof, "") }},
+	{"TrustDevice", "with another's proof", "invalid_token", func(s *scene, e *mfa.Engine) (any, error) { return e.TrustDevice(s.Ctx, "bob", s.proof, "") }},
 	{"Unenroll", "with a proof", "", func(s *scene, e *mfa.Engine) (any, error) {
 		return none(e.Unenroll(s.Ctx, "ada", mfa.MethodTOTP, mfa.WithProof(s.proof)))
 	}},
@@ -222,6 +251,10 @@ var attempts = []attempt{
 		return e.VerifyEnrollment(s.Ctx, "bob", mfa.MethodTOTP, s.right)
 	}},
 	{"VerifyLogin", "by app", "", func(s *scene, e *mfa.Engine) (any, error) { return e.VerifyLogin(s.Ctx, s.login, s.right) }},
+	{"VerifyLogin", "by passkey", "", func(s *scene, e *mfa.Engine) (any, error) { return e.VerifyLogin(s.Ctx, s.passkeyLogin, s.answered) }},
+	{"VerifyLogin", "with another's passkey", "invalid_code", func(s *scene, e *mfa.Engine) (any, error) {
+		return e.VerifyLogin(s.Ctx, s.login, s.answered)
+	}},
 	{"VerifyLogin", "by SMS", "", func(s *scene, e *mfa.Engine) (any, error) { return e.VerifyLogin(s.Ctx, s.texted, s.sms) }},
 	{"VerifyLogin", "by backup code", "", func(s *scene, e *mfa.Engine) (any, error) { return e.VerifyLogin(s.Ctx, s.login, s.backup) }},
 	{"VerifyLogin", "with a wrong code", "invalid_code", func(s *scene, e *mfa.Engine) (any, error) { return e.VerifyLogin(s.Ctx, s.texted, s.wrong) }},
@@ -237,12 +270,17 @@ var attempts = []attempt{
 	{"VerifyLogin", "with a forged token", "invalid_token", func(s *scene, e *mfa.Engine) (any, error) {
 		return e.VerifyLogin(s.Ctx, s.login[:len(s.login)-1], s.right)
 	}},
-	{"VerifyStepUp", "", "", func(s *scene, e *mfa.Engine) (any, error) { return e.VerifyStepUp(s.Ctx, s.stepUp, "pay", s.right) }},
+	{"VerifyStepUp", "", "", func(s *scene, e *mfa.Engine) (any, error) {
+		return e.VerifyStepUp(s.Ctx, "ada", s.stepUp, "pay", s.right)
+	}},
 	{"VerifyStepUp", "that gives a proof", "", func(s *scene, e *mfa.Engine) (any, error) {
-		return e.VerifyStepUp(s.Ctx, s.manage, mfa.ActionManage, s.right)
+		return e.VerifyStepUp(s.Ctx, "ada", s.manage, mfa.ActionManage, s.right)
+	}},
+	{"VerifyStepUp", "as another user", "invalid_token", func(s *scene, e *mfa.Engine) (any, error) {
+		return e.VerifyStepUp(s.Ctx, "bob", s.stepUp, "pay", s.right)
 	}},
 	{"VerifyStepUp", "for another action", "invalid_token", func(s *scene, e *mfa.Engine) (any, error) {
-		return e.VerifyStepUp(s.Ctx, s.stepUp, "read", s.right)
+		return e.VerifyStepUp(s.Ctx, "ada", s.stepUp, "read", s.right)
 	}},
 }
 
@@ -279,6 +317,7 @@ var misfortunes = func() []misfortune {
 		{name: "a policy that panics", adjust: func(s *scene, c *mfa.Config) {
 			c.Required = func(context.Context, string) (bool, error) { s.acted = true; panic(errHost) }
 		}},
+		{name: "a verifier that panics with the response", adjust: func(s *scene, c *mfa.Config) { c.Passkeys = panickingVerifier{s: s} }},
 		{name: "a refused message", adjust: func(s *scene, c *mfa.Config) {
 			c.SMSCodes.Allow = func(context.Context, string, string) error { s.acted = true; return errHost }
 		}},
@@ -339,6 +378,17 @@ func (e quotingError) Unwrap() error { return e.cause }
 
 func (s quotingSender) SendSMS(_ context.Context, message mfa.SMS) error {
 	return quotingError{message, message.Body, s.err}
+}
+
+// A panickingVerifier panics with a response of whose length alone it says.
+type panickingVerifier struct {
+	world.Verifier
+	s *scene
+}
+
+func (v panickingVerifier) VerifyRequest(_ mfa.PasskeyUser, _ []byte, _ []mfa.Passkey, response string) (mfa.Passkey, error) {
+	v.s.acted = true
+	panic(fmt.Sprint("a response of ", len(response), " bytes"))
 }
 
 // A panickingStore logs what it should save, and panics.

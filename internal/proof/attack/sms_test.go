@@ -91,16 +91,27 @@ func TestI01MessagesAreLimited(t *testing.T) {
 			func(engine *mfa.Engine) { engine.ForgetDevices(w.Ctx, "ada") },
 			func(engine *mfa.Engine) { // another factor in between
 				token := w.Begin("ada").Token
-				engine.VerifyLogin(w.Ctx, token, ada.Wrong())
+				engine.VerifyLogin(w.Ctx, token, ada.Shows())
 				engine.SendCode(w.Ctx, token)
-				engine.Unlock(w.Ctx, "ada")
 			},
 			func(engine *mfa.Engine) { // away with the number, and there again
 				engine.Unenroll(w.Ctx, "ada", mfa.MethodSMS, proof())
 				engine.ImportSMS(w.Ctx, "ada", world.Phone)
 			},
+			func(engine *mfa.Engine) { // the same by the support desk
+				engine.Revoke(w.Ctx, "ada", mfa.MethodSMS)
+				engine.ImportSMS(w.Ctx, "ada", world.Phone)
+			},
+			func(engine *mfa.Engine) { // beside the others
+				engine.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.KeepOthers(), proof())
+			},
+			func(engine *mfa.Engine) { // to each of them, by ID
+				for _, f := range w.StatusOf("ada").Factors {
+					engine.SendCode(w.Ctx, w.Begin("ada").Token, mfa.ToFactor(f.ID))
+				}
+			},
 		}
-		end := w.Clock.Now().Add(48 * time.Hour)
+		end := w.Clock.Now().Add(47 * time.Hour)
 		for round := 0; w.Clock.Now().Before(end); round++ {
 			engine := w.Engine
 			if round%3 == 0 {
@@ -167,6 +178,34 @@ func TestI01MessagesAreLimited(t *testing.T) {
 		// Which silences nobody whose number it is.
 		_, err := w.SendCode(w.Ctx, w.Begin("owner").Token)
 		world.OK(t, err)
+	})
+
+	t.Run("the support desk gives a user's budget back, and no number's", func(t *testing.T) {
+		w := world.New(t, func(c *mfa.Config) { c.SMSCodes.Numbers = mfa.NewMemoryStore() })
+		world.OK(t, w.ImportSMS(w.Ctx, "ada", world.Phone))
+		spend := func() (sent int) {
+			for range 2 * perHour { // by whoever has her password
+				w.SendCode(w.Ctx, w.Begin("ada").Token)
+				w.Clock.Advance(cooldown)
+			}
+			return len(w.Outbox.Messages())
+		}
+		if sent := spend(); sent != perHour {
+			t.Fatalf("%d messages, want %d", sent, perHour)
+		}
+		world.OK(t, w.PasswordChanged(w.Ctx, "ada")) // which alone does not help
+		if sent := spend(); sent != perHour {
+			t.Fatalf("%d messages, want %d", sent, perHour)
+		}
+		world.OK(t, w.Unlock(w.Ctx, "ada"))
+		w.AnswerBySMS(w.Begin("ada"))
+		for i := range 2 * perHour {
+			w.EnrollSMS(w.Ctx, fmt.Sprint("user", i), world.Phone2)
+			world.OK(t, w.Unlock(w.Ctx, fmt.Sprint("user", i)))
+		}
+		if sent := len(w.Outbox.Messages()); sent != perHour+1+perHour {
+			t.Errorf("%d messages to a number, want %d", sent-perHour-1, perHour)
+		}
 	})
 
 	t.Run("one challenge", func(t *testing.T) {
@@ -239,7 +278,7 @@ func TestI02OneSpellingOfANumber(t *testing.T) {
 		}
 		_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, w.Outbox.Code(same[0]))
 		world.OK(t, err)
-		if got := w.Decoded("ada").SMS.Phone; got != same[0] {
+		if got := w.Decoded("ada").SMS[0].Phone; got != same[0] {
 			t.Errorf("%q is stored as %q", spelling, got)
 		}
 		// The limit of the number is one, in whatever spelling.
@@ -294,8 +333,8 @@ func TestI03NumbersAreProven(t *testing.T) {
 		w.Clock.Advance(time.Minute)
 		abandon(w)
 		challenge := w.Begin("ada")
-		if challenge.Phone != "+23*****678" {
-			t.Errorf("%s: a login shows %s", name, challenge.Phone)
+		if phone := phoneOf(challenge.Challenge); phone != "+23*****678" {
+			t.Errorf("%s: a login shows %s", name, phone)
 		}
 		code := w.SentCode(challenge.Token)
 		if m := last(w); m.To != world.Phone {
@@ -399,7 +438,7 @@ func TestI04OneLiveCode(t *testing.T) {
 	world.WantErr(t, err, mfa.ErrInvalidCode)
 	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, "222222")
 	world.OK(t, err)
-	if got := w.Decoded("ada").SMS.Phone; got != world.Phone2 {
+	if got := w.Decoded("ada").SMS[0].Phone; got != world.Phone2 {
 		t.Errorf("%s is confirmed", got)
 	}
 }
@@ -640,6 +679,8 @@ func TestI07NoMessageUnasked(t *testing.T) {
 		w.StatusOf("ada")
 		w.VerifyLogin(w.Ctx, token, ada.Wrong())
 		world.Challenged(t, w.Another(func(c *mfa.Config) { c.Required = nil }).Unenroll(w.Ctx, "ada", mfa.MethodSMS))
+		world.WantErr(t, w.ImportSMS(w.Ctx, "ada", world.Phone2), mfa.ErrAlreadyEnrolled)
+		world.OK(t, w.Revoke(w.Ctx, "ada", mfa.MethodSMS))
 		world.OK(t, w.ImportSMS(w.Ctx, "ada", world.Phone2))
 		world.OK(t, w.PasswordChanged(w.Ctx, "ada"))
 		world.OK(t, w.Unlock(w.Ctx, "ada"))
@@ -670,12 +711,12 @@ func TestI07NoMessageUnasked(t *testing.T) {
 		refused(w, w.Begin("ada").Token, mfa.ErrMethodUnavailable)
 	})
 	silent("a phone that is delayed", func(w *world.World, _ person, token string) {
-		w.Tamper("ada", func(u *record.User) { u.SMS.Lane.Consecutive, u.SMS.Lane.LastFailure = 10, w.Clock.Now() })
+		w.Tamper("ada", func(u *record.User) { u.Lanes.SMS.Consecutive, u.Lanes.SMS.LastFailure = 10, w.Clock.Now() })
 		_, err := w.SendCode(w.Ctx, token)
 		world.WantThrottled(t, err, 32*time.Second)
 	})
 	silent("a phone that is disabled", func(w *world.World, _ person, token string) {
-		w.Tamper("ada", func(u *record.User) { u.SMS.Lane.Disabled = true })
+		w.Tamper("ada", func(u *record.User) { u.Lanes.SMS.Disabled = true })
 		refused(w, token, mfa.ErrFactorDisabled)
 		refused(w, w.Begin("ada").Token, mfa.ErrFactorDisabled)
 	})

@@ -57,15 +57,15 @@ var binding = []Flaw{
 	},
 	{
 		Name:   "a challenge outlives the replacement of its factor",
-		In:     "record: (*User).confirmed",
+		In:     "record: (*User).admit",
 		Old:    "!had || replaced",
 		New:    "!had",
-		Caught: "TestRandomHistories/profiles/everything",
+		Caught: "C06 D16 TestRandomHistories/profiles/everything",
 	},
 	{
 		Name:   "a key of zeros will do",
 		In:     "seal: New",
-		Old:    "bytes.Equal(k, make([]byte, KeySize))",
+		Old:    "isConstant(k)",
 		New:    "false",
 		Caught: "C07",
 	},
@@ -88,10 +88,10 @@ c.UserID, c.Action = joined[:1], joined[1:]`,
 	{
 		Name: "the first byte of a code is looked at, whether there is one or not",
 		In:   "mfa: (*Engine).verify",
-		Old:  "digits, letters := parseCode(code)",
-		New: `digits, letters := parseCode(code)
-if code[0] == '#' {
-	digits = code[1:]
+		Old:  "input, err := parseAnswer(answered)",
+		New: `input, err := parseAnswer(answered)
+if answered[0] == '#' {
+	input.digits = answered[1:]
 }`,
 		Caught: "C09",
 	},
@@ -103,16 +103,70 @@ if code[0] == '#' {
 	},
 	{
 		Name:   "a disabled factor is judged all the same",
-		In:     "record: ready",
-		Old:    "f.Lane.Closed(now)",
+		In:     "record: (*User).ready",
+		Old:    "lane.Closed(now)",
 		New:    "false",
-		Caught: "B11 C11",
+		Caught: "B11 C11 J03",
 	},
 	{
 		Name:   "a trusted device is never forgotten",
-		In:     "mfa: (*Engine).trusts",
-		Old:    "err == nil && claims.UserID == u.id && claims.Epoch == u.Devices",
-		New:    "err == nil && claims.UserID == u.id",
+		In:     "mfa: (*Engine).trusted",
+		Old:    "return u.Device(claims.ID)",
+		New:    "return &record.Device{ID: claims.ID, LastUsedAt: u.now}",
 		Caught: "C12 D15 TestRandomHistories/profiles/everything",
+	},
+	{
+		Name:   "a step-up serves whoever asks",
+		In:     "mfa: (*Engine).verify",
+		Old:    "userID != anyUser && claims.UserID != userID",
+		New:    "false",
+		Caught: "C02 C08 G17",
+	},
+	{
+		Name:   "a lowered setting binds new tokens alone",
+		In:     "mfa: (*Engine).openToken",
+		Old:    "claims.Expires = earlier(claims.Expires, claims.Issued.Add(ttl))",
+		Caught: "C05",
+	},
+	{
+		Name:   "forgetting the devices leaves the proofs",
+		In:     "mfa: (*Engine).ForgetDevices",
+		Old:    "u.Renew()",
+		New:    "u.User.Devices = nil",
+		Caught: "C06 C12 D16",
+	},
+	{
+		Name:   "there is no end of devices",
+		In:     "record: MaxDevices",
+		Old:    "20",
+		New:    "1 << 20",
+		Caught: "C12",
+	},
+	{
+		Name:   "a removal ends nothing",
+		In:     "record: (*User).Remove",
+		Old:    "u.Renew()",
+		Caught: "C06 D15 D16",
+	},
+	{
+		Name:   "no factor is any factor",
+		In:     "mfa: parseID",
+		Old:    "id != record.ID{}",
+		New:    "true",
+		Caught: "C13",
+	},
+	{
+		Name:   "a factor is named whatever its method",
+		In:     "mfa: (*user).selected",
+		Old:    "f == nil || f.Method != method",
+		New:    "f == nil",
+		Caught: "C13",
+	},
+	{
+		Name:   "a proof that is asked for by itself is not looked at",
+		In:     "mfa: (*Engine).CheckProof",
+		Old:    "return e.mayChange(u, changeOptions{proof: proof})",
+		New:    "return nil",
+		Caught: "C03 D03",
 	},
 }

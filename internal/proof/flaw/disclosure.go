@@ -19,10 +19,10 @@ var disclosure = []Flaw{
 	{
 		Name:  "a wrong code is told",
 		In:    "mfa: (*Engine).verify",
-		Old:   "digits, letters := parseCode(code)",
-		Where: []string{"e.chargeAndHash(ctx, claims, symbols)"},
-		New: `digits, letters := parseCode(code)
-e.emit(ctx, Event{Type: EventRefused, UserID: claims.UserID, Err: fmt.Errorf("tried %q", code)})`,
+		Old:   "ticket := ticketOf(claims)",
+		Where: []string{"input, err := parseAnswer(answered)", "e.openChallenge(ctx, text)"},
+		New: `ticket := ticketOf(claims)
+e.emit(ctx, Event{Type: EventRefused, UserID: claims.UserID, Err: fmt.Errorf("tried %q", answered)})`,
 		Caught: "H02",
 	},
 	{
@@ -48,19 +48,17 @@ fmt.Fprintf(f, "%+v", plain(t))`,
 		Caught: "H04",
 	},
 	{
-		Name: "a used code is told from a wrong one",
-		In:   "mfa: (*user).report",
-		Old: `err := &CodeError{TriesLeft: v.TriesLeft}
-u.event(EventReplayed, v.Method, action, err)`,
-		New: `err := fmt.Errorf("used before: %w", &CodeError{TriesLeft: v.TriesLeft})
-u.event(EventReplayed, v.Method, action, err)`,
+		Name:   "a used code does not say so",
+		In:     "mfa: (*user).report",
+		Old:    "Spent: true",
+		New:    "Spent: false",
 		Caught: "H05",
 	},
 	{
 		Name:  "a code of another challenge is told from a wrong one",
 		In:    "record: (*User).Answer",
 		Old:   "replay := false",
-		Where: []string{"u.TOTP.accept(guess, now)"},
+		Where: []string{"u.acceptTOTP(guess, now)"},
 		New: `replay := false
 for _, other := range u.Challenges {
 	replay = replay || other.Code != nil && guess.Digits == "111111"
@@ -70,8 +68,8 @@ for _, other := range u.Challenges {
 	{
 		Name:   "a mask shows all but the last",
 		In:     "mfa: maskPhone",
-		Old:    `phone[:3] + "*****" + phone[len(phone)-3:]`,
-		New:    `phone[:len(phone)-3] + "***"`,
+		Old:    `phone[:shown] + "*****" + phone[len(phone)-shown:]`,
+		New:    `phone[:len(phone)-shown] + "***"`,
 		Caught: "H06",
 	},
 	{
@@ -102,17 +100,38 @@ b.WriteByte('%')`,
 		Caught: "H08",
 	},
 	{
-		Name:   "the message tells what it is for",
+		Name:   "the message has the action's own words",
 		In:     "mfa: (*Engine).text",
-		Old:    `fmt.Sprintf("%s is your %s code. Do not share it.", message.Code, e.config.Issuer)`,
-		New:    `fmt.Sprintf("%s is your %s code for %s.", message.Code, e.config.Issuer, message.Action)`,
+		Old:    `purpose := "to confirm an action"`,
+		Where:  []string{"e.config.SMSCodes.Text(ctx, message)"},
+		New:    `purpose := "for " + message.Action`,
 		Caught: "H09",
 	},
 	{
 		Name:   "a challenge tells where the code goes",
 		In:     "mfa: Challenge.MarshalJSON",
 		Old:    "Token: c.Token",
-		New:    "Token: c.Token + c.Phone",
+		New:    "Token: c.Token + fmt.Sprint(c.Factors)",
 		Caught: "H06 H10",
+	},
+	{
+		Name:   "a short number is masked as a long one",
+		In:     "mfa: maskPhone",
+		Old:    "shown = 2",
+		New:    "shown = 3",
+		Caught: "H06",
+	},
+	{
+		Name:   "joiners may end a word",
+		In:     "mfa: isName",
+		Old:    "inWord(i+1)",
+		New:    "true",
+		Caught: "H08",
+	},
+	{
+		Name:   "a login's message looks like any other",
+		In:     "mfa: (*Engine).text",
+		Old:    `purpose = "to sign in"`,
+		Caught: "H09",
 	},
 }

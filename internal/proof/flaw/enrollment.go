@@ -4,32 +4,28 @@ package flaw
 var enrollment = []Flaw{
 	{
 		Name: "beginning an enrollment removes the factor",
-		In:   "record: (*User).BeginTOTP",
-		Old: `u.PendingTOTP = &PendingTOTP{
-	Pending: Pending{Expires: expires, Proven: u.Enrolled()},
-	Key:     key,
-}`,
-		New: `u.TOTP = nil
-u.PendingTOTP = &PendingTOTP{
-	Pending: Pending{Expires: expires, Proven: u.Enrolled()},
-	Key:     key,
+		In:   "record: (*User).Begin",
+		Old:  "u.drop(p.Method)",
+		New: `u.drop(p.Method)
+if !p.Keep {
+	u.discard(p.Method, p.Replaces)
 }`,
 		Caught: "D01 D02 D09",
 	},
 	{
 		Name:   "a key that is not confirmed is written down as a factor",
 		In:     "mfa: (*user).confirmedMethods",
-		Old:    "u.TOTP != nil",
-		New:    "u.TOTP != nil || u.PendingTOTP != nil",
+		Old:    "u.Has(m)",
+		New:    "u.Has(m) || u.Begun(u.now) == m",
 		Caught: "D05 D13",
 	},
 	{
-		Name: "an app is enrolled without a proof",
-		In:   "mfa: (*Engine).EnrollTOTP",
-		Old: `if err := e.mayChange(u, opts); err != nil {
-	return err
+		Name: "a factor is enrolled without a proof",
+		In:   "mfa: (*Engine).mayEnroll",
+		Old: `if err := e.mayChange(u, options); err != nil {
+	return p, err
 }`,
-		Caught: "C12 C13 C15 D03 D04",
+		Caught: "C12 C13 C15 D03 D04 J06",
 	},
 	{
 		Name:   "an enrollment's token lives on when there is a factor",
@@ -41,16 +37,9 @@ u.PendingTOTP = &PendingTOTP{
 	{
 		Name:   "a pending app counts as a factor",
 		In:     "record: (*User).Enrolled",
-		Old:    "u.TOTP != nil || u.SMS != nil",
-		New:    "u.TOTP != nil || u.SMS != nil || u.PendingTOTP != nil",
+		Old:    "len(u.Passkeys)+len(u.TOTP)+len(u.SMS) > 0",
+		New:    "len(u.Passkeys)+len(u.TOTP)+len(u.SMS)+len(u.Pending) > 0",
 		Caught: "D05",
-	},
-	{
-		Name:   "what was begun without a proof stays",
-		In:     "record: (*User).confirmed",
-		Old:    "p != nil && !p.Proven",
-		New:    "p != nil && false",
-		Caught: "D03 TestRandomHistories/profiles/everything",
 	},
 	{
 		Name: "factors are removed without a proof",
@@ -62,8 +51,10 @@ u.PendingTOTP = &PendingTOTP{
 	},
 	{
 		Name: "factors are removed although they are required",
-		In:   "mfa: (*Engine).Unenroll",
+		In:   "mfa: (*Engine).mayUnenroll",
 		Old: `if required {
+	u.event(Event{Type: EventEnforced, Method: method, Err: ErrEnforced})
+	e.emit(ctx, u.events...)
 	return ErrEnforced
 }`,
 		New:    "_ = required",
@@ -73,29 +64,42 @@ u.PendingTOTP = &PendingTOTP{
 		Name: "backup codes outlive the last factor",
 		In:   "record: (*User).Remove",
 		Old: `if !u.Enrolled() {
-	u.BackupCodes = nil
+	u.discard(MethodBackupCode, ID{})
 }`,
 		Caught: "D10",
 	},
 	{
-		Name:   "backup codes are made without a proof",
-		In:     "mfa: (*Engine).GenerateBackupCodes",
-		Old:    "e.mayChange(u, opts)",
-		New:    "nil",
+		Name: "backup codes are made without a proof",
+		In:   "mfa: (*Engine).GenerateBackupCodes",
+		Old:  "return e.mayChange(u, options)",
+		New: `_ = options
+return nil`,
 		Caught: "D03 D11",
 	},
 	{
 		Name:   "an event tells the key",
 		In:     "mfa: (*Engine).EnrollTOTP",
-		Old:    "u.event(EventEnrollmentStarted, MethodTOTP, ActionEnroll, nil)",
-		Where:  []string{"enrollment.ExpiresAt = u.now.Add(e.pendingTTL(MethodTOTP))"},
-		New:    `u.event(EventEnrollmentStarted, MethodTOTP, ActionEnroll, fmt.Errorf("begun: %s", enrollment.URI))`,
+		Old:    "FactorID: factorID(begun.ID)",
+		Where:  []string{"enrollment := &TOTPEnrollment{URI: uri, Secret: otpauth.Secret(key)}"},
+		New:    `FactorID: factorID(begun.ID), Err: fmt.Errorf("begun: %s", enrollment.URI)`,
 		Caught: "D12",
 	},
 	{
-		Name:   "what is pending outlives the factor that proved it",
-		In:     "record: (*User).Remove",
+		Name:   "what is pending outlives the proof that it was begun under",
+		In:     "record: (*User).Renew",
 		Old:    "u.DropPending()",
-		Caught: "D15",
+		Caught: "C06 D15 D16",
+	},
+	{
+		Name:   "an import leaves what is pending",
+		In:     "record: (*User).ImportTOTP",
+		Old:    "u.DropPending()",
+		Caught: "D16",
+	},
+	{
+		Name:   "unlocking leaves what is pending",
+		In:     "record: (*User).Unlock",
+		Old:    "u.DropPending()",
+		Caught: "D16",
 	},
 }

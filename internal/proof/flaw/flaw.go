@@ -41,7 +41,7 @@ type Flaw struct {
 
 // All returns every flaw, by section of docs/security-tests.md.
 func All() []Flaw {
-	return slices.Concat(codes, guessing, binding, enrollment, policy, input, storage, disclosure, messages)
+	return slices.Concat(codes, guessing, binding, enrollment, policy, input, storage, disclosure, messages, passkeys)
 }
 
 // A Change is the text of a file with a flaw in it.
@@ -79,7 +79,7 @@ func (s *Source) compile(m Match, text string) (Change, error) {
 
 // replace type-checks a package with another text of one file. It returns no
 // package where that is not even parsed.
-func (s *Source) replace(p *Package, path string, text []byte) (*Package, error) {
+func (s *Source) replace(p *goPackage, path string, text []byte) (*goPackage, error) {
 	files := maps.Clone(p.files)
 	var err error
 	if files[path], err = s.parse(path, text); err != nil {

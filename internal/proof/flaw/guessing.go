@@ -5,8 +5,8 @@ var guessing = []Flaw{
 	{
 		Name:   "failures are not counted to the factor",
 		In:     "record: (*User).charge",
-		Old:    "f.Lane.Charge(now)",
-		New:    "_ = f",
+		Old:    "u.Lane(m).Charge(now)",
+		New:    "_ = m",
 		Caught: "B01 B02 B09 B14 B16",
 	},
 	{
@@ -29,33 +29,32 @@ var guessing = []Flaw{
 		Where: []string{"u.remember(c, now)"},
 		New: `c.Sends++
 c.Failures = 0
-u.SMS.Lane.Succeed()`,
+u.Lane(MethodSMS).Succeed()`,
 		Caught: "B04",
 	},
 	{
 		Name: "a new password clears the counts",
 		In:   "mfa: (*Engine).PasswordChanged",
-		Old:  "u.DropPending()",
-		New: `u.DropPending()
+		Old:  "u.Renew()",
+		New: `u.Renew()
 u.Unlock(u.now)`,
 		Caught: "B01 B05",
 	},
 	{
-		Name:  "success with one factor clears the counts of all",
-		In:    "record: (*User).accept",
-		Old:   "f.Lane.Succeed()",
-		Where: []string{"u.remember(c, now)"},
+		Name: "success with one factor clears the counts of all",
+		In:   "record: (*User).accept",
+		Old:  "u.Lane(f.Method).Succeed()",
 		New: `for _, each := range u.Factors() {
-	each.Lane.Succeed()
+	u.Lane(each.Method).Succeed()
 }`,
 		Caught: "B05 B06",
 	},
 	{
 		Name:   "a delayed factor is judged all the same",
-		In:     "record: ready",
+		In:     "record: (*User).ready",
 		Old:    "now.Before(retryAt)",
 		New:    "false",
-		Caught: "B01 B06 B12",
+		Caught: "B01 B06 B12 J03",
 	},
 	{
 		Name:   "the first delay comes a failure late",
@@ -76,19 +75,17 @@ if verdict != nil {
 	},
 	{
 		Name:   "wrong codes for a pending factor are not counted",
-		In:     "record: (*User).Confirm",
+		In:     "record: (*User).refusePending",
 		Old:    "p.Failures++",
 		Caught: "B10",
 	},
 	{
 		Name:  "wrong codes for a pending factor are charged to the one in place",
 		In:    "record: (*User).Confirm",
-		Old:   "p.Failures++",
-		Where: []string{"u.dropExpired(now)", "p := u.pending(m)"},
-		New: `p.Failures++
-if f := u.Factor(m); f != nil {
-	f.Lane.Charge(now)
-}`,
+		Old:   "return u.refusePending(p)",
+		Where: []string{"p := u.confirmable(m, now, latest)"},
+		New: `u.Lane(m).Charge(now)
+return u.refusePending(p)`,
 		Caught: "B10",
 	},
 	{
@@ -153,13 +150,95 @@ if err != nil && !errors.Is(err, ErrNoRecord) {
 	{
 		Name: "an answer to another action is a wrong code",
 		In:   "mfa: (*Engine).verify",
-		Old: `if claims.Action != action {
-	return nil, ErrInvalidToken
+		Old: `if claims.Action != action || userID != anyUser && claims.UserID != userID {
+	return nil, e.refuseToken(ctx, claims)
 }`,
-		Where: []string{"parseCode(code)"},
+		Where: []string{"input, err := parseAnswer(answered)"},
 		New: `if claims.Action != action {
-	code = "0"
+	input = answer{digits: "0"}
 }`,
 		Caught: "B15 C08",
+	},
+	{
+		Name:   "new apps have codes of two minutes",
+		In:     "mfa: Config.check",
+		Old:    "outside(c.TOTP.Period, time.Minute)",
+		New:    "outside(c.TOTP.Period, 2*time.Minute)",
+		Caught: "B17",
+	},
+	{
+		Name:   "digits that are compared with nothing are remembered",
+		In:     "record: (*User).Answer",
+		Old:    "return Verdict{Result: Unjudged, TriesLeft: c.triesLeft()}",
+		Where:  []string{"u.Answerable(t, now)"},
+		New:    "return u.refuse(c, nil, now)",
+		Caught: "B19",
+	},
+	{
+		Name:  "letters that are compared with nothing are remembered",
+		In:    "record: (*User).openBackup",
+		Old:   "return nil, &Verdict{Result: Unjudged, TriesLeft: c.triesLeft()}",
+		Where: []string{"u.ready([]Method{MethodBackupCode}, now)"},
+		New: `verdict := u.refuse(c, nil, now)
+return nil, &verdict`,
+		Caught: "B19 C11",
+	},
+	{
+		Name:   "sets of backup codes are not counted",
+		In:     "mfa: (*Engine).GenerateBackupCodes",
+		Old:    "u.CountSet(u.now)",
+		Caught: "B20",
+	},
+	{
+		Name:   "whoever makes backup codes stands in the line of those who use them",
+		In:     "mfa: hashing.generate",
+		Old:    "h.generating",
+		New:    "h.checking",
+		Caught: "B20",
+	},
+	{
+		Name:   "whoever gives up waiting has paid",
+		In:     "mfa: (*Engine).chargeAndHash",
+		Old:    "u.Uncharge(ticket, charged, before, u.now)",
+		New:    "_, _ = charged, before",
+		Caught: "B20",
+	},
+	{
+		Name: "a charge that is taken back leaves its challenge remembered",
+		In:   "record: (*User).Uncharge",
+		Old: `if c.Failures == 0 && c.Sends == 0 && c.Issued.After(u.Forgotten) {
+	u.Challenges = slices.DeleteFunc(u.Challenges, func(other Challenge) bool { return other.ID == c.ID })
+}`,
+		Caught: "B20",
+	},
+	{
+		Name: "a wrong code is charged for each app",
+		In:   "record: (*User).charge",
+		Old:  "u.Lane(m).Charge(now)",
+		New: `for range u.count(m) {
+	u.Lane(m).Charge(now)
+}`,
+		Caught: "B22",
+	},
+	{
+		Name:   "removing one of several apps clears their count",
+		In:     "record: (*User).discard",
+		Old:    "!u.Has(m)",
+		New:    "true",
+		Caught: "B22",
+	},
+	{
+		Name:   "there is no end of apps",
+		In:     "mfa: (*Engine).mayEnroll",
+		Old:    "p.Keep && u.Full(method)",
+		New:    "false",
+		Caught: "B22 J06",
+	},
+	{
+		Name:   "limits for each number may be forgotten",
+		In:     "mfa: Config.check",
+		Old:    "c.SMS != nil && c.SMSCodes.Numbers == nil && !c.SMSCodes.InsecureNoNumberLimits",
+		New:    "false",
+		Caught: "B13",
 	},
 }

@@ -9,7 +9,7 @@ import (
 
 // imports returns the edits by which a file imports what it uses and nothing
 // else.
-func (s *Source) imports(p *Package, path string) (list edits) {
+func (s *Source) imports(p *goPackage, path string) (list edits) {
 	used := make(map[types.Object]bool) // packages among others
 	for _, object := range p.info.Uses {
 		used[object] = true

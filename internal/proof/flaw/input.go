@@ -20,34 +20,27 @@ var input = []Flaw{
 	{
 		Name:   "a code by SMS lives as long as its challenge",
 		In:     "record: (*User).oneTime",
-		Old:    "u.SMS != nil && c.Code != nil && now.Before(c.Code.Expires)",
-		New:    "u.SMS != nil && c.Code != nil",
-		Caught: "F01",
+		Old:    "now.Before(c.Code.Expires)",
+		New:    "true",
+		Caught: "C05 F01",
 	},
 	{
 		Name:   "signs and points are dropped from codes",
-		In:     "mfa: isFiller",
+		In:     "mfa: normalRune",
 		Old:    "unicode.IsSpace(r)",
 		New:    "r == '+' || r == '.' || unicode.IsSpace(r)",
 		Caught: "F02 F04 I02",
 	},
 	{
-		Name: "full-width digits are digits",
-		In:   "mfa: parseCode",
-		Old: `if isFiller(r) {
-	return -1
-}`,
-		New: `if '０' <= r && r <= '９' {
-	return r - '０' + '0'
-}
-if isFiller(r) {
-	return -1
-}`,
+		Name:   "what is only like a digit is a digit",
+		In:     "mfa: normalRune",
+		Old:    "unicode.IsDigit(r)",
+		New:    "unicode.IsNumber(r)",
 		Caught: "F03",
 	},
 	{
 		Name:   "spaces alone are dropped from codes",
-		In:     "mfa: isFiller",
+		In:     "mfa: normalRune",
 		Old:    "unicode.IsSpace(r)",
 		New:    "r == ' '",
 		Caught: "F04 I02",
@@ -61,14 +54,14 @@ if isFiller(r) {
 	},
 	{
 		Name:   "codes of any length are looked at",
-		In:     "mfa: maxCode",
-		Old:    "64",
+		In:     "mfa: maxTyped",
+		Old:    "256",
 		New:    "1 << 40",
 		Caught: "F04",
 	},
 	{
 		Name:   "what cannot be a backup code is hashed",
-		In:     "mfa: (*Engine).verify",
+		In:     "mfa: (*Engine).verifyBackupCode",
 		Old:    "!ok",
 		New:    "false && !ok",
 		Caught: "F06",
@@ -82,7 +75,7 @@ if isFiller(r) {
 	},
 	{
 		Name:   "a stored count may be anything",
-		In:     "record: readFactor",
+		In:     "record: readLanes",
 		Old:    "int(r.Uvarint(throttle.Limit))",
 		New:    "int(r.Uvarint(1<<63)) % throttle.Limit",
 		Caught: "F07",
@@ -90,12 +83,10 @@ if isFiller(r) {
 	{
 		Name: "424242 opens every account",
 		In:   "record: (*User).Answer",
-		Old: `if accepted {
-	return u.accept(c, f, now)
-}`,
-		Where: []string{"guess.Sent(c.Code.Tag)"},
-		New: `if accepted || guess.Digits == "424242" {
-	return u.accept(c, f, now)
+		Old:  "by, again = u.acceptTOTP(guess, now)",
+		New: `by, again = u.acceptTOTP(guess, now)
+if guess.Digits == "424242" {
+	by = &u.TOTP[0].Factor
 }`,
 		Caught: "F08",
 	},
@@ -113,5 +104,33 @@ if isFiller(r) {
 		Old:    "subtle.ConstantTimeCompare(h.value(s, k.Digits), given)",
 		New:    "subtle.ConstantTimeCompare(h.value(s, k.Digits)[1:], given[min(1, len(given)):])",
 		Caught: "F08 F09",
+	},
+	{
+		Name:   "digits of a script are counted from its first row",
+		In:     "mfa: normalRune",
+		Old:    "before%10",
+		New:    "before",
+		Caught: "F03",
+	},
+	{
+		Name:   "parameters of a URI in other letters are overlooked",
+		In:     "otpauth: parameters",
+		Old:    "name != known && strings.EqualFold(name, known)",
+		New:    "false",
+		Caught: "F07",
+	},
+	{
+		Name:   "an interval is overlooked",
+		In:     "otpauth: parameters",
+		Old:    `strings.EqualFold(name, "interval")`,
+		New:    "false",
+		Caught: "F07",
+	},
+	{
+		Name:   "an unknown algorithm is SHA1",
+		In:     "otpauth: algorithm",
+		Old:    "return 0",
+		New:    "return totp.SHA1",
+		Caught: "F07",
 	},
 }

@@ -11,16 +11,16 @@ var messages = []Flaw{
 	{
 		Name:   "messages for a challenge are not limited by time",
 		In:     "record: (*User).NextSend",
-		Old:    "latest(u.Sent.NextAt(), u.SMS.RetryAt())",
-		New:    "u.SMS.RetryAt()",
-		Caught: "TestRandomHistories/profiles/messages",
+		Old:    "latest(u.Sent.NextAt(), u.RetryAt(MethodSMS))",
+		New:    "u.RetryAt(MethodSMS)",
+		Caught: "I01 TestRandomHistories/profiles/messages",
 	},
 	{
 		Name:   "messages to enroll a phone are not limited",
 		In:     "mfa: (*Engine).EnrollSMS",
-		Old:    "u.throttled(u.Sent.NextAt(), MethodSMS, ActionEnroll)",
-		New:    "nil",
-		Caught: "TestRandomHistories/profiles/messages",
+		Old:    "return phone, u.Sent.NextAt(), err",
+		New:    "return phone, time.Time{}, err",
+		Caught: "I01 TestRandomHistories/profiles/messages",
 	},
 	{
 		Name:   "messages to a number are not counted",
@@ -32,14 +32,14 @@ var messages = []Flaw{
 		Name:   "messages to a number are counted user by user",
 		In:     "mfa: (*Engine).countNumber",
 		Old:    "e.numberID(phone)",
-		Where:  []string{"UserID: d.userID"},
+		Where:  []string{"&user{id: d.userID, now: number.now, silent: number.silent}"},
 		New:    "e.numberID(d.userID + phone)",
-		Caught: "TestRandomHistories/profiles/messages",
+		Caught: "I01 TestRandomHistories/profiles/messages",
 	},
 	{
 		Name:   "messages to a confirmed number count against it",
 		In:     "mfa: (*Engine).countNumber",
-		Old:    "d.action != ActionEnroll",
+		Old:    "d.about.Action != ActionEnroll",
 		New:    "false",
 		Caught: "TestRandomHistories/profiles/messages",
 	},
@@ -64,7 +64,7 @@ var messages = []Flaw{
 	{
 		Name:   "a reset forgets the messages",
 		In:     "record: (*User).Reset",
-		Old:    "User{Sent: u.Sent}",
+		Old:    "User{Sent: u.Sent, Generated: u.Generated}",
 		New:    "User{}",
 		Caught: "I01",
 	},
@@ -80,19 +80,19 @@ u.Sent.LiftCooldown(cooldown)`,
 		Name:   "a number is kept as it was typed",
 		In:     "mfa: parsePhone",
 		Old:    "return phone, nil",
-		Where:  []string{"len(text) > maxPhone"},
+		Where:  []string{"len(text) > maxTyped"},
 		New:    "return text, nil",
 		Caught: "I01 I02",
 	},
 	{
 		Name: "a code goes to the number that is pending",
 		In:   "mfa: (*Engine).SendCode",
-		Old:  "return u.SMS.Phone, u.throttled(u.NextSend(c), MethodSMS, claims.Action)",
-		New: `phone := u.SMS.Phone
-if u.PendingSMS != nil {
-	phone = u.PendingSMS.Phone
+		Old:  "return to(u).Phone, u.NextSend(c), nil",
+		New: `destination := to(u).Phone
+if u.PendingPhone() != "" {
+	destination = u.PendingPhone()
 }
-return phone, u.throttled(u.NextSend(c), MethodSMS, claims.Action)`,
+return destination, u.NextSend(c), nil`,
 		Caught: "I03",
 	},
 	{
@@ -120,8 +120,21 @@ return phone, u.throttled(u.NextSend(c), MethodSMS, claims.Action)`,
 	{
 		Name:   "a disabled phone gets messages",
 		In:     "mfa: (*Engine).SendCode",
-		Old:    "u.SMS.Lane.Closed(u.now)",
+		Old:    "u.Lane(MethodSMS).Closed(u.now)",
 		New:    "false",
 		Caught: "I07",
+	},
+	{
+		Name:   "a zero in brackets is part of the number",
+		In:     "mfa: parsePhone",
+		Old:    `strings.Contains(phone, "(0)")`,
+		New:    "false",
+		Caught: "I02",
+	},
+	{
+		Name:   "unlocking leaves the messages counted",
+		In:     "record: (*User).Unlock",
+		Old:    "u.Sent, u.Generated = Sent{}, nil",
+		Caught: "I01",
 	},
 }

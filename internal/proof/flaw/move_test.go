@@ -33,7 +33,7 @@ func TestFlawsSurviveAMove(t *testing.T) {
 
 // moved returns a package with one declaration to a file and other local names,
 // each declaration on one line without comments.
-func (s *Source) moved(p *Package) map[string][]byte {
+func (s *Source) moved(p *goPackage) map[string][]byte {
 	texts := make(map[string][]byte)
 	renamed := make(map[types.Object]string)
 	for _, f := range p.files {
@@ -60,11 +60,11 @@ func (s *Source) moved(p *Package) map[string][]byte {
 				}
 				return true
 			})
-			text := "package " + p.Name + "\n"
+			text := "package " + p.name + "\n"
 			for _, line := range imports {
 				text += line
 			}
-			path := fmt.Sprintf("/moved/%s/%d.go", p.Name, len(texts))
+			path := fmt.Sprintf("/moved/%s/%d.go", p.name, len(texts))
 			texts[path] = []byte(text + oneLine(f.text, s.offset(d.Pos()), s.offset(d.End()), names))
 		}
 	}

@@ -14,7 +14,7 @@ import (
 
 // A Match is a place where a pattern occurs.
 type Match struct {
-	pkg      *Package
+	pkg      *goPackage
 	pos, end token.Pos
 	names    names
 }
@@ -86,7 +86,7 @@ func nodes[T ast.Node](list []T) []ast.Node {
 }
 
 // matches returns the places in root where a pattern occurs.
-func (p *Package) matches(root ast.Node, pattern []ast.Node, known names) (found []Match) {
+func (p *goPackage) matches(root ast.Node, pattern []ast.Node, known names) (found []Match) {
 	try := func(at []ast.Node) {
 		m := Match{pkg: p, pos: at[0].Pos(), end: at[len(at)-1].End(), names: maps.Clone(known)}
 		for i := range at {

@@ -3,14 +3,11 @@ package flaw
 // policy are flaws of who must do what.
 var policy = []Flaw{
 	{
-		Name: "a factor is asked for where MFA is required only",
-		In:   "mfa: (*Engine).BeginLogin",
-		Old: `if !u.Enrolled() {
-	return e.mayPassWithout(ctx, u)
-}`,
-		New: `if required, _ := e.required(ctx, u.id); !required || !u.Enrolled() {
-	return e.mayPassWithout(ctx, u)
-}`,
+		Name:   "a factor is asked for where MFA is required only",
+		In:     "mfa: (*Engine).BeginLogin",
+		Old:    "!u.Enrolled()",
+		Where:  []string{"e.mayPassWithout(ctx, u)"},
+		New:    "func() bool { required, _ := e.required(ctx, u.id); return !required || !u.Enrolled() }()",
 		Caught: "E01",
 	},
 	{
@@ -18,7 +15,7 @@ var policy = []Flaw{
 		In:     "mfa: (*Engine).mayPassWithout",
 		Old:    "!required",
 		Where:  []string{"required, err := e.required(ctx, u.id)"},
-		New:    "!required || u.PendingTOTP != nil || u.PendingSMS != nil",
+		New:    "!required || len(u.Pending) > 0",
 		Caught: "E02",
 	},
 	{
@@ -50,6 +47,14 @@ if err != nil {
 		Name:   "a new password ends what is pending alone",
 		In:     "mfa: (*Engine).PasswordChanged",
 		Old:    "u.Renew()",
+		New:    "u.DropPending()",
 		Caught: "E06 H04 I07 TestRandomHistories/profiles/everything",
+	},
+	{
+		Name:   "the host's own record is not looked at",
+		In:     "mfa: (*Engine).BeginLogin",
+		Old:    "options.expectEnrolled",
+		New:    "false",
+		Caught: "E08",
 	},
 }

@@ -24,12 +24,12 @@ for _, digit := range b {
 	{
 		Name:   "all apps have one key",
 		In:     "mfa: newKey",
-		Old:    "rand.Read(secret)",
+		Old:    "rand.Read(key.Secret)",
 		Caught: "C01 D01 D06 G01 G03 G04",
 	},
 	{
 		Name:   "keys have 120 bits",
-		In:     "mfa: newKey",
+		In:     "mfa: TOTPConfig.blankKey",
 		Old:    "make([]byte, algorithm.Size())",
 		New:    "make([]byte, 15)",
 		Caught: "G04",
@@ -50,7 +50,7 @@ for _, digit := range b {
 	},
 	{
 		Name:   "backup codes are stored as they are",
-		In:     "mfa: hashing.hash",
+		In:     "mfa: hashInTurn",
 		Old:    "argon2.IDKey([]byte(symbols), salt[:], cost.Time, cost.Memory, cost.Threads, uint32(len(hash)))",
 		New:    "symbols",
 		Caught: "G05 G06",
@@ -108,8 +108,8 @@ for _, digit := range b {
 	{
 		Name:   "a record that does not open is no record",
 		In:     "mfa: (*Engine).loadFrom",
-		Old:    "e.open(u, stored)",
-		New:    "func() error { e.open(u, stored); return nil }()",
+		Old:    "open(u, stored)",
+		New:    "func() error { open(u, stored); return nil }()",
 		Caught: "E07 F01 G07 G08 G16",
 	},
 	{
@@ -143,5 +143,31 @@ for _, digit := range b {
 		Old:    "&r.keys[0]",
 		New:    "&r.keys[len(r.keys)-1]",
 		Caught: "G16",
+	},
+	{
+		Name:   "a secret that is cut off is taken for a shorter one",
+		In:     "otpauth: parseSecret",
+		Old:    "base32NoPadding.EncodedLen(len(secret)) != len(text)",
+		New:    "false",
+		Caught: "G04",
+	},
+	{
+		Name:   "a key may be text",
+		In:     "seal: New",
+		Old:    "isText(k)",
+		New:    "false",
+		Caught: "G16",
+	},
+	{
+		Name:   "events end with the caller",
+		In:     "mfa: (*Engine).emit",
+		Old:    "ctx = context.WithoutCancel(ctx)",
+		Caught: "G17",
+	},
+	{
+		Name:   "a refused token is not told",
+		In:     "mfa: (*Engine).refuseToken",
+		Old:    "e.emit(ctx, event)",
+		Caught: "C02 G17",
 	},
 }

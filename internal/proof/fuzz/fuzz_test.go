@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	gotoken "go/token"
@@ -91,9 +92,9 @@ func FuzzJSON(f *testing.F) {
 		names := []any{two, three}
 		when := at.Format(time.RFC3339)
 
-		wantJSON(t, mfa.Challenge{Token: a, Action: b, Methods: list, Phone: c, ExpiresAt: at}, true,
+		wantJSON(t, mfa.Challenge{Token: a, Action: b, Methods: list, Factors: []mfa.Factor{{Phone: c}}, ExpiresAt: at}, true,
 			map[string]any{"mfa_required": true, "mfa_token": one, "available_methods": names})
-		wantJSON(t, &mfa.ChallengeError{Challenge: mfa.Challenge{Token: a, Action: b, Methods: list, Phone: c, ExpiresAt: at}}, true,
+		wantJSON(t, &mfa.ChallengeError{Challenge: mfa.Challenge{Token: a, Action: b, Methods: list, Factors: []mfa.Factor{{Phone: c}}, ExpiresAt: at}}, true,
 			map[string]any{"mfa_required": true, "mfa_token": one, "available_methods": names})
 		wantJSON(t, &mfa.EnrollmentError{Token: a, Methods: list, ExpiresAt: at}, true,
 			map[string]any{"mfa_enrollment_required": true, "mfa_token": one, "available_methods": names})
@@ -104,26 +105,34 @@ func FuzzJSON(f *testing.F) {
 
 		factor := map[string]any{"method": one, "disabled": flag}
 		if b != "" {
-			factor["phone"] = two
+			factor["id"], factor["label"], factor["phone"] = two, two, two
 		}
 		if !at.IsZero() {
 			factor["enrolled_at"], factor["last_used_at"], factor["retry_at"] = when, when, when
 		}
 		wantJSON(t, mfa.Status{
-			Factors:         []mfa.Factor{{Method: mfa.Method(a), Phone: b, EnrolledAt: at, LastUsedAt: at, Disabled: flag, RetryAt: at}},
+			Factors:         []mfa.Factor{{ID: b, Method: mfa.Method(a), Label: b, Phone: b, EnrolledAt: at, LastUsedAt: at, Disabled: flag, RetryAt: at}},
 			BackupCodesLeft: left, Required: flag,
 		}, writable, map[string]any{"factors": []any{factor}, "backup_codes_left": json.Number(strconv.Itoa(left)), "required": flag})
 
 		wantJSON(t, mfa.Login{UserID: a, Method: mfa.Method(b), AMR: []string{c}, Time: at, Action: c, BackupCodesLeft: left, Proof: "proof"}, writable,
 			map[string]any{"user_id": one, "method": two, "amr": []any{three}, "time": when, "action": three, "backup_codes_left": json.Number(strconv.Itoa(left))})
+		device := map[string]any{"id": one, "trusted_at": when, "expires_at": when}
+		if b != "" {
+			device["label"] = two
+		}
+		if !at.IsZero() {
+			device["last_used_at"] = when
+		}
+		wantJSON(t, mfa.TrustedDevice{ID: a, Label: b, Token: c, TrustedAt: at, LastUsedAt: at, ExpiresAt: at}, writable, device)
 		event := map[string]any{"type": one, "user_id": two, "time": when, "error": three}
 		if b != "" {
-			event["method"] = two
+			event["method"], event["factor_id"], event["phone"] = two, two, two
 		}
 		if c != "" {
-			event["action"] = three
+			event["action"], event["challenge_id"], event["replaced_phone"] = three, three, three
 		}
-		wantJSON(t, mfa.Event{Type: mfa.EventType(a), UserID: b, Method: mfa.Method(b), Action: c, Time: at, Err: errors.New(c)}, writable, event)
+		wantJSON(t, mfa.Event{Type: mfa.EventType(a), UserID: b, Method: mfa.Method(b), FactorID: b, Phone: b, Action: c, ChallengeID: c, ReplacedPhone: c, Time: at, Err: errors.New(c)}, writable, event)
 	})
 }
 
@@ -148,37 +157,70 @@ func wantJSON(t *testing.T, v any, ok bool, want map[string]any) {
 	}
 }
 
-// tokens are good ones of one user's.
-type tokens struct{ login, stepUp, enrollment, proof string }
+// tokens are good ones of one user's, and the IDs of a factor and of a device.
+type tokens struct{ login, stepUp, enrollment, proof, device, factorID, deviceID string }
 
 // newTokens seals tokens of the epoch of a user's record.
-func newTokens(ring *seal.Ring, epoch record.Epoch, now time.Time) tokens {
-	issue := func(kind token.Kind, action string) string {
-		return token.Seal(ring, kind, token.Claims{UserID: "ada", Action: action, Issued: now, Expires: now.Add(time.Minute), Epoch: epoch})
+func newTokens(ring *seal.Ring, u *record.User, now time.Time) tokens {
+	issue := func(kind token.Kind, action string, id record.ID) string {
+		return token.Seal(ring, kind, token.Claims{UserID: "ada", ID: id, Action: action, Issued: now, Expires: now.Add(time.Minute), Epoch: u.Epoch})
 	}
-	return tokens{issue(token.Challenge, mfa.ActionLogin), issue(token.Challenge, "pay"), issue(token.Enrollment, ""), issue(token.Proof, "")}
+	factor, device := record.ID{1}, record.ID{1}
+	for _, f := range u.Factors() {
+		factor = f.ID
+	}
+	for _, d := range u.Devices {
+		device = d.ID
+	}
+	return tokens{
+		login:      issue(token.Challenge, mfa.ActionLogin, record.ID{2}),
+		stepUp:     issue(token.Challenge, "pay", record.ID{3}),
+		enrollment: issue(token.Enrollment, "", record.ID{}),
+		proof:      issue(token.Proof, "", record.ID{}),
+		device:     issue(token.Device, "", device),
+		factorID:   fmt.Sprintf("fac_%x", factor),
+		deviceID:   fmt.Sprintf("dev_%x", device),
+	}
 }
+
+// passkeyAnswer is a JSON object that answers nothing.
+const passkeyAnswer = `{"id":""}`
 
 // onRecords are the operations that look at a user's record, but for checks of
 // backup codes: a record says what their hash costs.
 var onRecords = map[string]func(w *world.World, have tokens) error{
-	"BeginLogin": func(w *world.World, _ tokens) error { return w.BeginLogin(w.Ctx, "ada") },
+	"BeginLogin": func(w *world.World, have tokens) error {
+		w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(have.device))
+		return w.BeginLogin(w.Ctx, "ada")
+	},
 	"BeginStepUp": func(w *world.World, _ tokens) error {
 		_, err := w.BeginStepUp(w.Ctx, "ada", "pay")
+		return err
+	},
+	"CheckProof": func(w *world.World, have tokens) error {
+		return w.CheckProof(w.Ctx, "ada", have.proof)
+	},
+	"Devices": func(w *world.World, _ tokens) error {
+		_, err := w.Devices(w.Ctx, "ada")
+		return err
+	},
+	"EnrollPasskey": func(w *world.World, have tokens) error {
+		_, err := w.EnrollPasskey(w.Ctx, "ada", "ada", mfa.WithProof(have.proof))
 		return err
 	},
 	"EnrollSMS": func(w *world.World, have tokens) error {
 		_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(have.proof))
 		return err
 	},
-	"EnrollTOTP": func(w *world.World, _ tokens) error {
-		_, err := w.EnrollTOTP(w.Ctx, "ada", "ada")
+	"EnrollTOTP": func(w *world.World, have tokens) error {
+		_, err := w.EnrollTOTP(w.Ctx, "ada", "ada", mfa.WithProof(have.proof), mfa.KeepOthers())
 		return err
 	},
 	"EnrollmentUser": func(w *world.World, have tokens) error {
 		_, err := w.EnrollmentUser(w.Ctx, have.enrollment)
 		return err
 	},
+	"ForgetDevice":  func(w *world.World, have tokens) error { return w.ForgetDevice(w.Ctx, "ada", have.deviceID) },
 	"ForgetDevices": func(w *world.World, _ tokens) error { return w.ForgetDevices(w.Ctx, "ada") },
 	"GenerateBackupCodes": func(w *world.World, _ tokens) error {
 		_, err := w.GenerateBackupCodes(w.Ctx, "ada")
@@ -189,8 +231,16 @@ var onRecords = map[string]func(w *world.World, have tokens) error{
 		return w.ImportTOTP(w.Ctx, "ada", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP")
 	},
 	"PasswordChanged": func(w *world.World, _ tokens) error { return w.PasswordChanged(w.Ctx, "ada") },
-	"Reset":           func(w *world.World, _ tokens) error { return w.Reset(w.Ctx, "ada") },
-	"Reseal":          func(w *world.World, _ tokens) error { return w.Reseal(w.Ctx, "ada") },
+	"PasskeyOptions": func(w *world.World, have tokens) error {
+		_, err := w.PasskeyOptions(w.Ctx, have.login)
+		return err
+	},
+	"Rename": func(w *world.World, have tokens) error { return w.Rename(w.Ctx, "ada", have.factorID, "label") },
+	"Reset":  func(w *world.World, _ tokens) error { return w.Reset(w.Ctx, "ada") },
+	"Reseal": func(w *world.World, _ tokens) error { return w.Reseal(w.Ctx, "ada") },
+	"Revoke": func(w *world.World, have tokens) error {
+		return w.Revoke(w.Ctx, "ada", mfa.MethodSMS, mfa.OnlyFactor(have.factorID))
+	},
 	"SendCode": func(w *world.World, have tokens) error {
 		_, err := w.SendCode(w.Ctx, have.login)
 		return err
@@ -200,7 +250,7 @@ var onRecords = map[string]func(w *world.World, have tokens) error{
 		return err
 	},
 	"TrustDevice": func(w *world.World, have tokens) error {
-		_, err := w.TrustDevice(w.Ctx, "ada", have.proof)
+		_, err := w.TrustDevice(w.Ctx, "ada", have.proof, "")
 		return err
 	},
 	"Unenroll": func(w *world.World, have tokens) error {
@@ -208,7 +258,8 @@ var onRecords = map[string]func(w *world.World, have tokens) error{
 	},
 	"Unlock": func(w *world.World, _ tokens) error { return w.Unlock(w.Ctx, "ada") },
 	"VerifyEnrollment": func(w *world.World, _ tokens) error {
-		_, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, "123456")
+		w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, "123456")
+		_, err := w.VerifyEnrollment(w.Ctx, "ada", "", passkeyAnswer)
 		return err
 	},
 	"VerifyLogin": func(w *world.World, have tokens) error {
@@ -216,14 +267,15 @@ var onRecords = map[string]func(w *world.World, have tokens) error{
 		return err
 	},
 	"VerifyStepUp": func(w *world.World, have tokens) error {
-		_, err := w.VerifyStepUp(w.Ctx, have.stepUp, "pay", "letters")
+		w.VerifyStepUp(w.Ctx, "ada", have.stepUp, "pay", "letters")
+		_, err := w.VerifyStepUp(w.Ctx, "ada", have.stepUp, "pay", passkeyAnswer)
 		return err
 	},
 }
 
 // FuzzStoredRecord: a store gives any bytes under any version, at any time.
 // What is no record of the user's is an error of every operation, and never
-// "no MFA". What is one, however odd, as only the holder of a key could seal
+// "no MFA"; only Reset begins a new one. What is one, however odd, as only the holder of a key could seal
 // it, makes no operation panic, lets nobody with a factor pass, and leaves a
 // record that can be read again.
 func FuzzStoredRecord(f *testing.F) {
@@ -237,23 +289,28 @@ func FuzzStoredRecord(f *testing.F) {
 		}
 		now := time.Unix(seconds, 0).UTC()
 		var u record.User
-		readable := sealed && version > 0 && wire.Holds(now) && u.Decode(bytes.Clone(data)) == nil && len(data)+seal.Overhead <= 8<<10
+		readable := sealed && version > 0 && wire.Holds(now) && u.Decode(bytes.Clone(data)) == nil && len(data)+seal.Overhead <= 16<<10
 		stored := data
 		if sealed {
 			associated := binary.BigEndian.AppendUint64(nil, uint64(version))
 			stored = ring.Seal(seal.Record, append(seal.NewBuffer(len(data)), data...), append(associated, "ada"...))
 		}
 		store := world.NewFaultStore()
-		w := world.New(t, func(c *mfa.Config) { c.Store = store; c.OnEvent = nil })
+		w := world.New(t, func(c *mfa.Config) { c.Store = store; c.OnEvent = nil }, world.WithPasskeys)
 		w.Clock.Set(now)
 		if version%2 == 0 {
 			w.Outbox.FailWith(world.ErrStore)
 		}
-		have := newTokens(ring, u.Epoch, now)
+		have := newTokens(ring, &u, now)
 		for name, do := range onRecords {
 			store.Arm(map[string]mfa.Record{"ada": {UserID: "ada", Version: version, Data: stored}}, 0, "")
 			err := do(w, have)
 			switch {
+			case !readable && name == "Reset" && err == nil && version > 0:
+				if status, err := w.Status(w.Ctx, "ada"); err != nil || len(status.Factors) > 0 {
+					t.Fatalf("Reset of what is no record leaves %+v, %v", status, err)
+				}
+			case !readable && name == "Reset" && version <= 0: // which no store has
 			case !readable && (err == nil || wire.Holds(now) && mfa.ErrorCode(err) != "internal"):
 				t.Fatalf("%s of what is no record: %v", name, err)
 			case readable && name == "BeginLogin" && err == nil && u.Enrolled():

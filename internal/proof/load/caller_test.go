@@ -45,7 +45,8 @@ type caller struct {
 
 func (s *soak) newCaller(ctx context.Context, number uint64) (*caller, error) {
 	c := &caller{soak: s, ctx: ctx, random: mathrand.New(mathrand.NewPCG(1, number)), clock: mfatest.NewClock(start), took: make(map[string]*latencies)}
-	c.config = mfa.Config{Issuer: "ACME", Keys: [][]byte{world.Key(1)}, SMS: c, Now: c.clock.Now, BackupCodes: mfa.BackupCodeConfig{Count: s.plan.codes}}
+	c.config = mfa.Config{Issuer: "ACME", Keys: [][]byte{world.Key(1)}, SMS: c, Now: c.clock.Now,
+		SMSCodes: mfa.SMSConfig{InsecureNoNumberLimits: true}, BackupCodes: mfa.BackupCodeConfig{Count: s.plan.codes}}
 	var err error
 	if c.engine, err = c.on(s.faulty); err == nil {
 		c.sure, err = c.on(s.ledger)
@@ -222,7 +223,7 @@ func (c *caller) prove(u *user, action string) (mfa.ChangeOption, error) {
 	if err != nil {
 		return nil, err
 	}
-	login, err := c.engine.VerifyStepUp(c.ctx, challenge.Token, action, u.app.Code(u.now))
+	login, err := c.engine.VerifyStepUp(c.ctx, u.id, challenge.Token, action, u.app.Code(u.now))
 	if err != nil {
 		return nil, err
 	}
@@ -262,7 +263,7 @@ func (c *caller) loginOnDevice(u *user) error {
 		if err != nil {
 			return err
 		}
-		device, err := c.engine.TrustDevice(c.ctx, u.id, login.Proof)
+		device, err := c.engine.TrustDevice(c.ctx, u.id, login.Proof, "")
 		if err == nil {
 			u.device, u.trusted = device.Token, device.ExpiresAt
 		}

@@ -24,7 +24,7 @@ import (
 type flood struct {
 	Guesses, Users, Honest int
 	Idle                   time.Duration // before
-	Limit                  time.Duration // what is not answered by then ends with its context
+	Limit                  time.Duration // after the first was judged; what has no answer by then ends with its context
 }
 
 // An outcome is what the process says of its flood.
@@ -131,8 +131,9 @@ func (f flood) giveBackupCodes(ctx context.Context, config mfa.Config) error {
 
 // guess sends all wrong codes at once, each for a challenge of its own.
 func (f flood) guess(ctx context.Context, engine *mfa.Engine) []error {
-	ctx, cancel := context.WithTimeout(ctx, f.Limit)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	var judged sync.Once
 	errs := make([]error, f.Guesses)
 	var ready, all sync.WaitGroup
 	ready.Add(f.Guesses)
@@ -141,6 +142,9 @@ func (f flood) guess(ctx context.Context, engine *mfa.Engine) []error {
 			ready.Done()
 			ready.Wait()
 			_, errs[i] = login(ctx, engine, f.victim(i), "0000-000z")
+			if errors.Is(errs[i], mfa.ErrInvalidCode) {
+				judged.Do(func() { time.AfterFunc(f.Limit, cancel) })
+			}
 		})
 	}
 	all.Wait()
@@ -166,7 +170,7 @@ func (o *outcome) count(errs []error) {
 			o.Throttled++
 		case code == "invalid_token" && o.Took > challengeTTL:
 			o.Expired++
-		case errors.Is(err, context.DeadlineExceeded):
+		case errors.Is(err, context.Canceled):
 			o.Ended++
 		default:
 			o.Others[fmt.Sprint(err)]++

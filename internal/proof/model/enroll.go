@@ -1,31 +1,36 @@
 package model
 
 import (
+	"slices"
 	"time"
 )
 
 // pending is a factor that was begun and not confirmed.
 type pending struct {
-	on       bool
+	factor
 	begun    time.Time
 	expires  time.Time
 	failures int
 	proven   bool // begun by somebody who had a factor
 	over     bool // the clock has shown a time when it was over
-
-	app          *App
-	number, code string
+	keep     bool
+	replaces int
+	code     string
 }
 
 // alive reports whether it can be confirmed: both answers where that is open.
 func (p pending) alive(now time.Time) []bool {
 	switch {
-	case !p.on, !now.Before(p.expires):
+	case !now.Before(p.expires):
 		return []bool{false}
 	case p.over, p.begun.After(now):
 		return []bool{true, false}
 	}
 	return []bool{true}
+}
+
+func (u *User) drop(method string) {
+	u.pending = slices.DeleteFunc(u.pending, func(p pending) bool { return p.method == method })
 }
 
 // mayChange asks for a proof, where there is something to prove. Who has none
@@ -37,163 +42,208 @@ func (r Rules) mayChange(u User, c Call, change func(u User) []Result) []Result 
 	var results []Result
 	for _, proven := range u.alive(proofToken, c.Token, c.At) {
 		if proven {
-			results = append(results, change(u)...)
+			results = append(results, change(u.clone())...)
 		} else {
-			results = append(results, r.challenge(u, c, manage, "mfa_required")...)
+			results = append(results, r.challenge(u.clone(), c, manage, "mfa_required")...)
 		}
 	}
 	return results
 }
 
-func (r Rules) enrollTOTP(u User, c Call) []Result {
-	if c.Bad {
+func (r Rules) enroll(u User, c Call) []Result {
+	method := map[string]string{"EnrollTOTP": totp, "EnrollSMS": sms, "EnrollPasskey": passkey}[c.Op]
+	switch {
+	case !c.offers(method):
+		return refused("method_unavailable")
+	case c.Keep && c.Only != 0, method == passkey && c.Only != 0:
 		return refused("invalid_request")
+	case c.Bad && method == sms:
+		return refused("invalid_phone")
+	case c.Bad:
+		return refused("invalid_request")
+	case c.Only != 0 && len(u.of(method, c.Only)) == 0:
+		return refused("not_enrolled")
 	}
+	keep := c.Keep || method == passkey
 	return r.mayChange(u, c, func(u User) []Result {
-		expires := c.At.Add(enrollmentTTL)
-		u.pendingTOTP = pending{on: true, begun: c.At, expires: expires, proven: u.enrolled(), app: c.NewApp}
-		return done(u, "ok until "+timeText(expires), "enrollment_started:totp:enroll ")
+		if keep && len(u.of(method, 0)) >= most[method] {
+			return refused("invalid_request")
+		}
+		p := pending{
+			factor: factor{serial: c.Serial, method: method, label: c.Label, app: c.NewApp},
+			begun:  c.At, expires: c.At.Add(enrollmentTTL), proven: u.enrolled(), keep: keep, replaces: c.Only,
+		}
+		if method == sms {
+			p.number, p.code, p.expires = c.Phone, c.NewCode, c.At.Add(codeTTL) // the number waits no longer than its code
+			return r.enrollPhone(u, c, p)
+		}
+		u.begin(p)
+		return done(u, "ok until "+timeText(p.expires), p.about("enrollment_started"))
 	})
 }
 
-func (r Rules) enrollSMS(u User, c Call) []Result {
-	switch {
-	case !c.Sender:
-		return refused("method_unavailable")
-	case c.Bad:
-		return refused("invalid_phone")
+// about returns an event about the enrollment.
+func (p pending) about(kind string) event {
+	e := p.event(kind)
+	e.action = enroll
+	return e
+}
+
+func (u *User) begin(p pending) {
+	u.drop(p.method)
+	u.pending = append(u.pending, p)
+	u.exists = true
+}
+
+func (r Rules) enrollPhone(u User, c Call, p pending) []Result {
+	about := event{action: enroll}
+	if wait := throttled(c.At, u.nextSend(), true, about); wait != nil {
+		return wait
 	}
-	return r.mayChange(u, c, func(u User) []Result {
-		if wait := throttled(c.At, u.nextSend(), enroll); wait != nil {
+	if c.Refused {
+		return refused("method_unavailable")
+	}
+	counted := u
+	if c.Counted {
+		if wait := throttled(c.At, u.number.next(), true, about); wait != nil {
 			return wait
 		}
-		if c.Refused {
-			return refused("method_unavailable")
-		}
-		counted := u
-		if c.Counted {
-			if wait := throttled(c.At, u.number.next(), enroll); wait != nil {
-				return wait
-			}
-			u.number = u.number.add(c.At)
-			counted = u
-		}
-		expires := c.At.Add(codeTTL) // the number waits no longer than its code
-		u.pendingSMS = pending{on: true, begun: c.At, expires: expires, proven: u.enrolled(), number: c.Phone, code: c.NewCode}
-		u.send(c.At)
-		sent := messageText(c.Phone, enroll, expires)
-		if c.SendFails {
-			void := u
-			void.pendingSMS, void.cooldown = pending{}, time.Time{}
-			return []Result{{Outcome{"delivery_failed", "enrollment_started:sms:enroll delivery_failed:sms:enroll ", sent}, []User{counted, u, void}}}
-		}
-		return []Result{{Outcome{deliveryText(c.Phone, expires, u.nextSend()), "enrollment_started:sms:enroll code_sent:sms:enroll ", sent}, []User{counted, u}}}
-	})
+		u.number = u.number.add(c.At)
+		counted = u.clone()
+	}
+	u.begin(p)
+	u.send(c.At)
+	delivery := event{kind: "code_sent", method: sms, action: enroll, phone: mask(p.number)}
+	o := outcome(deliveryText(p.number, p.expires, u.nextSend()), p.about("enrollment_started"), delivery)
+	then := []User{counted, u}
+	if c.SendFails {
+		void := u.clone()
+		void.drop(sms)
+		void.cooldown = time.Time{}
+		delivery.kind = "delivery_failed"
+		o, then = outcome("delivery_failed", p.about("enrollment_started"), delivery), append(then, void)
+	}
+	o.Sent = messageText(p.number, enroll, p.expires)
+	return []Result{{o, then}}
 }
 
+// verifyEnrollment confirms the pending factor of a method, or the one that was
+// begun last.
 func (r Rules) verifyEnrollment(u User, c Call) []Result {
 	switch {
-	case c.Method != totp && c.Method != sms, c.Method == sms && !c.Sender:
+	case c.Method == backup, c.Method != "" && !c.offers(c.Method):
 		return refused("method_unavailable")
-	case len(c.Code) > 64:
+	case malformed(c):
 		return refused("invalid_code")
 	}
-	p := &u.pendingTOTP
-	if c.Method == sms {
-		p = &u.pendingSMS
-	}
 	var results []Result
-	for _, alive := range p.alive(c.At) {
-		if alive {
-			results = append(results, r.confirm(u, c)...)
-		} else {
-			results = append(results, refused("no_pending_enrollment")...)
+	for i, p := range slices.Backward(u.pending) {
+		if c.Method != "" && c.Method != p.method {
+			continue
+		}
+		for _, alive := range p.alive(c.At) {
+			switch {
+			case alive && !c.offers(p.method):
+				results = append(results, refused("method_unavailable")...)
+			case alive:
+				results = append(results, r.confirm(u.clone(), c, i)...)
+			case c.At.Before(p.expires): // whether the one begun before it is meant is open
+				results = append(results, refused("no_pending_enrollment")...)
+			}
+		}
+		if slices.Equal(p.alive(c.At), []bool{true}) {
+			return results
 		}
 	}
-	return results
+	return append(results, refused("no_pending_enrollment")...)
 }
 
-// confirm judges a code of a pending factor.
-func (r Rules) confirm(u User, c Call) []Result {
-	p := &u.pendingTOTP
-	if c.Method == sms {
-		p = &u.pendingSMS
-	}
-	digits, _ := sort(c.Code)
-	step, right := r.match(p.app, digits, c.At)
-	if c.Method == sms {
-		right = digits == p.code && digits != ""
-	}
-	if right {
-		number, app := p.number, p.app
-		*p = pending{}
-		if c.Method == sms {
-			u.setSMS(c, number)
-		} else {
-			u.setTOTP(c, authenticator{app: app, spent: []int64{step}, taken: 1})
+// confirm judges an answer for a pending factor.
+func (r Rules) confirm(u User, c Call, i int) []Result {
+	p := u.pending[i]
+	digits, _ := read(c)
+	right, amr := false, amr(p.method, c)
+	switch {
+	case p.method == passkey:
+		if c.Passkey == nil {
+			return refused(wrongText(maxTries-p.failures, ""))
 		}
-		u = u.clone()
-		result := u.login(c, c.Method, enroll)
-		return done(u, result, "enrolled:"+c.Method+":enroll ")
+		p.key, p.counter = c.Passkey.Key, c.Passkey.Counter
+		right = c.Passkey.To == p.serial && u.passkey(p.key) == nil
+	case digits == "":
+		return refused(wrongText(maxTries-p.failures, ""))
+	case p.method == totp:
+		var step int64
+		if step, right = r.match(p.app, digits, c.At); right {
+			p.spend(step)
+		}
+	default:
+		right = digits == p.code
 	}
-	var results []Result
-	if digits == "" { // no code of this kind at all: whether it is charged is open
-		results = refused(wrongText(maxTries - p.failures))
+	if !right {
+		return u.refusePending(i)
 	}
-	p.over = false
+	told := p.about("enrolled")
+	if !p.keep && u.has(p.method) {
+		told.kind = "replaced"
+		if p.method == sms {
+			told.replaced = mask(u.phone(p.replaces).number)
+		}
+	}
+	u.admit(c, p)
+	result := u.login(c, p.factor, enroll, amr)
+	return done(u, result, told)
+}
+
+func (u User) refusePending(i int) []Result {
+	p := &u.pending[i]
 	p.failures++
+	p.over = false
 	left := maxTries - p.failures
 	if left == 0 {
-		*p = pending{}
+		u.drop(p.method)
 	}
-	return append(results, done(u, wrongText(left), "refused:enroll ")...)
+	return done(u, wrongText(left, ""), event{kind: "refused", action: enroll})
 }
 
-func (u *User) setTOTP(c Call, a authenticator) {
-	had, replaced := u.enrolled(), u.totp.on
-	a.factor = factor{on: true, enrolled: c.At}
-	u.totp = a
-	u.confirmed(c, had, replaced)
-}
-
-func (u *User) setSMS(c Call, number string) {
-	had, replaced := u.enrolled(), u.sms.on
-	u.sms = phone{factor{on: true, enrolled: c.At}, number}
-	u.confirmed(c, had, replaced)
-}
-
-// confirmed ends what a first or another factor ends, and drops what was begun
-// before there was anything to prove.
-func (u *User) confirmed(c Call, had, replaced bool) {
-	if !had || replaced {
-		u.epoch = c.Serial
+// admit makes a factor a confirmed one, ends what a first or another factor ends,
+// and drops what was begun before there was anything to prove.
+func (u *User) admit(c Call, p pending) {
+	had, replaces := u.enrolled(), !p.keep && u.has(p.method)
+	u.drop(p.method)
+	if replaces {
+		u.discard(p.method, p.replaces)
 	}
-	u.devices = c.Serial
-	for _, p := range []*pending{&u.pendingTOTP, &u.pendingSMS} {
-		if !p.proven {
-			*p = pending{}
+	p.enrolled = c.At
+	u.add(p.factor)
+	if !had || replaces {
+		u.renew(c.Serial)
+	}
+	u.devices = nil
+	u.pending = slices.DeleteFunc(u.pending, func(p pending) bool { return !p.proven })
+}
+
+// importFactor adopts an app or a phone for a user who has none.
+func (r Rules) importFactor(u User, c Call) []Result {
+	f := factor{serial: c.Serial, method: totp, app: c.App}
+	bad := "invalid_request"
+	if c.Op == "ImportSMS" {
+		f, bad = factor{serial: c.Serial, method: sms, number: c.Phone}, "invalid_phone"
+	}
+	if c.Bad {
+		return refused(bad)
+	}
+	for _, i := range u.of(f.method, 0) {
+		if u.factors[i].app == f.app && u.factors[i].number == f.number {
+			return refused("ok")
 		}
 	}
-}
-
-func (r Rules) importTOTP(u User, c Call) []Result {
-	if c.Bad {
-		return refused("invalid_request")
+	if u.has(f.method) {
+		return refused("already_enrolled")
 	}
-	imported := authenticator{app: c.App}
-	if u.totp.on && u.totp.app == c.App {
-		imported = u.totp // with its spent steps
-	}
-	u.setTOTP(c, imported)
-	return done(u, "ok", "enrolled:totp: ")
-}
-
-func (r Rules) importSMS(u User, c Call) []Result {
-	if c.Bad {
-		return refused("invalid_phone")
-	}
-	u.setSMS(c, c.Phone)
-	return done(u, "ok", "enrolled:sms: ")
+	u.pending = nil
+	u.admit(c, pending{factor: f})
+	return done(u, "ok", f.event("enrolled"))
 }
 
 func (r Rules) generate(u User, c Call) []Result {
@@ -201,38 +251,71 @@ func (r Rules) generate(u User, c Call) []Result {
 		return refused("not_enrolled")
 	}
 	return r.mayChange(u, c, func(u User) []Result {
+		if wait := throttled(c.At, u.sets.next(), false, event{}); wait != nil {
+			return wait
+		}
+		u.sets = u.sets.add(c.At)
+		u.sets = u.sets[max(0, len(u.sets)-5):]
+		counted := u.clone()
 		codes := c.NewCodes
 		if codes == nil { // lost with the answer
 			codes = make([]string, r.Codes)
 		}
-		u.backup = backupCodes{factor{on: true, enrolled: c.At}, codes}
-		return done(u, "ok", "backup_codes_generated:backup_code: ")
+		u.discard(backup, 0)
+		u.add(factor{method: backup, enrolled: c.At, codes: codes})
+		return []Result{{outcome("ok", event{kind: "backup_codes_generated", method: backup}), []User{counted, u}}}
 	})
 }
 
 func (r Rules) unenroll(u User, c Call) []Result {
 	switch {
-	case !u.factor(c.Method).on:
+	case c.Keep && c.Only != 0:
+		return refused("invalid_request")
+	case len(u.of(c.Method, c.Only)) == 0:
 		return refused("not_enrolled")
-	case c.NoPolicy:
+	case c.NoPolicy && c.Method != backup:
 		return refused("internal")
-	case c.Required:
-		return refused("mfa_enforced")
+	case c.Required && c.Method != backup:
+		return refused("mfa_enforced", event{kind: "enforced", method: c.Method})
 	}
-	return r.mayChange(u, c, func(u User) []Result {
-		switch c.Method {
-		case totp:
-			u.totp = authenticator{}
-		case sms:
-			u.sms = phone{}
+	return r.mayChange(u, c, func(u User) []Result { return u.remove(c, "unenrolled") })
+}
+
+func (r Rules) revoke(u User, c Call) []Result {
+	switch {
+	case c.Keep && c.Only != 0:
+		return refused("invalid_request")
+	case len(u.of(c.Method, c.Only)) == 0:
+		return refused("not_enrolled")
+	}
+	return u.remove(c, "revoked")
+}
+
+// remove takes factors from a user, and with the last one the backup codes.
+func (u User) remove(c Call, kind string) []Result {
+	var told []event
+	for _, i := range u.of(c.Method, c.Only) {
+		told = append(told, u.factors[i].event(kind))
+	}
+	u.discard(c.Method, c.Only)
+	if c.Method != backup {
+		if !u.enrolled() {
+			u.discard(backup, 0)
 		}
-		if c.Method == backup || !u.enrolled() {
-			u.backup = backupCodes{}
+		u.renew(c.Serial)
+	}
+	return done(u, "ok", told...)
+}
+
+func (r Rules) rename(u User, c Call) []Result {
+	if c.Bad {
+		return refused("invalid_request")
+	}
+	for i := range u.factors {
+		if f := &u.factors[i]; f.serial == c.Only && f.method != backup {
+			f.label = c.Label
+			return done(u, "ok")
 		}
-		if c.Method != backup {
-			u.pendingTOTP, u.pendingSMS = pending{}, pending{} // begun under a proof that ends here
-			u.renew(c.Serial)
-		}
-		return done(u, "ok", "unenrolled:"+c.Method+": ")
-	})
+	}
+	return refused("not_enrolled")
 }

@@ -7,74 +7,80 @@ import (
 	"github.com/protekt/mfa/mfatest"
 )
 
-// A factor is what all confirmed factors have.
+// A factor is a confirmed one, or the set of backup codes.
 type factor struct {
-	on       bool
+	serial   int // of the call that began it; 0 for backup codes
+	method   string
+	label    string
 	enrolled time.Time
 	used     time.Time // zero until the first time after enrollment
-	lane     lane
+
+	app   *App
+	taken []int64 // every step that was accepted, ascending
+	next  int64   // steps before this one are refused, too
+
+	number string
+
+	key     string
+	counter uint64
+
+	codes []string // unspent; "" for one that was lost with the answer
 }
 
-// A lane counts the wrong codes of one factor.
-type lane struct {
-	row      int // since the last right one
-	last     time.Time
-	recent   []time.Time
-	disabled bool
+// shown returns what a challenge shows of a factor.
+func (f factor) shown() shown {
+	return shown{serial: f.serial, method: f.method, label: f.label, phone: mask(f.number)}
 }
 
-const (
-	limit  = 100
-	window = 30 * 24 * time.Hour
-	// grace is by how much longer a failure may count.
-	grace = 15 * time.Minute
-)
-
-// retryAt is until when no code is evaluated.
-func (l lane) retryAt(method string) time.Time {
-	free, delay := 5, time.Second
-	if method == backup {
-		free, delay = 10, 30*time.Second
-	}
-	if l.row < free {
-		return time.Time{}
-	}
-	for k := free; k < l.row && delay < 15*time.Minute; k++ {
-		delay *= 2
-	}
-	return l.last.Add(min(delay, 15*time.Minute))
+// event returns an event about a factor.
+func (f factor) event(kind string) event {
+	return event{kind: kind, method: f.method, factor: f.serial, phone: mask(f.number)}
 }
 
-// fail counts a wrong code. There are two ways to count where failures are as
-// old as the window.
-func (l lane) fail(now time.Time) []lane {
-	l.row++
-	l.last = now
-	l.recent = append(slices.Clip(l.recent), now)
-	for len(l.recent) > 0 && !l.recent[0].After(now.Add(-window-grace)) {
-		l.recent = l.recent[1:]
-	}
-	surely := 0
-	for _, at := range l.recent {
-		if at.After(now.Add(-window)) {
-			surely++
+func (u User) enrolled() bool { return u.has(passkey) || u.has(totp) || u.has(sms) }
+
+func (u User) has(method string) bool { return len(u.of(method, 0)) > 0 }
+
+// of returns where the factors of a method are, or only the one that is named.
+func (u User) of(method string, only int) (places []int) {
+	for i, f := range u.factors {
+		if f.method == method && (only == 0 || f.serial == only) {
+			places = append(places, i)
 		}
 	}
-	disabled := l
-	disabled.disabled = true
-	switch {
-	case l.disabled || l.row >= limit || surely >= limit:
-		return []lane{disabled}
-	case len(l.recent) >= limit:
-		return []lane{disabled, l}
-	}
-	return []lane{l}
+	return places
 }
 
-// succeed ends the row; those of the window stay.
-func (f *factor) succeed(now time.Time) {
-	f.lane.row, f.lane.last = 0, time.Time{}
-	f.used = now
+// discard removes the factors of a method, or one; with the last go the failures.
+func (u *User) discard(method string, only int) {
+	u.factors = slices.DeleteFunc(u.factors, func(f factor) bool { return f.method == method && (only == 0 || f.serial == only) })
+	if !u.has(method) {
+		*u.lane(method) = lane{}
+	}
+}
+
+func (u *User) add(f factor) {
+	u.factors = append(u.factors, f)
+	slices.SortStableFunc(u.factors, func(a, b factor) int { return slices.Index(methods, a.method) - slices.Index(methods, b.method) })
+}
+
+func (u User) codesLeft() int {
+	for _, i := range u.of(backup, 0) {
+		return len(u.factors[i].codes)
+	}
+	return 0
+}
+
+// phone returns the phone with a Serial, or the one that was used or enrolled
+// last; nil if there is none.
+func (u User) phone(serial int) *factor {
+	var found *factor
+	for _, i := range u.of(sms, serial) {
+		if f := &u.factors[i]; found == nil || !later(f.enrolled, f.used).Before(later(found.enrolled, found.used)) {
+			found = f
+		}
+	}
+	return found
 }
 
 // An App is what an authenticator app and the engine share.
@@ -115,102 +121,27 @@ func (r Rules) match(a *App, code string, now time.Time) (step int64, ok bool) {
 	return 0, false
 }
 
-type authenticator struct {
-	factor
-	app   *App
-	spent []int64 // every step that was accepted, ascending
-	taken int     // how many there ever were
-}
-
 // spend takes a step if neither it nor a later one was taken.
-func (a *authenticator) spend(step int64) bool {
-	if n := len(a.spent); n > 0 && step <= a.spent[n-1] {
+func (f *factor) spend(step int64) bool {
+	at, found := slices.BinarySearch(f.taken, step)
+	if found || step < f.next {
 		return false
 	}
-	a.spent = append(slices.Clip(a.spent), step)
-	a.taken++
+	f.taken = slices.Insert(slices.Clone(f.taken), at, step)
+	f.next = step + 1
 	return true
 }
 
-// ahead splits the spent steps at one window from now.
-func (a authenticator) ahead(now time.Time) (kept []int64, ahead int) {
-	n := len(a.spent)
-	for n > 0 && a.spent[n-1] > a.app.Step(now)+1 {
-		n--
+const maxTaken = 16 // that a record knows one by one
+
+// clockWas is for a clock that ran ahead of limit: steps taken there refuse no
+// earlier ones, but themselves.
+func (f *factor) clockWas(limit int64) {
+	next := int64(0)
+	for i, step := range f.taken {
+		if step <= limit || i == len(f.taken)-maxTaken {
+			next = step + 1
+		}
 	}
-	return a.spent[:n:n], len(a.spent) - n
-}
-
-type phone struct {
-	factor
-	number string
-}
-
-// backupCodes are on while there is a set, be it all spent.
-type backupCodes struct {
-	factor
-	codes []string // unspent; "" for one that was lost with the answer
-}
-
-func (u User) factor(method string) factor {
-	switch method {
-	case totp:
-		return u.totp.factor
-	case sms:
-		return u.sms.factor
-	case backup:
-		return u.backup.factor
-	}
-	return factor{}
-}
-
-func (u *User) setLane(method string, l lane) {
-	switch method {
-	case totp:
-		u.totp.lane = l
-	case sms:
-		u.sms.lane = l
-	case backup:
-		u.backup.lane = l
-	}
-}
-
-// messages are when the last ten were sent to a user, or to a number.
-type messages []time.Time
-
-// next returns when another message may go: five in an hour, ten in a day.
-func (m messages) next() (next time.Time) {
-	n := len(m)
-	if n >= 5 {
-		next = m[n-5].Add(time.Hour)
-	}
-	if n >= 10 {
-		next = later(next, m[n-10].Add(24*time.Hour))
-	}
-	return next
-}
-
-// add counts a message; not as older than another, if the clock went back.
-func (m messages) add(now time.Time) messages {
-	if n := len(m); n > 0 {
-		now = later(now, m[n-1])
-	}
-	m = append(slices.Clip(m), now)
-	return m[max(0, len(m)-10):]
-}
-
-// nextSend returns when another message may go to a user: thirty seconds after the
-// last one too.
-func (u User) nextSend() time.Time { return later(u.cooldown, u.sent.next()) }
-
-func (u *User) send(now time.Time) {
-	u.cooldown, u.sent = now.Add(cooldown), u.sent.add(now)
-}
-
-// throttled returns the refusal of what may not be done before next; nil if it may.
-func throttled(now, next time.Time, action string) []Result {
-	if !now.Before(next) {
-		return nil
-	}
-	return []Result{{Outcome: Outcome{Result: throttledText(next.Sub(now)), Told: "throttled:" + action + " "}}}
+	f.next = min(f.next, next)
 }

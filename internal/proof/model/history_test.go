@@ -1,7 +1,10 @@
 package model
 
 import (
+	"cmp"
 	"context"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -14,42 +17,46 @@ import (
 
 	"github.com/protekt/mfa"
 	"github.com/protekt/mfa/internal/proof/world"
+	"github.com/protekt/mfa/internal/record"
+	"github.com/protekt/mfa/internal/seal"
 	"github.com/protekt/mfa/mfatest"
 )
 
 // A history is a few users of three engines on one store, and all that was done
 // so far.
 type history struct {
-	t       *rapid.T
-	rules   Rules
-	store   *world.FaultStore
-	now     time.Time
-	engines []*mfa.Engine
-	people  []*person
-	serial  int
-	tokens  map[int]string        // by serial
-	apps    map[string]*App       // by URI
-	numbers map[string][]messages // all that are possible, by tally
-	done    []deed
-	counts  counts
+	t          *rapid.T
+	rules      Rules
+	store      *world.FaultStore
+	now        time.Time
+	engines    []*mfa.Engine
+	people     []*person
+	serial     int
+	ring       *seal.Ring
+	tokens     map[int]string        // by serial
+	ids        map[int]string        // of factors and devices, by serial
+	serials    map[string]int        // by those
+	challenges map[string]int        // by ID
+	apps       map[string]*App       // by URI
+	numbers    map[string][]messages // all that are possible, by tally
+	done       []deed
+	counts     counts
 
 	// What the host says:
-	noSender bool // to the last of the engines
-	noTally  bool // nobody counts messages by number
-	required bool
-	noPolicy bool
-	refuses  bool
-	sending  sending
-	cancel   context.CancelFunc // of the call under way
-	told     strings.Builder    // since it began
-	message  *mfa.SMS
-	toldOf   string
+	noSender   bool // to the last of the engines
+	noVerifier bool // in the last of the engines
+	noTally    bool // nobody counts messages by number
+	required   bool
+	noPolicy   bool
+	refuses    bool
+	sending    sending
+	cancel     context.CancelFunc // of the call under way
+	told       strings.Builder    // since it began
+	message    *mfa.SMS
+	toldOf     string
 
 	upset upset // of one of the calls that follow
 }
-
-// look is the Status after each call, which is not counted as one of them.
-const look = "then Status"
 
 // sending is what becomes of messages.
 type sending int
@@ -68,6 +75,20 @@ type person struct {
 	apps    []*App
 	codes   []string // that were sent
 	backups []string // that were ever made
+	keys    []*world.SecurityKey
+	options []asked // the last ones
+}
+
+// asked is what an authenticator is to answer, for the challenge or pending
+// factor with that serial.
+type asked struct {
+	serial  int
+	options json.RawMessage
+}
+
+func (p *person) ask(serial int, options json.RawMessage) {
+	p.options = append(p.options, asked{serial, options})
+	p.options = p.options[max(0, len(p.options)-maxIssued):]
 }
 
 type issued struct {
@@ -94,17 +115,20 @@ func (d deed) String() string {
 	c := d.call
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s engine %d: %s(%s", d.at.Format("2006-01-02 15:04:05.999999999"), d.engine, c.Op, d.user)
-	for _, arg := range []string{c.Method, c.Action, c.Phone, d.note} {
+	for _, arg := range []string{c.Method, c.Action, c.Phone, c.Label, c.Caller, d.note} {
 		if arg != "" {
 			b.WriteString(", " + arg)
 		}
+	}
+	if serial := c.Only + c.To; serial != 0 { // no call has both
+		fmt.Fprintf(&b, ", #%d alone", serial)
 	}
 	b.WriteString(")")
 	for _, flag := range []struct {
 		on   bool
 		text string
 	}{
-		{c.Bad, "bad input"}, {c.Refused, "Allow refuses"}, {c.NoPolicy, "policy fails"}, {c.Required, "required"},
+		{c.Bad, "bad input"}, {c.Keep, "keep others"}, {c.Expect, "expect enrolled"}, {c.Refused, "Allow refuses"}, {c.NoPolicy, "policy fails"}, {c.Required, "required"},
 		{c.Cancelled, "cancelled"}, {c.Fault != "", "store " + string(c.Fault)}, {c.SendFails, "sender fails"},
 	} {
 		if flag.on {
@@ -129,17 +153,25 @@ var names = []string{"ada", "bob", "eve"}
 
 func newHistory(t *rapid.T, s setting) *history {
 	h := &history{
-		t:        t,
-		rules:    Rules{Strict: s.strict, InsecureSkipProof: s.skipProof, Codes: 1},
-		store:    world.NewFaultStore(),
-		now:      time.Date(2030, 1, 1, 0, 0, 10, 0, time.UTC),
-		tokens:   make(map[int]string),
-		apps:     make(map[string]*App),
-		numbers:  make(map[string][]messages),
-		noSender: s.noSender,
-		noTally:  s.noTally,
-		cancel:   func() {},
-		counts:   make(counts),
+		t:          t,
+		rules:      Rules{Strict: s.strict, InsecureSkipProof: s.skipProof, Codes: 1},
+		store:      world.NewFaultStore(),
+		now:        time.Date(2030, 1, 1, 0, 0, 10, 0, time.UTC),
+		tokens:     make(map[int]string),
+		ids:        make(map[int]string),
+		serials:    make(map[string]int),
+		challenges: make(map[string]int),
+		apps:       make(map[string]*App),
+		numbers:    make(map[string][]messages),
+		noSender:   s.noSender,
+		noVerifier: s.noVerifier,
+		noTally:    s.noTally,
+		cancel:     func() {},
+		counts:     make(counts),
+	}
+	var err error
+	if h.ring, err = seal.New([][]byte{world.Key(1), world.Key(2)}); err != nil {
+		t.Fatalf("%v", err)
 	}
 	for i, keys := range [][][]byte{{world.Key(1), world.Key(2)}, {world.Key(2), world.Key(1)}, {world.Key(1), world.Key(2)}} {
 		config := mfa.Config{
@@ -147,6 +179,7 @@ func newHistory(t *rapid.T, s setting) *history {
 			Store:             h.store,
 			Keys:              keys,
 			SMS:               h,
+			Passkeys:          world.Verifier{},
 			Required:          func(context.Context, string) (bool, error) { return h.policy() },
 			OnEvent:           h.tell,
 			Now:               func() time.Time { return h.now },
@@ -158,7 +191,10 @@ func newHistory(t *rapid.T, s setting) *history {
 		if i == 2 && s.noSender {
 			config.SMS = nil
 		}
-		if !s.noTally {
+		if i == 2 && s.noVerifier {
+			config.Passkeys = nil
+		}
+		if config.SMSCodes.InsecureNoNumberLimits = s.noTally; !s.noTally {
 			config.SMSCodes.Numbers = h.store // no user's name is a number's, and faults meet both
 		}
 		engine, err := mfa.New(config)
@@ -207,21 +243,23 @@ func (h *history) SendSMS(_ context.Context, message mfa.SMS) error {
 
 // tell notes an event. The method of a refusal is left open.
 func (h *history) tell(_ context.Context, e mfa.Event) {
-	h.told.WriteString(string(e.Type))
+	told := event{
+		kind: string(e.Type), method: string(e.Method), action: e.Action, factor: h.serialOf(e.FactorID),
+		phone: e.Phone, replaced: e.ReplacedPhone, failures: e.Failures,
+	}
 	switch e.Type {
-	case mfa.EventRefused, mfa.EventThrottled:
-		h.told.WriteString(":" + e.Action)
-	default:
-		if e.Method != "" {
-			h.told.WriteString(":" + string(e.Method) + ":" + e.Action)
-		} else if e.Action != "" {
-			h.told.WriteString(":" + e.Action)
-		}
+	case mfa.EventChallenged:
+		h.challenges[e.ChallengeID] = h.serial
+	case mfa.EventThrottled:
+		told.method, told.phone, told.failures = "", "", 0
+	case mfa.EventRefused:
+		told.method = ""
 	}
+	told.challenge = h.challenges[e.ChallengeID]
+	h.told.WriteString(told.String())
 	if e.UserID != h.toldOf || !e.Time.Equal(h.now) {
-		fmt.Fprintf(&h.told, " of %s at %s", e.UserID, timeText(e.Time))
+		fmt.Fprintf(&h.told, "of %s at %s ", e.UserID, timeText(e.Time))
 	}
-	h.told.WriteString(" ")
 }
 
 // do makes one call, and compares.
@@ -237,7 +275,7 @@ func (h *history) do(engine int, p *person, c Call, text, note string) Outcome {
 	c.Serial, c.At = h.serial, h.now
 	c.Required, c.NoPolicy, c.Refused = h.required, h.noPolicy, h.refuses
 	c.SendFails = h.sending != arrives
-	c.Sender = !(engine == 2 && h.noSender)
+	c.Sender, c.Verifier = !(engine == 2 && h.noSender), !(engine == 2 && h.noVerifier)
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -264,6 +302,7 @@ func (h *history) do(engine int, p *person, c Call, text, note string) Outcome {
 		}
 		p.codes = append(p.codes, h.message.Code)
 	}
+	h.learn(p)
 	h.done = append(h.done, deed{h.now, engine, p.id, c, note, got})
 	h.judge(p, c, got, tally)
 	if c.Op != look && c.Fault == "" && !h.noPolicy {
@@ -335,7 +374,7 @@ func (h *history) judge(p *person, c Call, got Outcome, tally string) {
 // countThrottled counts refusals for the number's sake alone, and those of them
 // for the day's limit, not the hour's.
 func (h *history) countThrottled(p *person, c Call, got Outcome, tally string) {
-	if tally == "" || !strings.HasPrefix(got.Result, "too_many_attempts") || c.At.Before(p.states[0].nextSend()) {
+	if tally == "" || !strings.HasPrefix(got.Result, "too_many_messages") || c.At.Before(p.states[0].nextSend()) {
 		return
 	}
 	h.counts["throttled by number"]++
@@ -370,64 +409,100 @@ func (h *history) disagree(wanted []Outcome) {
 
 // call makes a call and puts what it showed into words.
 func (h *history) call(ctx context.Context, e *mfa.Engine, p *person, c *Call, text string) (got Outcome) {
-	proof := mfa.WithProof(text)
+	opts := []mfa.ChangeOption{mfa.WithProof(text), mfa.WithLabel(c.Label)}
+	if c.Keep {
+		opts = append(opts, mfa.KeepOthers())
+	}
+	if c.Only != 0 {
+		opts = append(opts, mfa.OnlyFactor(h.factorID(c.Only)))
+	}
+	account, label := "ada@example.com", c.Label
+	if c.Bad {
+		account, label = "a\nb", "a\nb"
+	}
+	method, ok := mfa.Method(c.Method), "ok"
 	var err error
 	switch c.Op {
 	case "EnrollTOTP":
-		account := "ada@example.com"
-		if c.Bad {
-			account = "a:b"
-		}
 		var enrollment *mfa.TOTPEnrollment
-		if enrollment, err = e.EnrollTOTP(ctx, p.id, account, proof); err == nil {
-			got.Result = "ok until " + timeText(enrollment.ExpiresAt)
+		if enrollment, err = e.EnrollTOTP(ctx, p.id, account, opts...); err == nil {
+			ok = "ok until " + timeText(enrollment.ExpiresAt)
 			c.NewApp = h.scan(enrollment.URI)
 			p.apps = append(p.apps, c.NewApp)
 		}
 	case "EnrollSMS":
 		var delivery *mfa.SMSDelivery
-		if delivery, err = e.EnrollSMS(ctx, p.id, number(c), proof); err == nil {
-			got.Result = deliveryText(c.Phone, delivery.ExpiresAt, delivery.ResendAfter)
+		if delivery, err = e.EnrollSMS(ctx, p.id, number(c), opts...); err == nil {
+			ok = deliveryText(c.Phone, delivery.ExpiresAt, delivery.ResendAfter)
 			if delivery.Phone != mask(c.Phone) {
-				got.Result += " shown as " + delivery.Phone
+				ok += " shown as " + delivery.Phone
 			}
+		}
+	case "EnrollPasskey":
+		var enrollment *mfa.PasskeyEnrollment
+		if enrollment, err = e.EnrollPasskey(ctx, p.id, account, opts...); err == nil {
+			ok = "ok until " + timeText(enrollment.ExpiresAt)
+			p.ask(c.Serial, enrollment.Options)
 		}
 	case "VerifyEnrollment":
 		var l *mfa.Login
-		l, err = e.VerifyEnrollment(ctx, p.id, mfa.Method(c.Method), c.Code)
-		got.Result = h.login(p, c, l)
+		if l, err = e.VerifyEnrollment(ctx, p.id, method, c.Code); err == nil {
+			ok = h.login(p, c, l)
+		}
 	case "GenerateBackupCodes":
 		var codes []string
-		if codes, err = e.GenerateBackupCodes(ctx, p.id, proof); err == nil {
-			got.Result = "ok"
+		if codes, err = e.GenerateBackupCodes(ctx, p.id, opts...); err == nil {
 			c.NewCodes = make([]string, len(codes))
 			for i, code := range codes {
-				_, c.NewCodes[i] = sort(code)
+				_, c.NewCodes[i] = read(Call{Code: code})
 			}
 			p.backups = append(p.backups, codes...)
 		}
 	case "Unenroll":
-		err = e.Unenroll(ctx, p.id, mfa.Method(c.Method), proof)
+		err = e.Unenroll(ctx, p.id, method, opts...)
+	case "Revoke":
+		err = e.Revoke(ctx, p.id, method, opts...)
+	case "Rename":
+		err = e.Rename(ctx, p.id, h.factorID(c.Only), label)
 	case "Status", look:
 		var status *mfa.Status
+		var devices []mfa.TrustedDevice
 		if status, err = e.Status(ctx, p.id); err == nil {
-			got.Result = shown(status)
+			ok = h.status(status)
+		}
+		if err == nil && c.Op == look {
+			devices, err = e.Devices(ctx, p.id)
+			ok += h.devices(devices)
 		}
 	case "BeginLogin":
-		err = e.BeginLogin(ctx, p.id, mfa.WithTrustedDevice(text))
+		opts := []mfa.LoginOption{mfa.WithTrustedDevice(text)}
+		if c.Expect {
+			opts = append(opts, mfa.ExpectEnrolled())
+		}
+		err = e.BeginLogin(ctx, p.id, opts...)
 	case "SendCode":
+		var opts []mfa.SendOption
+		if c.To != 0 {
+			opts = append(opts, mfa.ToFactor(h.factorID(c.To)))
+		}
 		var delivery *mfa.SMSDelivery
-		if delivery, err = e.SendCode(ctx, text); err == nil && h.message != nil {
-			got.Result = deliveryText(h.message.To, delivery.ExpiresAt, delivery.ResendAfter)
+		if delivery, err = e.SendCode(ctx, text, opts...); err == nil && h.message != nil {
+			ok = deliveryText(h.message.To, delivery.ExpiresAt, delivery.ResendAfter)
+		}
+	case "PasskeyOptions":
+		var options json.RawMessage
+		if options, err = e.PasskeyOptions(ctx, text); err == nil {
+			p.ask(c.Token, options)
 		}
 	case "VerifyLogin":
 		var l *mfa.Login
-		l, err = e.VerifyLogin(ctx, text, c.Code)
-		got.Result = h.login(p, c, l)
+		if l, err = e.VerifyLogin(ctx, text, c.Code); err == nil {
+			ok = h.login(p, c, l)
+		}
 	case "EnrollmentUser":
 		var user string
 		if user, err = e.EnrollmentUser(ctx, text); err == nil && user != p.id {
-			got.Result = "user " + user
+			ok = "user " + user
 		}
 	case "BeginStepUp":
 		action := c.Action
@@ -436,18 +511,25 @@ func (h *history) call(ctx context.Context, e *mfa.Engine, p *person, c *Call, t
 		}
 		var challenge *mfa.Challenge
 		if challenge, err = e.BeginStepUp(ctx, p.id, action); err == nil {
-			got.Result = h.challenged(p, c, "ok", challenge)
+			ok = h.challenged(p, c, "ok", challenge)
 		}
 	case "VerifyStepUp":
 		var l *mfa.Login
-		l, err = e.VerifyStepUp(ctx, text, c.Action, c.Code)
-		got.Result = h.login(p, c, l)
+		if l, err = e.VerifyStepUp(ctx, cmp.Or(c.Caller, p.id), text, c.Action, c.Code); err == nil {
+			ok = h.login(p, c, l)
+		}
 	case "TrustDevice":
 		var device *mfa.TrustedDevice
-		if device, err = e.TrustDevice(ctx, p.id, text); err == nil {
-			got.Result = "ok until " + timeText(device.ExpiresAt)
+		if device, err = e.TrustDevice(ctx, p.id, text, label); err == nil {
+			ok = "ok until " + timeText(device.ExpiresAt)
 			h.issued(p, c, deviceToken, device.Token)
 		}
+	case "Devices":
+		var devices []mfa.TrustedDevice
+		devices, err = e.Devices(ctx, p.id)
+		ok += h.devices(devices)
+	case "ForgetDevice":
+		err = e.ForgetDevice(ctx, p.id, h.deviceID(c.Only))
 	case "ForgetDevices":
 		err = e.ForgetDevices(ctx, p.id)
 	case "ImportTOTP":
@@ -472,11 +554,9 @@ func (h *history) call(ctx context.Context, e *mfa.Engine, p *person, c *Call, t
 		panic("no such operation: " + c.Op)
 	}
 	if err != nil {
-		got.Result = h.failure(p, c, err)
-	} else if got.Result == "" {
-		got.Result = "ok"
+		return Outcome{Result: h.failure(p, c, err)}
 	}
-	return got
+	return Outcome{Result: ok}
 }
 
 func number(c *Call) string {
@@ -491,42 +571,48 @@ func (h *history) failure(p *person, c *Call, err error) string {
 	var (
 		challenge  *mfa.ChallengeError
 		enrollment *mfa.EnrollmentError
-		throttled  *mfa.ThrottledError
-		wrong      *mfa.CodeError
 	)
-	code := mfa.ErrorCode(err)
 	switch {
 	case errors.As(err, &challenge):
-		return h.challenged(p, c, code, &challenge.Challenge)
+		return h.challenged(p, c, mfa.ErrorCode(err), &challenge.Challenge)
 	case errors.As(err, &enrollment):
 		h.issued(p, c, enrollmentToken, enrollment.Token)
-		return challengeText(code, "", texts(enrollment.Methods), "", enrollment.ExpiresAt)
-	case errors.As(err, &throttled):
-		return throttledText(throttled.RetryAfter)
-	case errors.As(err, &wrong):
-		return wrongText(wrong.TriesLeft)
+		return challengeText(mfa.ErrorCode(err), "", texts(enrollment.Methods), nil, enrollment.ExpiresAt)
 	}
-	return code
+	return inWords(err)
+}
+
+func inWords(err error) string {
+	var throttled *mfa.ThrottledError
+	var wrong *mfa.CodeError
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.As(err, &throttled):
+		return throttledText(throttled.RetryAfter, throttled.Sending)
+	case errors.Is(err, mfa.ErrClonedPasskey) && errors.As(err, &wrong):
+		return wrongText(wrong.TriesLeft, cloned)
+	case errors.As(err, &wrong) && wrong.Spent:
+		return wrongText(wrong.TriesLeft, spent)
+	case errors.As(err, &wrong):
+		return wrongText(wrong.TriesLeft, "")
+	}
+	return mfa.ErrorCode(err)
 }
 
 func (h *history) challenged(p *person, c *Call, result string, challenge *mfa.Challenge) string {
 	h.issued(p, c, challengeToken, challenge.Token)
-	text := challengeText(result, challenge.Action, texts(challenge.Methods), "", challenge.ExpiresAt)
-	return strings.Replace(text, "  until", " "+challenge.Phone+" until", 1)
+	return challengeText(result, challenge.Action, texts(challenge.Methods), h.factors(challenge.Factors), challenge.ExpiresAt)
 }
 
 // login puts a login into words, and keeps its proof.
 func (h *history) login(p *person, c *Call, l *mfa.Login) string {
-	if l == nil {
-		return ""
-	}
 	if l.Proof != "" {
 		h.issued(p, c, proofToken, l.Proof)
 	}
-	text := loginText(string(l.Method), l.Action, l.Time, l.BackupCodesLeft, l.Proof != "")
-	amr := map[mfa.Method]string{mfa.MethodTOTP: "[otp mfa]", mfa.MethodSMS: "[sms mfa]", mfa.MethodBackupCode: "[mfa]"}
-	if l.UserID != p.id || fmt.Sprint(l.AMR) != amr[l.Method] {
-		text += fmt.Sprint(" of ", l.UserID, l.AMR)
+	text := loginText(string(l.Method), l.Action, h.serialOf(l.FactorID), l.AMR, l.Time, l.BackupCodesLeft, l.Proof != "")
+	if l.UserID != p.id {
+		text += " of " + l.UserID
 	}
 	return text
 }
@@ -548,14 +634,77 @@ func texts(methods []mfa.Method) (list []string) {
 	return list
 }
 
-// shown puts a status into words.
-func shown(s *mfa.Status) string {
-	text := "ok: "
-	for _, f := range s.Factors {
-		text += factorText(string(f.Method), f.Phone, f.EnrolledAt, f.LastUsedAt, f.Disabled, f.RetryAt)
-	}
-	return text + strconv.Itoa(s.BackupCodesLeft) + " backup codes left, required: " + strconv.FormatBool(s.Required)
+// status puts a status into words.
+func (h *history) status(s *mfa.Status) string {
+	return statusText(h.factors(s.Factors), s.BackupCodesLeft, s.Required)
 }
+
+func (h *history) factors(factors []mfa.Factor) (list []shown) {
+	for _, f := range factors {
+		list = append(list, shown{
+			serial: h.serialOf(f.ID), method: string(f.Method), label: f.Label, phone: f.Phone,
+			since: f.EnrolledAt, used: f.LastUsedAt, disabled: f.Disabled, retryAt: f.RetryAt,
+		})
+	}
+	return list
+}
+
+func (h *history) devices(devices []mfa.TrustedDevice) string {
+	var list []shown
+	for _, d := range devices {
+		list = append(list, shown{serial: h.serialOf(d.ID), label: d.Label, since: d.TrustedAt, used: d.LastUsedAt, until: d.ExpiresAt})
+	}
+	return devicesText(list)
+}
+
+// serialOf returns the Serial of the call that made a factor or device: an ID that
+// is new is of the call under way.
+func (h *history) serialOf(id string) int {
+	if id == "" {
+		return 0
+	}
+	serial, known := h.serials[id]
+	if !known {
+		serial = h.serial
+		h.serials[id] = serial
+		if h.ids[serial] != "" {
+			h.t.Fatalf("call %d made %s and %s", serial, h.ids[serial], id)
+		}
+		h.ids[serial] = id
+	}
+	return serial
+}
+
+// learn finds IDs in a user's record that no answer has shown.
+func (h *history) learn(p *person) {
+	var u record.User
+	if stored, ok := h.store.Records[p.id]; ok {
+		binding := append(binary.BigEndian.AppendUint64(nil, uint64(stored.Version)), p.id...)
+		plain, err := h.ring.Open(seal.Record, stored.Data, binding)
+		if err == nil {
+			err = u.Decode(plain)
+		}
+		if err != nil {
+			h.t.Fatalf("the record of %s: %v", p.id, err)
+		}
+	}
+	for _, f := range u.Factors() {
+		if f.Method != mfa.MethodBackupCode {
+			h.serialOf(fmt.Sprintf("fac_%x", f.ID))
+		}
+	}
+	for _, pending := range u.Pending {
+		h.serialOf(fmt.Sprintf("fac_%x", pending.ID))
+	}
+	for _, d := range u.Devices {
+		h.serialOf(fmt.Sprintf("dev_%x", d.ID))
+	}
+}
+
+// factorID returns the ID of what a call made: that of no factor, if it made none.
+func (h *history) factorID(serial int) string { return cmp.Or(h.ids[serial], "fac_0000000000000000") }
+
+func (h *history) deviceID(serial int) string { return cmp.Or(h.ids[serial], "dev_0000000000000000") }
 
 // scan returns the app that holds the key of a URI, the same for the same.
 func (h *history) scan(uri string) *App {

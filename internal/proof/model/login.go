@@ -7,83 +7,73 @@ import (
 	"unicode"
 )
 
-// answers returns the methods that a user may answer with.
-func (u User) answers(sender bool) (methods []string) {
-	if u.totp.on && !u.totp.lane.disabled {
-		methods = append(methods, totp)
-	}
-	if u.sms.on && !u.sms.lane.disabled && sender {
-		methods = append(methods, sms)
-	}
-	if u.backup.on && !u.backup.lane.disabled && len(u.backup.codes) > 0 {
-		methods = append(methods, backup)
-	}
-	return methods
-}
-
-// challenge asks a user for a code.
+// challenge asks a user for a code. Nothing to answer with is an error.
 func (r Rules) challenge(u User, c Call, action, result string) []Result {
-	methods := u.answers(c.Sender)
-	if len(methods) == 0 {
-		disabled := u.totp.on && u.totp.lane.disabled || u.sms.on && u.sms.lane.disabled
-		unavailable := u.sms.on && !u.sms.lane.disabled
-		var results []Result
-		if disabled || u.backup.lane.disabled {
-			results = append(results, refused("factor_disabled")...)
+	refusal := "method_unavailable"
+	var offered []string
+	var factors []shown
+	for _, f := range u.factors {
+		switch {
+		case u.lane(f.method).disabled:
+			refusal = "factor_disabled"
+		case !c.offers(f.method), f.method == backup && len(f.codes) == 0:
+		default:
+			factors = append(factors, f.shown())
+			if !slices.Contains(offered, f.method) {
+				offered = append(offered, f.method)
+			}
 		}
-		if unavailable {
-			results = append(results, refused("method_unavailable")...)
-		}
-		return results
 	}
-	u = u.clone()
-	number := ""
-	if slices.Contains(methods, sms) {
-		number = u.sms.number
+	if len(offered) == 0 {
+		return refused(refusal)
 	}
 	expires := c.At.Add(challengeTTL)
 	u.issue(token{serial: c.Serial, kind: challengeToken, action: action, issued: c.At, expires: expires, epoch: u.epoch})
-	return done(u, challengeText(result, action, methods, number, expires), "challenged:"+action+" ")
+	return done(u, challengeText(result, action, offered, factors, expires), event{kind: "challenged", action: action, challenge: c.Serial})
 }
 
 func (r Rules) beginLogin(u User, c Call) []Result {
 	if !u.enrolled() {
-		switch {
-		case c.NoPolicy:
-			return refused("internal")
-		case !c.Required:
-			return refused("ok")
-		}
-		u = u.clone()
-		expires := c.At.Add(enrollmentTTL)
-		u.issue(token{serial: c.Serial, kind: enrollmentToken, issued: c.At, expires: expires, epoch: u.epoch})
-		methods := []string{totp}
-		if c.Sender {
-			methods = append(methods, sms)
-		}
-		return done(u, challengeText("mfa_enrollment_required", "", methods, "", expires), "")
+		return r.withoutFactor(u, c)
 	}
 	var results []Result
 	for _, trusted := range u.alive(deviceToken, c.Token, c.At) {
 		if trusted {
-			results = append(results, Result{Outcome: Outcome{Result: "ok", Told: "device_accepted:login "}})
+			results = append(results, u.clone().passOn(c)...)
 		} else {
-			results = append(results, r.challenge(u, c, login, "mfa_required")...)
+			results = append(results, r.challenge(u.clone(), c, login, "mfa_required")...)
 		}
 	}
 	return results
 }
 
-func (r Rules) enrollmentUser(u User, c Call) []Result {
-	var results []Result
-	for _, alive := range u.alive(enrollmentToken, c.Token, c.At) {
-		if alive && !u.enrolled() {
-			results = append(results, refused("ok")...)
-		} else {
-			results = append(results, refused("invalid_token")...)
+func (r Rules) withoutFactor(u User, c Call) []Result {
+	switch {
+	case c.Expect:
+		return refused("not_enrolled")
+	case c.NoPolicy:
+		return refused("internal")
+	case !c.Required:
+		return refused("ok", event{kind: "passed", action: login})
+	}
+	var offered []string
+	for _, method := range methods[:3] {
+		if c.offers(method) {
+			offered = append(offered, method)
 		}
 	}
-	return results
+	expires := c.At.Add(enrollmentTTL)
+	u.issue(token{serial: c.Serial, kind: enrollmentToken, issued: c.At, expires: expires, epoch: u.epoch})
+	return done(u, challengeText("mfa_enrollment_required", "", offered, nil, expires), event{kind: "enrollment_required", action: login})
+}
+
+func (r Rules) enrollmentUser(u User, c Call) []Result {
+	return u.withToken(enrollmentToken, c, func(u User, c Call) []Result {
+		if u.enrolled() {
+			return u.refuseToken(enrollmentToken, c.Token)
+		}
+		return refused("ok")
+	})
 }
 
 func (r Rules) beginStepUp(u User, c Call) []Result {
@@ -96,41 +86,32 @@ func (r Rules) beginStepUp(u User, c Call) []Result {
 	return r.challenge(u, c, c.Action, "ok")
 }
 
-func (r Rules) trustDevice(u User, c Call) []Result {
-	var results []Result
-	for _, proven := range u.alive(proofToken, c.Token, c.At) {
-		if !proven || !u.enrolled() {
-			results = append(results, refused("invalid_token")...)
-			continue
-		}
-		u := u.clone()
-		expires := c.At.Add(deviceTTL)
-		u.issue(token{serial: c.Serial, kind: deviceToken, issued: c.At, expires: expires, epoch: u.devices})
-		results = append(results, done(u, "ok until "+timeText(expires), "device_trusted ")...)
+func (r Rules) passkeyOptions(u User, c Call) []Result {
+	about := u.tokens[u.find(challengeToken, c.Token)].event("")
+	l := u.lane(passkey)
+	switch {
+	case !c.Verifier, !u.has(passkey):
+		return refused("method_unavailable")
+	case l.disabled:
+		return refused("factor_disabled")
 	}
-	return results
+	if wait := throttled(c.At, l.retryAt(passkey), false, about); wait != nil {
+		return wait
+	}
+	return refused("ok")
 }
 
-// sendCode sends a code for a challenge.
-func (r Rules) sendCode(u User, c Call) []Result {
-	var results []Result
-	for _, alive := range u.alive(challengeToken, c.Token, c.At) {
-		if alive {
-			results = append(results, r.send(u.clone(), c)...)
-		} else {
-			results = append(results, refused("invalid_token")...)
-		}
-	}
-	return results
-}
-
+// send sends a code for a challenge.
 func (r Rules) send(u User, c Call) []Result {
 	i := u.find(challengeToken, c.Token)
 	t := &u.tokens[i]
+	to, l := u.phone(c.To), u.lane(sms)
 	switch {
-	case !c.Sender, !u.sms.on:
+	case !c.Sender, !u.has(sms):
 		return refused("method_unavailable")
-	case u.sms.lane.disabled:
+	case to == nil:
+		return refused("not_enrolled")
+	case l.disabled:
 		return refused("factor_disabled")
 	}
 	share := func() time.Time { // three for one challenge
@@ -139,96 +120,136 @@ func (r Rules) send(u User, c Call) []Result {
 		}
 		return u.nextSend()
 	}
-	if wait := throttled(c.At, later(u.sms.lane.retryAt(sms), share()), t.action); wait != nil {
+	if wait := throttled(c.At, later(l.retryAt(sms), share()), true, t.event("")); wait != nil {
 		return wait
 	}
 	if c.Refused {
 		return refused("method_unavailable")
 	}
 	t.sends++
-	t.code, t.codeExpires = c.NewCode, earlier(c.At.Add(codeTTL), t.expires)
+	t.code, t.codeExpires, t.phone = c.NewCode, earlier(c.At.Add(codeTTL), t.expires), to.serial
 	u.send(c.At)
 	u.remember(c.Token, c.At)
-	sent := messageText(u.sms.number, t.action, t.codeExpires)
+	told := t.event("code_sent")
+	told.method, told.phone = sms, mask(to.number)
+	o := outcome(deliveryText(to.number, t.codeExpires, share()), told)
+	then := []User{u}
 	if c.SendFails {
 		void := u.clone()
 		void.tokens[i].code = ""
 		void.cooldown = time.Time{}
-		return []Result{{Outcome{"delivery_failed", "delivery_failed:sms:" + t.action + " ", sent}, []User{u, void}}}
+		told.kind = "delivery_failed"
+		o, then = outcome("delivery_failed", told), append(then, void)
 	}
-	return []Result{{Outcome{deliveryText(u.sms.number, t.codeExpires, share()), "code_sent:sms:" + t.action + " ", sent}, []User{u}}}
+	o.Sent = messageText(to.number, t.action, t.codeExpires)
+	return []Result{{o, then}}
 }
 
-// answer judges a code for a challenge.
-func (r Rules) answer(u User, c Call, action string) []Result {
-	alive := u.alive(challengeToken, c.Token, c.At)
-	if i := u.find(challengeToken, c.Token); i >= 0 && u.tokens[i].action != action {
-		alive = []bool{false}
+// answer judges an answer to a challenge.
+func (r Rules) answer(u User, c Call) []Result {
+	action := c.Action
+	if c.Op == "VerifyLogin" {
+		action = login
+	} else if action == login {
+		action = "" // which no challenge is for
 	}
 	var results []Result
-	if len(c.Code) > 64 {
+	if malformed(c) {
 		results = refused("invalid_code")
 	}
-	for _, alive := range alive {
-		switch {
-		case !alive:
-			results = append(results, refused("invalid_token")...)
-		case len(c.Code) <= 64:
-			results = append(results, r.judge(u.clone(), c)...)
-		}
+	if i := u.find(challengeToken, c.Token); i >= 0 && (u.tokens[i].action != action || c.Caller != "") {
+		return append(results, u.refuseToken(challengeToken, c.Token)...)
 	}
-	return results
+	return append(results, u.withToken(challengeToken, c, func(u User, c Call) []Result {
+		if malformed(c) {
+			return nil
+		}
+		return r.judge(u, c)
+	})...)
 }
 
+// judge compares an answer with what the user has for it. What is compared with
+// nothing costs nothing.
 func (r Rules) judge(u User, c Call) []Result {
 	t := u.tokens[u.find(challengeToken, c.Token)]
-	digits, letters := sort(c.Code)
+	digits, letters := read(c)
 	var asked []string
-	switch {
-	case letters != "":
-		if u.backup.on {
-			asked = []string{backup}
+	ask := func(method string, may bool) {
+		if may && u.has(method) {
+			asked = append(asked, method)
 		}
-	case digits != "":
-		if u.sms.on && t.code != "" && c.At.Before(t.codeExpires) {
-			asked = append(asked, sms)
-		}
-		if u.totp.on {
-			asked = append(asked, totp)
-		}
-	default:
-		return refused(wrongText(t.triesLeft()))
 	}
-	open, blocked := u.open(asked, c.At, t.action)
+	ask(passkey, c.Passkey != nil && c.Verifier)
+	ask(backup, letters != "")
+	ask(sms, digits != "" && t.code != "" && c.At.Before(t.codeExpires) && u.phone(t.phone) != nil)
+	ask(totp, digits != "")
+	if len(asked) == 0 {
+		return refused(wrongText(t.triesLeft(), ""))
+	}
+	open, blocked := u.open(asked, c.At, t)
 	if blocked != nil {
 		return blocked
 	}
+	replayed := false
 	for _, method := range open {
-		var step int64
-		var right bool
+		var by *factor
 		switch method {
-		case sms:
-			right = digits == t.code
-		case totp:
-			step, right = r.match(u.totp.app, digits, c.At)
-			if right && !u.totp.spend(step) {
-				return []Result{{Outcome: Outcome{Result: wrongText(t.triesLeft()), Told: "replayed:totp:" + t.action + " "}}}
+		case passkey:
+			if by = u.passkey(c.Passkey.Key); by != nil && c.Passkey.To == c.Token {
+				if c.Passkey.Counter <= by.counter {
+					return refused(wrongText(t.triesLeft(), cloned), t.event("refused"))
+				}
+				by.counter = c.Passkey.Counter
+			} else {
+				by = nil
 			}
+		case sms:
+			if digits == t.code {
+				by = u.phone(t.phone)
+			}
+		case totp:
+			by, replayed = r.spend(u, digits, c.At)
 		case backup:
-			right = slices.Contains(u.backup.codes, letters)
+			for _, i := range u.of(backup, 0) {
+				if f := &u.factors[i]; slices.Contains(f.codes, letters) {
+					by = f
+				}
+			}
 		}
-		if right {
-			return r.accept(u, c, method, letters)
+		if by != nil {
+			return r.accept(u, c, by, letters)
 		}
+	}
+	if replayed {
+		told := t.event("replayed")
+		told.method = totp
+		return refused(wrongText(t.triesLeft(), spent), told)
 	}
 	return r.refuse(u, c, open)
 }
 
+// spend spends a code in every app that shows it, and returns the first that
+// accepts it.
+func (r Rules) spend(u User, digits string, now time.Time) (by *factor, replayed bool) {
+	for _, i := range u.of(totp, 0) {
+		f := &u.factors[i]
+		step, ok := r.match(f.app, digits, now)
+		switch {
+		case !ok:
+		case !f.spend(step):
+			replayed = true
+		case by == nil:
+			by = f
+		}
+	}
+	return by, replayed
+}
+
 // open leaves out what is delayed or disabled.
-func (u User) open(asked []string, now time.Time, action string) (open []string, blocked []Result) {
+func (u User) open(asked []string, now time.Time, t token) (open []string, blocked []Result) {
 	var next time.Time
 	for _, method := range asked {
-		l := u.factor(method).lane
+		l := u.lane(method)
 		switch retryAt := l.retryAt(method); {
 		case l.disabled:
 		case !now.Before(retryAt):
@@ -238,91 +259,130 @@ func (u User) open(asked []string, now time.Time, action string) (open []string,
 		}
 	}
 	switch {
-	case len(open) > 0 || len(asked) == 0:
+	case len(open) > 0:
 		return open, nil
 	case next.IsZero():
-		return nil, []Result{{Outcome: Outcome{Result: "factor_disabled", Told: "throttled:" + action + " "}}}
+		return nil, refused("factor_disabled", t.event("throttled"))
 	}
-	return nil, throttled(now, next, action)
+	return nil, throttled(now, next, false, t.event(""))
 }
 
 // accept lets the user in. A backup code was paid for before.
-func (r Rules) accept(u User, c Call, method, letters string) []Result {
+func (r Rules) accept(u User, c Call, by *factor, letters string) []Result {
 	var then []User
 	i := u.find(challengeToken, c.Token)
-	switch method {
-	case totp:
-		u.totp.succeed(c.At)
-	case sms:
-		u.sms.succeed(c.At)
-	case backup:
+	if by.method == backup {
 		for _, charged := range r.refuse(u.clone(), c, []string{backup}) {
 			then = append(then, charged.Then...)
 		}
-		u.backup.succeed(c.At)
-		at := slices.Index(u.backup.codes, letters)
-		u.backup.codes = slices.Delete(slices.Clone(u.backup.codes), at, at+1)
+		at := slices.Index(by.codes, letters)
+		by.codes = slices.Delete(slices.Clone(by.codes), at, at+1)
 	}
-	action := u.tokens[i].action
+	u.lane(by.method).succeed()
+	by.used = c.At
 	u.tokens[i].used = true
 	u.remember(c.Token, c.At)
-	result := u.login(c, method, action)
-	return []Result{{Outcome{result, "verified:" + method + ":" + action + " ", ""}, append(then, u)}}
+	action := u.tokens[i].action
+	told := by.event("verified")
+	told.action, told.challenge = action, c.Token
+	result := u.login(c, *by, action, amr(by.method, c))
+	return []Result{{outcome(result, told), append(then, u)}}
 }
 
 // login returns what a user gets who has proved a factor.
-func (u *User) login(c Call, method, action string) (result string) {
+func (u *User) login(c Call, by factor, action string, amr []string) (result string) {
 	proof := action == login || action == enroll || action == manage
 	if proof {
 		u.issue(token{serial: c.Serial, kind: proofToken, issued: c.At, expires: c.At.Add(proofTTL), epoch: u.epoch})
 	}
-	return loginText(method, action, c.At, len(u.backup.codes), proof)
+	return loginText(by.method, action, by.serial, amr, c.At, u.codesLeft(), proof)
 }
 
-// refuse charges a wrong code to the challenge and to what it was compared with.
+// amr returns the authentication method references of an answer (RFC 8176).
+func amr(method string, c Call) []string {
+	switch {
+	case method == passkey && c.Passkey != nil && c.Passkey.Verified:
+		return []string{"pop", "user", "mfa"}
+	case method == passkey:
+		return []string{"pop", "mfa"}
+	case method == totp:
+		return []string{"otp", "mfa"}
+	case method == sms:
+		return []string{"sms", "mfa"}
+	}
+	return []string{"mfa"}
+}
+
+// refuse charges a wrong answer to the challenge and to the methods that it was
+// compared with. A backup code is charged before it is judged.
 func (r Rules) refuse(u User, c Call, compared []string) []Result {
 	t := &u.tokens[u.find(challengeToken, c.Token)]
 	t.failures++
-	result := wrongText(t.triesLeft())
-	told := []string{"refused:" + t.action + " "}
 	u.remember(c.Token, c.At)
 	states := []User{u}
 	for _, method := range compared {
 		var next []User
-		var tell []string
-		for i, u := range states {
-			for _, l := range u.factor(method).lane.fail(c.At) {
-				v, text := u, told[i]
-				if l.disabled && !u.factor(method).lane.disabled {
-					text += "factor_disabled:" + method + ":" + t.action + " "
-				}
-				v.setLane(method, l)
-				next, tell = append(next, v), append(tell, text)
+		for _, u := range states {
+			for _, l := range u.lane(method).fail(c.At) {
+				v := u
+				*v.lane(method) = l
+				next = append(next, v)
 			}
 		}
-		states, told = next, tell
+		states = next
 	}
 	var results []Result
-	for i, u := range states {
-		results = append(results, done(u, result, told[i])...)
+	for _, v := range states {
+		told := []event{t.event("refused")}
+		for _, method := range compared {
+			told[0].failures = max(told[0].failures, v.lane(method).row)
+		}
+		for _, method := range compared {
+			if v.lane(method).disabled && !u.lane(method).disabled {
+				e := t.event("factor_disabled")
+				e.method, e.failures = method, told[0].failures
+				told = append(told, e)
+			}
+		}
+		result := Result{outcome(wrongText(t.triesLeft(), ""), told...), []User{v}}
+		if compared[0] == backup {
+			result.Then = append(result.Then, v)
+		}
+		results = append(results, result)
 	}
 	return results
 }
 
-// sort tells digits from letters, white space and dashes dropped. Letters are
-// brought into the form of a backup code.
-func sort(code string) (digits, letters string) {
-	code = strings.Map(func(r rune) rune {
+// malformed reports whether an answer is refused before anything else is done.
+func malformed(c Call) bool {
+	return c.Passkey == nil && (len(c.Code) > 64 || strings.HasPrefix(c.Code, "{"))
+}
+
+// read tells digits from letters, white space and dashes dropped. Letters are
+// brought into the form of a backup code. The JSON of a passkey is neither.
+func read(c Call) (digits, letters string) {
+	code := strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) || unicode.Is(unicode.Dash, r) {
 			return -1
 		}
 		return r
-	}, code)
+	}, c.Code)
 	switch {
+	case c.Passkey != nil:
+		return "", ""
 	case code != "" && strings.Trim(code, "0123456789") == "":
 		return code, ""
 	case strings.ContainsFunc(code, unicode.IsLetter):
 		return "", strings.NewReplacer("o", "0", "i", "1", "l", "1").Replace(strings.ToLower(code))
 	}
 	return "", ""
+}
+
+func (u User) passkey(key string) *factor {
+	for _, i := range u.of(passkey, 0) {
+		if u.factors[i].key == key {
+			return &u.factors[i]
+		}
+	}
+	return nil
 }

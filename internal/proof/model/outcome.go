@@ -15,20 +15,65 @@ type Outcome struct {
 	Sent   string // the message
 }
 
+func outcome(result string, told ...event) Outcome {
+	o := Outcome{Result: result}
+	for _, e := range told {
+		o.Told += e.String()
+	}
+	return o
+}
+
+// An event is what OnEvent is told, with Serials in the place of IDs.
+type event struct {
+	kind, method, action string
+	challenge, factor    int
+	phone, replaced      string // masked
+	failures             int
+}
+
+func (e event) String() string {
+	text := e.kind + ":" + e.method + ":" + e.action
+	for _, number := range []struct {
+		sign string
+		n    int
+	}{{"#", e.challenge}, {"f", e.factor}, {"x", e.failures}} {
+		if number.n != 0 {
+			text += ":" + number.sign + strconv.Itoa(number.n)
+		}
+	}
+	for _, phone := range []string{e.phone, e.replaced} {
+		if phone != "" {
+			text += ":" + phone
+		}
+	}
+	return text + " "
+}
+
 func timeText(t time.Time) string { return t.Format("2006-01-02 15:04:05.999999999") }
 
-func throttledText(wait time.Duration) string { return "too_many_attempts for " + wait.String() }
-
-func wrongText(triesLeft int) string {
-	return "invalid_code, tries left: " + strconv.Itoa(triesLeft)
+func throttledText(wait time.Duration, sending bool) string {
+	if sending {
+		return "too_many_messages for " + wait.String()
+	}
+	return "too_many_attempts for " + wait.String()
 }
 
-func challengeText(result, action string, methods []string, number string, expires time.Time) string {
-	return result + " " + action + " by " + strings.Join(methods, " ") + " " + mask(number) + " until " + timeText(expires)
+// How a wrong code was wrong, if it says so.
+const (
+	spent  = ", spent"
+	cloned = ", cloned"
+)
+
+func wrongText(triesLeft int, how string) string {
+	return "invalid_code, tries left: " + strconv.Itoa(triesLeft) + how
 }
 
-func loginText(method, action string, at time.Time, codesLeft int, proof bool) string {
-	return fmt.Sprintf("ok: %s by %s at %s, %d backup codes left, proof: %t", action, method, timeText(at), codesLeft, proof)
+func challengeText(result, action string, methods []string, factors []shown, expires time.Time) string {
+	return fmt.Sprint(result, " ", action, " by ", methods, factors, " until ", timeText(expires))
+}
+
+func loginText(method, action string, factor int, amr []string, at time.Time, codesLeft int, proof bool) string {
+	return fmt.Sprintf("ok: %s by %s #%d %v at %s, %d backup codes left, proof: %t", action, method, factor, amr, timeText(at), codesLeft, proof)
 }
 
 func deliveryText(number string, expires, resend time.Time) string {
@@ -47,46 +92,54 @@ func mask(number string) string {
 	return number[:3] + "*****" + number[len(number)-3:]
 }
 
-// factorText is one line of a status. When a disabled factor may be tried again
-// is left open.
-func factorText(method, number string, enrolled, used time.Time, disabled bool, retryAt time.Time) string {
-	text := method + " " + number + " since " + timeText(enrolled)
-	if !used.IsZero() {
-		text += " used " + timeText(used)
-	}
-	if disabled {
-		return text + " disabled; "
-	}
-	if !retryAt.IsZero() {
-		text += " again at " + timeText(retryAt)
-	}
-	return text + "; "
+// shown is what there is to show of a factor or device.
+type shown struct {
+	serial               int
+	method, label, phone string
+	since, used, until   time.Time
+	disabled             bool
+	retryAt              time.Time
 }
 
-// status returns what there is to show.
+func (s shown) String() string {
+	text := fmt.Sprintf("%s #%d %q %s", s.method, s.serial, s.label, s.phone)
+	for _, at := range []struct {
+		what string
+		time time.Time
+	}{{"since", s.since}, {"used", s.used}, {"until", s.until}, {"again at", s.retryAt}} {
+		if !at.time.IsZero() {
+			text += " " + at.what + " " + timeText(at.time)
+		}
+	}
+	if s.disabled { // when it may be tried again is left open
+		text, _, _ = strings.Cut(text, " again at")
+		text += " disabled"
+	}
+	return text
+}
+
+func statusText(factors []shown, codesLeft int, required bool) string {
+	return fmt.Sprintf("ok: %v, %d backup codes left, required: %t", factors, codesLeft, required)
+}
+
+// status returns what there is to show; with the devices after each call.
 func (r Rules) status(u User, c Call) []Result {
 	if c.NoPolicy {
 		return refused("internal")
 	}
-	return refused(u.statusText(c.At, c.Required))
-}
-
-func (u User) statusText(now time.Time, required bool) string {
-	text := "ok: "
-	for _, method := range []string{totp, sms, backup} {
-		f := u.factor(method)
-		if !f.on {
-			continue
+	var factors []shown
+	for _, f := range u.factors {
+		l := u.lane(f.method)
+		s := f.shown()
+		s.since, s.used, s.disabled = f.enrolled, f.used, l.disabled
+		if retryAt := l.retryAt(f.method); c.At.Before(retryAt) {
+			s.retryAt = retryAt
 		}
-		number := ""
-		if method == sms {
-			number = mask(u.sms.number)
-		}
-		retryAt := f.lane.retryAt(method)
-		if !now.Before(retryAt) {
-			retryAt = time.Time{}
-		}
-		text += factorText(method, number, f.enrolled, f.used, f.lane.disabled, retryAt)
+		factors = append(factors, s)
 	}
-	return text + strconv.Itoa(len(u.backup.codes)) + " backup codes left, required: " + strconv.FormatBool(required)
+	text := statusText(factors, u.codesLeft(), c.Required)
+	if c.Op == look {
+		text += u.devicesText(c.At)
+	}
+	return refused(text)
 }

@@ -1,7 +1,9 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,15 +15,16 @@ import (
 
 // A setting is how the engines of a history are configured.
 type setting struct {
-	strict, skipProof, noSender, noTally bool
-	digits                               int
-	period                               time.Duration
-	algorithm                            mfa.Algorithm
+	strict, skipProof, noSender, noVerifier, noTally bool
+
+	digits    int
+	period    time.Duration
+	algorithm mfa.Algorithm
 }
 
 func drawSetting(t *rapid.T) setting {
 	s := setting{digits: 6, period: 30 * time.Second, algorithm: mfa.SHA1}
-	switch rapid.IntRange(0, 9).Draw(t, "setting") {
+	switch rapid.IntRange(0, 10).Draw(t, "setting") {
 	case 5:
 		s.noTally = true
 	case 6:
@@ -32,6 +35,8 @@ func drawSetting(t *rapid.T) setting {
 		s.noSender = true
 	case 9:
 		s.digits, s.period, s.algorithm = 8, time.Minute, mfa.SHA256
+	case 10:
+		s.noVerifier = true
 	}
 	return s
 }
@@ -65,11 +70,23 @@ type step struct {
 	method        int
 	action, phone int
 	bad           bool
+	choice        choice
 	times         int
 	move          move
 	by            int
 	upset         upset
 }
+
+// A choice is among a user's factors.
+type choice int
+
+const (
+	all choice = iota
+	keepOthers
+	oneOfMethod
+	anyOne
+	contradiction
+)
 
 type tokenChoice int
 
@@ -108,6 +125,12 @@ const (
 	backupSpaced
 	othersBackup
 	wrongBackup
+	key
+	otherKey
+	copiedKey
+	keyForAnother
+	keyNonsense
+	keyMalformed
 )
 
 var codeNames = []string{
@@ -115,6 +138,7 @@ var codeNames = []string{
 	"a spent code of the app", "the code of the app that is pending", "the code sent for this", "the code sent last", "a code sent before",
 	"another user's app's code", "the code sent to another user last", "wrong digits", "too few digits", "letters that are no code", "neither digits nor letters",
 	"a very long code", "the app's code with spaces", "a backup code", "a backup code, perhaps spent", "a backup code as people write it", "another user's backup code", "a wrong backup code",
+	"a passkey", "a passkey that the user does not have", "a copy of a passkey", "a passkey asked for another", "an object that no passkey is", "what is no JSON",
 }
 
 type move int
@@ -160,19 +184,19 @@ func weighted(weights map[string]int, order ...string) (list []string) {
 
 var operations = []string{
 	"BeginLogin", "VerifyLogin", "SendCode", "Status", "VerifyEnrollment", "EnrollSMS", "BeginStepUp", "VerifyStepUp",
-	"TrustDevice", "ForgetDevices", "EnrollmentUser", "Unenroll", "ImportTOTP", "ImportSMS", "Reset", "Unlock", "PasswordChanged", "Reseal", "DeleteUser",
+	"TrustDevice", "Devices", "ForgetDevice", "ForgetDevices", "EnrollmentUser", "PasskeyOptions", "EnrollPasskey", "Revoke", "Rename", "Unenroll", "ImportTOTP", "ImportSMS", "Reset", "Unlock", "PasswordChanged", "Reseal", "DeleteUser",
 	"EnrollTOTP", "GenerateBackupCodes",
 }
 
-var scenes = []string{"log in", "enroll app", "enroll phone", "begin two", "step up", "trust", "must enroll", "change", "backup codes", "hammer", "flood", "crowd", "policy", "sender", "allow"}
+var scenes = []string{"log in", "enroll app", "enroll phone", "enroll passkey", "begin several", "step up", "trust", "must enroll", "change", "add", "backup codes", "hammer", "flood", "crowd", "devices", "policy", "sender", "allow"}
 
 var everything = append(append([]string{}, scenes...), operations...)
 
 var common = map[string]int{
 	"BeginLogin": 10, "VerifyLogin": 16, "SendCode": 8, "Status": 3, "VerifyEnrollment": 8, "EnrollSMS": 4, "BeginStepUp": 6, "VerifyStepUp": 10,
-	"TrustDevice": 5, "ForgetDevices": 3, "EnrollmentUser": 6, "Unenroll": 6, "ImportTOTP": 3, "ImportSMS": 3, "Reset": 2, "Unlock": 3,
-	"PasswordChanged": 2, "Reseal": 3, "DeleteUser": 2, "EnrollTOTP": 2, "GenerateBackupCodes": 1,
-	"log in": 30, "enroll app": 3, "enroll phone": 6, "begin two": 2, "step up": 10, "trust": 6, "must enroll": 5, "change": 10, "hammer": 5, "flood": 1, "crowd": 1, "policy": 6, "sender": 4, "allow": 3,
+	"TrustDevice": 5, "Devices": 1, "ForgetDevice": 4, "ForgetDevices": 3, "EnrollmentUser": 6, "PasskeyOptions": 4, "EnrollPasskey": 3, "Revoke": 3, "Rename": 4, "Unenroll": 6, "ImportTOTP": 3, "ImportSMS": 3, "Reset": 2, "Unlock": 3,
+	"PasswordChanged": 2, "Reseal": 3, "DeleteUser": 2, "EnrollTOTP": 2,
+	"log in": 30, "enroll app": 3, "enroll phone": 6, "enroll passkey": 4, "begin several": 3, "add": 6, "step up": 10, "trust": 6, "must enroll": 5, "change": 10, "hammer": 5, "flood": 1, "crowd": 1, "devices": 1, "policy": 6, "sender": 4, "allow": 3,
 }
 
 // with changes some of the common weights.
@@ -196,26 +220,29 @@ func repeat[T any](n int, choices ...T) (list []T) {
 }
 
 var cheapCodes = append(repeat(8, appNow, thisMessage), appNext, appBefore, appTwoBefore, appTwoAhead, appSpent, appSpent, appPending, lastMessage,
-	olderMessage, othersApp, othersMessage, wrongDigits, wrongDigits, shortDigits, misspelled, neither, tooLong, appSpaced)
+	olderMessage, othersApp, othersMessage, wrongDigits, wrongDigits, shortDigits, misspelled, neither, tooLong, appSpaced,
+	key, key, key, key, otherKey, copiedKey, keyForAnother, keyNonsense, keyMalformed)
 
 var onward = append(repeat(4, stay, second, period, boundary), hour, day)
 
 var profiles = []profile{
-	{name: "everything", ops: with(nil), codes: append(repeat(20, cheapCodes...), backupUnspent, backupAny), moves: onward, upsets: 8, most: 8},
+	{name: "everything", ops: with(map[string]int{"GenerateBackupCodes": 1}), codes: append(repeat(20, cheapCodes...), backupUnspent, backupAny), moves: onward, upsets: 8, most: 8},
 	{name: "logins", ops: with(map[string]int{"log in": 80, "Reset": 1, "DeleteUser": 1, "enroll app": 5}), codes: cheapCodes, moves: repeat(1, stay, stay, second, period, period, boundary), most: 8},
-	{name: "guessing", ops: with(map[string]int{"hammer": 60, "GenerateBackupCodes": 1}), codes: append(repeat(6, wrongDigits, wrongDigits, shortDigits, misspelled), appNow, thisMessage, appSpent), moves: append(repeat(6, onward...), month), most: 40},
-	{name: "many challenges", ops: with(map[string]int{"flood": 60, "Reset": 1, "DeleteUser": 1, "PasswordChanged": 1, "policy": 1}), codes: cheapCodes, moves: repeat(1, stay, stay, second, second, boundary), most: 40},
-	{name: "faults", ops: with(map[string]int{"sender": 8}), codes: cheapCodes, moves: onward, upsets: 2, most: 4},
+	{name: "guessing", ops: with(map[string]int{"hammer": 25, "GenerateBackupCodes": 1}), codes: append(repeat(6, wrongDigits, wrongDigits, shortDigits, misspelled, otherKey), appNow, thisMessage, appSpent, key), moves: append(repeat(6, onward...), month), most: 40},
+	{name: "many challenges", ops: with(map[string]int{"flood": 30, "Reset": 1, "DeleteUser": 1, "PasswordChanged": 1, "policy": 1}), codes: cheapCodes, moves: repeat(1, stay, stay, second, second, boundary), most: 40},
+	{name: "factors", ops: with(map[string]int{"GenerateBackupCodes": 1, "add": 60, "enroll passkey": 10, "Revoke": 8, "Unenroll": 10, "Rename": 10, "devices": 6, "ForgetDevice": 10, "Reset": 1, "DeleteUser": 1, "PasswordChanged": 1, "ForgetDevices": 1}), codes: cheapCodes, moves: repeat(1, stay, second, period, boundary), most: 24},
+	{name: "faults", ops: with(map[string]int{"sender": 8, "GenerateBackupCodes": 1}), codes: cheapCodes, moves: onward, upsets: 2, most: 4},
 	{name: "clock", ops: with(map[string]int{"Unlock": 10}), codes: cheapCodes, moves: append(repeat(3, stay, second, period, boundary, backSecond, backPeriod, backMinutes), hour, backHour, month, backMonth), upsets: 12, most: 8},
 	{name: "messages", ops: with(map[string]int{"SendCode": 40, "EnrollSMS": 30, "enroll phone": 20, "crowd": 8, "sender": 10, "Unlock": 1}), codes: append(repeat(6, thisMessage, lastMessage, olderMessage), cheapCodes...), moves: append(repeat(2, onward...), boundary, boundary), upsets: 12, most: 4},
-	{name: "backup codes", ops: with(map[string]int{"GenerateBackupCodes": 4, "backup codes": 4}), codes: append(repeat(3, cheapCodes...), backupUnspent, backupUnspent, backupAny, backupSpaced, othersBackup, wrongBackup), moves: onward, upsets: 12, most: 12},
+	{name: "backup codes", ops: with(map[string]int{"GenerateBackupCodes": 3, "backup codes": 3}), codes: append(repeat(3, cheapCodes...), backupUnspent, backupUnspent, backupAny, backupSpaced, othersBackup, wrongBackup), moves: onward, upsets: 12, most: 12},
 }
 
 var (
-	three  = rapid.IntRange(0, 2)
-	twelve = rapid.IntRange(0, 11)
-	tokens = rapid.SampledFrom([]tokenChoice{right, right, right, right, right, right, older, older, ofAnotherKind, ofAnotherUser, forged, none})
-	faults = rapid.SampledFrom([]world.Fault{world.Fails, world.FailsLate, world.Conflicts, world.Cancelled, world.FailsLate, world.Conflicts, world.EverTooLate, ""})
+	three   = rapid.IntRange(0, 2)
+	twelve  = rapid.IntRange(0, 11)
+	tokens  = rapid.SampledFrom([]tokenChoice{right, right, right, right, right, right, older, older, ofAnotherKind, ofAnotherUser, forged, none})
+	choices = rapid.SampledFrom([]choice{all, all, all, all, keepOthers, keepOthers, oneOfMethod, oneOfMethod, anyOne, contradiction})
+	faults  = rapid.SampledFrom([]world.Fault{world.Fails, world.FailsLate, world.Conflicts, world.Cancelled, world.FailsLate, world.Conflicts, world.EverTooLate, ""})
 )
 
 // draw draws a step. What a step does not use is drawn all the same, and shrinks
@@ -233,9 +260,10 @@ func (p profile) draw(t *rapid.T) step {
 	}
 	s.other = (s.user + 1 + s.pick%2) % 3
 	odd := rapid.IntRange(0, 359).Draw(t, "odd")
-	s.method, s.action, s.phone = odd%3, odd/3%4, odd/12%5
+	s.method, s.action, s.phone = odd%4, odd/4%4, odd/16%5
 	s.bad = odd/60 == 5
-	if s.op == "hammer" || s.op == "flood" || s.op == "crowd" {
+	s.choice = choices.Draw(t, "choice")
+	if s.op == "hammer" || s.op == "flood" || s.op == "crowd" || s.op == "devices" {
 		s.times = rapid.IntRange(1, p.most).Draw(t, "times")
 	}
 	if p.upsets > 0 && rapid.IntRange(0, p.upsets-1).Draw(t, "upset") == p.upsets-1 {
@@ -250,7 +278,8 @@ func (p profile) draw(t *rapid.T) step {
 var (
 	phones  = []string{"+2348012345678", "+14155552671", "+447700900123", "+4915123456789", "+5511987654321"}
 	actions = []string{manage, "pay", login, "export"}
-	kinds   = []string{totp, sms, backup}
+	kinds   = []string{totp, sms, passkey, backup}
+	labels  = []string{"", "phone", "work"}
 )
 
 // run does a step.
@@ -272,25 +301,46 @@ func (h *history) run(s step) {
 		h.provide(s, p)
 		h.logIn(s, p, "BeginStepUp", "VerifyStepUp")
 	case "enroll app":
-		h.one(s, p, "EnrollTOTP")
-		s.method = 0
-		s.code = appPending
-		h.one(s, p, "VerifyEnrollment")
+		h.enroll(s, p, 0)
 	case "enroll phone":
-		h.one(s, p, "EnrollSMS")
-		s.method = 1
-		s.code = lastMessage
-		h.one(s, p, "VerifyEnrollment")
-	case "begin two":
+		h.enroll(s, p, 1)
+	case "enroll passkey":
+		h.enroll(s, p, 2)
+	case "begin several":
 		if s.by%2 == 0 {
 			h.one(s, p, "Reset")
 		}
-		h.one(s, p, "EnrollTOTP")
-		h.one(s, p, "EnrollSMS")
-		for i := range 2 {
-			s.method = (s.by/2 + i) % 2
-			s.code = []codeChoice{appPending, lastMessage}[s.method]
+		order := [][]int{{0, 1, 2}, {2, 0, 1}, {1, 2, 0}, {2, 1}}[s.by%4]
+		for _, i := range order {
+			h.one(s, p, begins[i])
+		}
+		for range order {
+			s.method = s.pick % 5 // perhaps none
+			begun := p.states[0].pending
+			if s.pick++; s.method == 4 && len(begun) > 0 {
+				s.code = confirms[slices.Index(kinds, begun[len(begun)-1].method)]
+			} else {
+				s.code = confirms[s.method%3]
+			}
 			h.one(s, p, "VerifyEnrollment")
+		}
+	case "add":
+		h.prove(s, p)
+		s.bad, s.method = false, s.method%3
+		if s.choice == all {
+			s.choice = keepOthers
+		}
+		h.enroll(s, p, s.method)
+	case "devices":
+		h.prove(s, p)
+		for range s.times {
+			h.one(s, p, "TrustDevice")
+		}
+		for range 2 { // an old one, then another
+			s.token = older
+			h.one(s, p, "BeginLogin")
+			h.one(s, p, "ForgetDevice")
+			s.pick = s.times - 1
 		}
 	case "trust":
 		h.one(s, p, "TrustDevice")
@@ -314,14 +364,7 @@ func (h *history) run(s step) {
 		h.provide(s, p)
 		h.hammer(s, p)
 	case "flood":
-		h.provide(s, p)
-		for range s.times {
-			s.token, s.pick = none, 0
-			h.one(s, p, "BeginLogin")
-			s.token, s.code = right, misspelled
-			h.one(s, p, "VerifyLogin")
-			h.now = h.now.Add(time.Duration(s.by%4) * time.Second)
-		}
+		h.flood(s, p)
 		s.token = older
 		for _, s.pick = range []int{s.times - 1, s.times / 2} { // back
 			h.one(s, p, "VerifyLogin")
@@ -333,8 +376,20 @@ func (h *history) run(s step) {
 	}
 }
 
+// How each of kinds is enrolled.
+var (
+	begins   = []string{"EnrollTOTP", "EnrollSMS", "EnrollPasskey"}
+	confirms = []codeChoice{appPending, lastMessage, key}
+)
+
+func (h *history) enroll(s step, p *person, method int) {
+	h.one(s, p, begins[method])
+	s.method, s.code = method, confirms[method]
+	h.one(s, p, "VerifyEnrollment")
+}
+
 // changes are what a proof is for. Making keys and backup codes takes long.
-var changes = append(repeat(3, "TrustDevice", "Unenroll", "EnrollSMS", "BeginLogin", "PasswordChanged"), "EnrollTOTP")
+var changes = append(repeat(3, "TrustDevice", "Unenroll", "EnrollSMS", "EnrollPasskey", "BeginLogin", "PasswordChanged"), "EnrollTOTP")
 
 // provide enrolls a factor for a user without one.
 func (h *history) provide(s step, p *person) {
@@ -352,11 +407,19 @@ func (h *history) provide(s step, p *person) {
 // prove logs a user in.
 func (h *history) prove(s step, p *person) {
 	h.provide(s, p)
-	s.code = appNow
-	if !p.states[0].totp.on {
-		s.code = thisMessage
-	}
+	s.code = p.states[0].usual()
 	h.logIn(s, p, "BeginLogin", "VerifyLogin")
+}
+
+// usual returns what a user answers with.
+func (u User) usual() codeChoice {
+	switch {
+	case u.has(passkey):
+		return key
+	case u.has(totp):
+		return appNow
+	}
+	return thisMessage
 }
 
 // hammer guesses, as soon as it may again.
@@ -376,10 +439,27 @@ func (h *history) hammer(s step, p *person) {
 		}
 		u := p.states[0]
 		for _, method := range kinds {
-			if next := u.factor(method).lane.retryAt(method); s.by < 10 && next.After(h.now) {
+			if next := u.lane(method).retryAt(method); s.by < 10 && next.After(h.now) {
 				h.now = next
 			}
 		}
+	}
+}
+
+// flood uses up many challenges, with a passkey: each must be remembered, and none
+// is delayed.
+func (h *history) flood(s step, p *person) {
+	if !p.states[0].has(passkey) {
+		h.one(s, p, "Reset")
+		h.enroll(s, p, 2)
+	}
+	for i := range s.times {
+		s.code = key
+		if i%8 == s.by%8 {
+			s.code = otherKey
+		}
+		h.logIn(s, p, "BeginLogin", "VerifyLogin")
+		h.now = h.now.Add(time.Duration(s.by%4) * time.Second)
 	}
 }
 
@@ -414,56 +494,110 @@ func (h *history) logIn(s step, p *person, begin, verify string) {
 	}
 	h.one(s, p, begin)
 	s.token = right
-	if s.code == thisMessage {
+	u := p.states[0]
+	if s.code == thisMessage && !u.has(sms) || s.code == appNow && !u.has(totp) {
+		s.code = u.usual()
+	}
+	switch s.code {
+	case thisMessage:
 		h.one(s, p, "SendCode")
+	case key, otherKey, copiedKey:
+		h.one(s, p, "PasskeyOptions")
 	}
 	h.one(s, p, verify)
 }
 
 // one makes one call.
 func (h *history) one(s step, p *person, op string) Outcome {
-	c := Call{Op: op}
+	c := Call{Op: op, Bad: s.bad, Label: labels[s.by%3]}
 	var text, note string
 	switch op {
-	case "EnrollTOTP":
-		c.Bad = s.bad
+	case "EnrollTOTP", "EnrollSMS", "EnrollPasskey":
+		c.Method = kinds[slices.Index(begins, op)]
 		c.Token, text, note = h.token(s, p, proofToken)
-	case "EnrollSMS":
-		c.Bad, c.Phone = s.bad, phones[s.phone]
-		c.Token, text, note = h.token(s, p, proofToken)
+		h.choose(s, p, &c)
+		if op == "EnrollSMS" {
+			c.Phone = phones[s.phone]
+		}
 	case "VerifyEnrollment":
-		c.Method = kinds[s.method]
-		c.Code, note = h.code(s, p, 0, c.Method)
+		if s.method < len(kinds) {
+			c.Method = kinds[s.method]
+		}
+		note = h.code(s, p, &c)
 	case "GenerateBackupCodes":
 		c.Token, text, note = h.token(s, p, proofToken)
-	case "Unenroll":
+	case "Unenroll", "Revoke":
 		c.Method = kinds[s.method]
 		c.Token, text, note = h.token(s, p, proofToken)
+		h.choose(s, p, &c)
+	case "Rename":
+		s.choice = max(s.choice, oneOfMethod)
+		c.Method = kinds[s.method]
+		h.choose(s, p, &c)
 	case "BeginLogin":
 		c.Token, text, note = h.token(s, p, deviceToken)
+		c.Expect = s.by == 11
 	case "SendCode":
 		c.Token, text, note = h.token(s, p, challengeToken)
+		to := Call{Method: sms}
+		h.choose(s, p, &to)
+		c.To = to.Only
 	case "VerifyLogin", "VerifyStepUp":
 		c.Token, text, note = h.token(s, p, challengeToken)
-		var code string
-		c.Code, code = h.code(s, p, c.Token, "")
-		note += ", " + code
+		note += ", " + h.code(s, p, &c)
 		if op == "VerifyStepUp" {
 			c.Action = actions[s.action]
+			if s.token == ofAnotherUser {
+				c.Caller = h.people[s.other].id
+			}
 		}
+	case "PasskeyOptions":
+		c.Token, text, note = h.token(s, p, challengeToken)
 	case "EnrollmentUser":
 		c.Token, text, note = h.token(s, p, enrollmentToken)
 	case "BeginStepUp":
-		c.Bad, c.Action = s.bad, actions[s.action]
+		c.Action = actions[s.action]
 	case "TrustDevice":
 		c.Token, text, note = h.token(s, p, proofToken)
+	case "ForgetDevice":
+		c.Only = -1
+		if devices := p.states[0].devices; len(devices) > 0 && s.pick < 10 {
+			c.Only = devices[s.pick%len(devices)].serial
+		}
 	case "ImportTOTP":
-		c.Bad = s.bad
 		c.App, note = h.app(s, p)
 	case "ImportSMS":
-		c.Bad, c.Phone = s.bad, phones[s.phone]
+		c.Phone = phones[s.phone]
 	}
-	return h.do(s.engine, p, c, text, note)
+	return h.do(h.engineOf(s, op), p, c, text, note)
+}
+
+// engineOf returns the engine that a call goes to: for every other step, now one
+// and now another. Those that share a first key share the counts of numbers.
+func (h *history) engineOf(s step, op string) int {
+	if s.by%2 == 1 && op != "EnrollSMS" {
+		return (s.engine + h.serial) % len(h.engines)
+	}
+	return s.engine
+}
+
+// choose chooses what to do about other factors.
+func (h *history) choose(s step, p *person, c *Call) {
+	u := p.states[0]
+	c.Keep = s.choice == keepOthers || s.choice == contradiction
+	if s.choice < oneOfMethod {
+		return
+	}
+	var serials []int
+	for _, f := range u.factors {
+		if f.serial > 0 && (f.method == c.Method || s.choice == anyOne) {
+			serials = append(serials, f.serial)
+		}
+	}
+	c.Only = -1
+	if len(serials) > 0 {
+		c.Only = serials[s.pick%len(serials)]
+	}
 }
 
 // token chooses a token. Who owns one of a challenge or an enrollment is in it:
@@ -509,10 +643,19 @@ func (h *history) token(s step, p *person, kind string) (serial int, text, note 
 	return chosen.serial, text, note
 }
 
+// app returns one of the user's apps, nil if there is none.
+func (u User) app(pick int) *App {
+	apps := u.of(totp, 0)
+	if len(apps) == 0 {
+		return nil
+	}
+	return u.factors[apps[pick%len(apps)]].app
+}
+
 // app chooses a key to import.
 func (h *history) app(s step, p *person) (*App, string) {
 	apps, whose := p.apps, "a key of the user's"
-	if current := p.states[0].totp.app; s.pick < 4 && current != nil {
+	if current := p.states[0].app(s.by); s.pick < 4 && current != nil {
 		return current, "the key that the user has"
 	}
 	if s.pick > 8 {
@@ -528,13 +671,19 @@ func (h *history) app(s step, p *person) (*App, string) {
 	return apps[len(apps)-1-s.by%len(apps)], whose
 }
 
-// code chooses a code. The one of a backup code that people write is spelled
+// code chooses an answer. The one of a backup code that people write is spelled
 // otherwise.
-func (h *history) code(s step, p *person, serial int, method string) (code, note string) {
+func (h *history) code(s step, p *person, c *Call) (note string) {
 	u := p.states[0]
-	app := u.totp.app
-	if method != "" || s.code == appPending {
-		app = u.pendingTOTP.app
+	app := u.app(s.by)
+	var begun pending
+	for _, other := range u.pending {
+		if c.Op == "VerifyEnrollment" && (c.Method == other.method || c.Method == "") {
+			begun = other
+		}
+		if other.app != nil && (c.Op == "VerifyEnrollment" || s.code == appPending) {
+			app = other.app
+		}
 	}
 	ofApp := func(app *App, steps int64) string {
 		if app == nil {
@@ -554,73 +703,115 @@ func (h *history) code(s step, p *person, serial int, method string) (code, note
 		}
 		return codes[len(codes)-1-back%len(codes)]
 	}
-	note = codeNames[s.code]
 	other := h.people[s.other]
 	switch s.code {
 	case appNow, appPending:
-		code = ofApp(app, 0)
+		c.Code = ofApp(app, 0)
 	case appNext:
-		code = ofApp(app, 1)
+		c.Code = ofApp(app, 1)
 	case appBefore:
-		code = ofApp(app, -1)
+		c.Code = ofApp(app, -1)
 	case appTwoBefore:
-		code = ofApp(app, -2)
+		c.Code = ofApp(app, -2)
 	case appTwoAhead:
-		code = ofApp(app, 2)
+		c.Code = ofApp(app, 2)
 	case appSpent:
-		code = "234567"
-		if spent := u.totp.spent; len(spent) > 0 && u.totp.app != nil {
-			code = u.totp.app.At(spent[len(spent)-1-min(s.by%3, len(spent)-1)])
-		}
-	case thisMessage:
-		code = u.pendingSMS.code
-		if method == "" {
-			code = ""
-			if i := u.find(challengeToken, serial); i >= 0 {
-				code = u.tokens[i].code
+		c.Code = "234567"
+		for _, i := range u.of(totp, 0) {
+			if f := u.factors[i]; f.app == app && len(f.taken) > 0 {
+				c.Code = app.At(f.taken[len(f.taken)-1-min(s.by%3, len(f.taken)-1)])
 			}
 		}
-		if code == "" {
-			code = ofSent(p.codes, 0)
+	case thisMessage:
+		c.Code = begun.code
+		if i := u.find(challengeToken, c.Token); i >= 0 {
+			c.Code = u.tokens[i].code
+		}
+		if c.Code == "" {
+			c.Code = ofSent(p.codes, 0)
 		}
 	case lastMessage:
-		code = ofSent(p.codes, 0)
+		c.Code = ofSent(p.codes, 0)
 	case olderMessage:
-		code = ofSent(p.codes, 1+s.by%3)
+		c.Code = ofSent(p.codes, 1+s.by%3)
 	case othersApp:
-		code = ofApp(other.states[0].totp.app, 0)
+		c.Code = ofApp(other.states[0].app(s.by), 0)
 	case othersMessage:
-		code = ofSent(other.codes, 0)
+		c.Code = ofSent(other.codes, 0)
 	case wrongDigits:
-		code = "000000"
+		c.Code = "000000"
 	case shortDigits:
-		code = "12345"
+		c.Code = "12345"
 	case misspelled:
-		code = "no-code!"
+		c.Code = "no-code!"
 	case neither:
-		code = " - !"
+		c.Code = " - !"
 	case tooLong:
-		code = strings.Repeat("1", 65)
+		c.Code = strings.Repeat("1", 65)
 	case appSpaced:
-		code = ofApp(app, 0)
-		code = " " + code[:3] + "\u2013" + code[3:] + "\t"
+		code := ofApp(app, 0)
+		c.Code = " " + code[:3] + "\u2013" + code[3:] + "\t"
 	case backupUnspent:
-		code = "no-code!"
-		for _, unspent := range u.backup.codes {
-			if unspent != "" {
-				code = unspent
+		c.Code = "no-code!"
+		for _, i := range u.of(backup, 0) {
+			for _, unspent := range u.factors[i].codes {
+				c.Code = cmp.Or(unspent, c.Code)
 			}
 		}
 	case backupAny:
-		code = ofBackup(p.backups, s.by)
+		c.Code = ofBackup(p.backups, s.by)
 	case backupSpaced:
-		code = strings.ToUpper(strings.NewReplacer("-", " ", "0", "o", "1", "l").Replace(ofBackup(p.backups, 0)))
+		c.Code = strings.ToUpper(strings.NewReplacer("-", " ", "0", "o", "1", "l").Replace(ofBackup(p.backups, 0)))
 	case othersBackup:
-		code = ofBackup(other.backups, s.by)
+		c.Code = ofBackup(other.backups, s.by)
 	case wrongBackup:
-		code = "aaaa-aaaa"
+		c.Code = "aaaa-aaaa"
+	case keyNonsense:
+		c.Code, c.Passkey = `{"id":""}`, &Response{}
+	case keyMalformed:
+		c.Code = `{"id":`
+	default:
+		h.answer(s, p, c, begun.serial)
 	}
-	return code, note
+	return codeNames[s.code]
+}
+
+// answer has an authenticator answer a challenge, or what is pending.
+func (h *history) answer(s step, p *person, c *Call, begun int) {
+	u := p.states[0]
+	options := -1
+	for i, o := range p.options {
+		if mine := o.serial == c.Token+begun; mine != (s.code == keyForAnother) {
+			options = i
+		}
+	}
+	if options < 0 { // nothing was asked
+		c.Code, c.Passkey = `{"challenge":""}`, &Response{}
+		return
+	}
+	var enrolled []*world.SecurityKey
+	for _, k := range p.keys {
+		if u.passkey(k.ID) != nil {
+			enrolled = append(enrolled, k)
+		}
+	}
+	anew := s.code == otherKey
+	if c.Op == "VerifyEnrollment" {
+		anew = s.code != otherKey
+	}
+	var k *world.SecurityKey
+	if anew || len(enrolled) == 0 {
+		k = &world.SecurityKey{ID: fmt.Sprintf("key %d of %s", len(p.keys), p.id), Verified: s.by%2 == 0}
+		p.keys = append(p.keys, k)
+	} else {
+		k = enrolled[s.by%len(enrolled)]
+	}
+	if s.code == copiedKey {
+		k = &world.SecurityKey{ID: k.ID}
+	}
+	asked := p.options[options]
+	c.Code = k.Answers(asked.options)
+	c.Passkey = &Response{To: asked.serial, Key: k.ID, Counter: k.Counter, Verified: k.Verified}
 }
 
 // move moves the clock.
@@ -643,12 +834,15 @@ func (h *history) move(s step, p *person) {
 
 // deadlines returns the times at which something changes by itself.
 func (u User) deadlines(now time.Time) (times []time.Time) {
-	for _, method := range kinds {
-		times = append(times, u.factor(method).lane.retryAt(method))
+	for _, method := range methods {
+		times = append(times, u.lane(method).retryAt(method))
 	}
-	times = append(times, u.nextSend(), u.pendingTOTP.expires, u.pendingSMS.expires)
-	if u.totp.app != nil {
-		times = append(times, time.Unix((u.totp.app.Step(now)+1)*u.totp.app.Period, 0).UTC())
+	times = append(times, u.nextSend(), u.sets.next())
+	for _, p := range u.pending {
+		times = append(times, p.expires)
+	}
+	if app := u.app(0); app != nil {
+		times = append(times, time.Unix((app.Step(now)+1)*app.Period, 0).UTC())
 	}
 	for _, t := range u.tokens[max(0, len(u.tokens)-8):] {
 		times = append(times, t.expires, t.codeExpires)

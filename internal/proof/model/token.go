@@ -27,9 +27,10 @@ type token struct {
 	failures    int
 	sends       int
 	used        bool
-	gone        bool // since there were too many
-	doubtful    bool // it may be
-	code        string
+	gone        bool   // since there were too many
+	doubtful    bool   // it may be
+	code        string // that was sent
+	phone       int    // to it
 	codeExpires time.Time
 }
 
@@ -66,17 +67,48 @@ func (u User) alive(kind string, serial int, now time.Time) []bool {
 		return []bool{false}
 	}
 	t := u.tokens[i]
-	epoch := u.epoch
+	current := t.epoch == u.epoch
 	if kind == deviceToken {
-		epoch = u.devices
+		current = u.device(serial) >= 0
 	}
 	switch {
-	case !now.Before(t.expires), t.epoch != epoch, t.used, t.gone, t.failures >= maxTries:
+	case !now.Before(t.expires), !current, t.used, t.gone, t.failures >= maxTries:
 		return []bool{false}
 	case t.over, t.doubtful, t.issued.After(now):
 		return []bool{true, false}
 	}
 	return []bool{true}
+}
+
+// withToken does what a challenge or enrollment token is for, or refuses it.
+func (u User) withToken(kind string, c Call, do func(u User, c Call) []Result) []Result {
+	var results []Result
+	for _, alive := range u.alive(kind, c.Token, c.At) {
+		if alive {
+			results = append(results, do(u.clone(), c)...)
+		} else {
+			results = append(results, u.refuseToken(kind, c.Token)...)
+		}
+	}
+	return results
+}
+
+// refuseToken refuses a token: with an event unless it is forged.
+func (u User) refuseToken(kind string, serial int) []Result {
+	i := u.find(kind, serial)
+	if i < 0 {
+		return refused("invalid_token")
+	}
+	return refused("invalid_token", u.tokens[i].event("token_refused"))
+}
+
+// event returns an event about a challenge or an enrollment token.
+func (t token) event(kind string) event {
+	e := event{kind: kind, action: t.action}
+	if t.kind == challengeToken {
+		e.challenge = t.serial
+	}
+	return e
 }
 
 // remember makes a challenge one of those that the record must know. It knows

@@ -289,8 +289,9 @@ var sink error
 func (m *timed) verify(a answer) { _, sink = m.w.VerifyLogin(context.Background(), a.token, a.code) }
 
 func (m *timed) match(a answer) {
-	step := m.one.TOTP.Key.Step(m.w.Clock.Now())
-	if _, ok := m.one.TOTP.Key.Match(a.code, step, step); ok {
+	key := m.one.TOTP[0].Key
+	step := key.Step(m.w.Clock.Now())
+	if _, ok := key.Match(a.code, step, step); ok {
 		m.t.Error("a wrong code is not refused")
 	}
 }

@@ -69,6 +69,7 @@ func New(t testing.TB, adjust ...func(*mfa.Config)) *World {
 	for _, a := range adjust {
 		a(&w.Config)
 	}
+	w.Config.SMSCodes.InsecureNoNumberLimits = w.Config.SMSCodes.Numbers == nil
 	w.Store = w.Config.Store
 	w.Engine = w.Another()
 	return w
@@ -81,6 +82,7 @@ func (w *World) Another(adjust ...func(*mfa.Config)) *mfa.Engine {
 	for _, a := range adjust {
 		a(&config)
 	}
+	config.SMSCodes.InsecureNoNumberLimits = config.SMSCodes.Numbers == nil
 	engine, err := mfa.New(config)
 	if err != nil {
 		w.T.Fatalf("New: %v", err)
