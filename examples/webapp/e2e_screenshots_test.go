@@ -37,7 +37,7 @@ func (b *tab) pictures(name string) {
 		b.scheme(look.scheme)
 		b.size(look.width, look.height, look.phone)
 		if !look.phone { // include what is below the window, within reason
-			look.height = min(evaluate[int64](b, "document.documentElement.scrollHeight"), 980)
+			look.height = min(evaluate[int64](b, "document.documentElement.scrollHeight"), 1200)
 			b.size(look.width, look.height, look.phone)
 		}
 		b.wantsWidth(look.width)

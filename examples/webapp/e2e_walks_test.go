@@ -59,9 +59,17 @@ func TestBrowserFirstDay(t *testing.T) {
 	s.clock.Advance(24 * time.Hour)
 	b.signIn("ada@example.com").wants("prompt").wantsFocus("code")
 	b.pictures("prompt")
+	b.press("#trust")
 	b.answer(a.shows()).wants("dashboard")
 	if got := b.text("#amr"); got != "password, authenticator app, more than one factor" {
 		t.Errorf("signed in with %q", got)
+	}
+	b.open("/security").wants("security")
+	b.press("#rename-totp")
+	b.fill("#label-totp", "Pixel 9")
+	b.click("#factor-totp .rename button").wants("security").wantsNotice("The name was changed.")
+	if got := b.text("[data-device] h3"); got != "Chrome on Linux" {
+		t.Errorf("the trusted device is %q", got)
 	}
 	b.open("/security").wants("security")
 	b.pictures("security")

@@ -37,11 +37,11 @@ func parsePages() (pages, error) {
 		page, err := template.New(path.Base(layout)).Funcs(template.FuncMap{
 			"method": methodName,
 			"when":   when,
+			"day":    func(t time.Time) string { return t.UTC().Format("2 Jan 2006") },
 			"stamp":  func(t time.Time) string { return t.Format(time.RFC3339) },
 			"wait":   wait,
 			"plural": plural,
 			"amr":    amrText,
-			"switch": switchName,
 		}).ParseFS(templates, layout, file)
 		if err != nil {
 			return nil, err
@@ -132,15 +132,6 @@ func methodName(m mfa.Method) string {
 		return "Backup codes"
 	}
 	return "Unknown method"
-}
-
-// switchName returns the end of an element's ID: switch-totp, switch-sms or
-// switch-backup.
-func switchName(m mfa.Method) string {
-	if m == mfa.MethodBackupCode {
-		return "backup"
-	}
-	return string(m)
 }
 
 // when formats a time for people.

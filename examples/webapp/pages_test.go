@@ -289,6 +289,58 @@ func TestMail(t *testing.T) {
 	told("An administrator has removed all second factors")
 }
 
+// A user has several apps and phones, with names. The prompt offers a choice of
+// phones, one is replaced or removed and the others stay.
+func TestSeveralFactors(t *testing.T) {
+	s := newSite(t)
+	b, first := s.withTOTP("ada@example.com")
+	second := b.scan(b.post("/enroll/totp", "keep", "1").wants("totp").find(`id="otpauth" href="([^"]+)"`))
+	b.post("/enroll/totp/verify", "code", second.shows()).wants("security")
+	b.get("/enroll/sms?change=1&keep=1").wants("sms")
+	for _, phone := range []string{phoneOne, phoneTwo} {
+		p := b.post("/enroll/sms", "phone", phone, "keep", "1").wants("sms")
+		if p.find(`name="keep" value="(1)"`) == "" {
+			t.Error("another code would replace the other phone")
+		}
+		b.post("/enroll/sms/verify", "code", s.smsCode(phone)).wants("security")
+		s.clock.Advance(time.Minute)
+	}
+	s.wantsFactors("ada@example.com", 5)
+	factor := func(element string) string {
+		t.Helper()
+		id := b.get("/security").find(`id="` + element + `" data-factor="([^"]+)"`)
+		if id == "" {
+			t.Fatalf("there is no %s", element)
+		}
+		return id
+	}
+	b.post("/security/rename", "factor", factor("factor-sms-1"), "label", " Work ").wants("security").wantsNotice("The name was changed.")
+	b.post("/security/rename", "factor", factor("factor-sms-1"), "label", strings.Repeat("x", 65)).wantsError(http.StatusBadRequest, "invalid_request")
+	old := factor("factor-totp")
+	third := b.scan(b.post("/enroll/totp", "factor", old).wants("totp").find(`id="otpauth" href="([^"]+)"`))
+	b.post("/enroll/totp/verify", "code", third.shows()).wants("security")
+	s.wantsFactors("ada@example.com", 5)
+	b.post("/logout")
+
+	s.clock.Advance(time.Minute)
+	b.signIn("ada@example.com").wants("prompt")
+	b.post("/login/mfa", "code", first.shows()).wantsError(http.StatusUnauthorized, "invalid_code")
+	prompt := b.get("/login/mfa").wants("prompt")
+	work := prompt.find(`name="factor" value="([^"]+)">\s*<button[^>]*>Get a code by text message to &#43;14\*\*\*\*\*671 \(Work\)`)
+	sent := b.post("/login/mfa/send", "factor", work, "method", "sms").wants("prompt")
+	if sent.find(`(?s)id="masked">(.*?)\.</p>`) != "+14*****671</strong> (Work)" || !strings.Contains(sent.body, "Get a code by text message to &#43;23*****678") {
+		t.Errorf("the prompt is %s", sent.body)
+	}
+	b.post("/login/mfa", "code", s.smsCode(phoneTwo)).wants("dashboard")
+	b.post("/security/remove", "method", "sms", "factor", work).wants("security").wantsNotice("Text message was removed.")
+	if p := b.get("/security"); strings.Contains(p.body, "Work") || p.find(`id="sms-phone">([^<]+)`) != "+23*****678" {
+		t.Error("the wrong phone was removed")
+	}
+	b.post("/logout")
+	s.clock.Advance(time.Minute)
+	b.enter("ada@example.com", second)
+}
+
 // An administrator requires MFA: users without it are signed out, enroll at the next
 // sign-in, and nobody can remove a factor.
 func TestRequired(t *testing.T) {
@@ -333,6 +385,19 @@ func TestTrustedDevice(t *testing.T) {
 	b.post("/logout")
 	b.signIn("ada@example.com").wants("dashboard")
 	s.browser().signIn("ada@example.com").wants("prompt")
+	other := s.browser()
+	s.clock.Advance(time.Minute)
+	other.enter("ada@example.com", a, "trust", "1")
+	list := b.get("/security").wants("security")
+	if strings.Count(list.body, "data-device=") != 2 {
+		t.Errorf("the devices are %s", list.body)
+	}
+	latest := list.find(`data-device="([^"]+)"`)
+	b.post("/security/forget-device", "device", latest).wants("security").wantsNotice("That device")
+	other.post("/logout")
+	other.signIn("ada@example.com").wants("prompt")
+	b.post("/logout")
+	b.signIn("ada@example.com").wants("dashboard")
 	b.post("/security/forget-devices").wants("security").wantsNotice("Every device")
 	b.post("/logout")
 	b.signIn("ada@example.com").wants("prompt")

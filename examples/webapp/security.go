@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"net/http"
+	"strconv"
+	"strings"
 
 	"github.com/protekt/mfa"
 )
@@ -15,37 +18,90 @@ const (
 	revokePath   = "/security/revoke"
 )
 
-// A securityView shows the factors that the user has and may add.
+// A securityView shows the factors that the user has and may add, and the devices
+// that the user trusts.
 type securityView struct {
-	TOTP, SMS, Backup *mfa.Factor
-	CodesLeft         int
-	Required          bool
+	Apps, Phones         []factorRow
+	MoreApps, MorePhones bool // whether another may be added
+	Backup               *mfa.Factor
+	CodesLeft            int
+	Required             bool
+	Devices              []mfa.TrustedDevice
 }
 
-func (v securityView) Enrolled() bool { return v.TOTP != nil || v.SMS != nil }
+// The most factors of each method that the engine lets a user have.
+const (
+	maxApps   = 5
+	maxPhones = 3
+)
 
-func newSecurityView(status *mfa.Status) securityView {
-	view := securityView{CodesLeft: status.BackupCodesLeft, Required: status.Required}
+// A factorRow shows one app or phone.
+type factorRow struct {
+	mfa.Factor
+	Suffix    string // of the elements' IDs, "" for the first of its method
+	Removable bool
+	Lost      bool // whether it may be reported lost although it is not removable
+}
+
+// Name returns what the user calls the factor, or what it is.
+func (f factorRow) Name() string { return cmp.Or(f.Label, methodName(f.Method)) }
+
+func (v securityView) Enrolled() bool { return len(v.Apps)+len(v.Phones) > 0 }
+
+func newSecurityView(status *mfa.Status, devices []mfa.TrustedDevice) securityView {
+	view := securityView{CodesLeft: status.BackupCodesLeft, Required: status.Required, Devices: devices}
 	for _, factor := range status.Factors {
+		row := factorRow{Factor: factor, Removable: !status.Required}
+		row.Lost = status.Required && !selection{factor.Method, factor.ID}.leavesNone(status)
 		switch factor.Method {
 		case mfa.MethodTOTP:
-			view.TOTP = &factor
+			view.Apps = appendRow(view.Apps, row)
 		case mfa.MethodSMS:
-			view.SMS = &factor
+			view.Phones = appendRow(view.Phones, row)
 		case mfa.MethodBackupCode:
 			view.Backup = &factor
 		}
 	}
+	view.MoreApps, view.MorePhones = len(view.Apps) < maxApps, len(view.Phones) < maxPhones
 	return view
+}
+
+func appendRow(rows []factorRow, row factorRow) []factorRow {
+	if len(rows) > 0 {
+		row.Suffix = "-" + strconv.Itoa(len(rows))
+	}
+	return append(rows, row)
 }
 
 func (s *server) securityPage(w http.ResponseWriter, r *http.Request, v *visit) {
 	status, err := s.engine.Status(r.Context(), v.UserID)
+	var devices []mfa.TrustedDevice
+	if err == nil {
+		devices, err = s.engine.Devices(r.Context(), v.UserID)
+	}
 	if err != nil {
 		s.fail(w, r, v, err)
 		return
 	}
-	s.show(w, r, v, "security", http.StatusOK, newSecurityView(status))
+	s.show(w, r, v, "security", http.StatusOK, newSecurityView(status, devices))
+}
+
+// renameFactor gives a factor another name.
+func (s *server) renameFactor(w http.ResponseWriter, r *http.Request, v *visit) {
+	err := s.engine.Rename(r.Context(), v.UserID, r.PostFormValue("factor"), strings.TrimSpace(r.PostFormValue("label")))
+	s.securityChanged(w, r, v, err, "The name was changed.")
+}
+
+// securityChanged leads back to the security page after a change that ends no
+// session.
+func (s *server) securityChanged(w http.ResponseWriter, r *http.Request, v *visit, err error, notice string) {
+	if err != nil {
+		s.refuse(w, r, v, securityPath, err)
+		return
+	}
+	v.Notice = notice
+	s.keep(r.Context(), v.session)
+	http.Redirect(w, r, securityPath, http.StatusSeeOther)
 }
 
 // removeFactor removes a factor. While the project requires MFA, the engine refuses
@@ -132,14 +188,14 @@ func (s *server) changed(w http.ResponseWriter, r *http.Request, v *visit, notic
 	s.stepTo(w, r, v, v.session, securityPath)
 }
 
+func (s *server) forgetDevice(w http.ResponseWriter, r *http.Request, v *visit) {
+	err := s.engine.ForgetDevice(r.Context(), v.UserID, r.PostFormValue("device"))
+	s.securityChanged(w, r, v, err, "That device will be asked for a code again.")
+}
+
 func (s *server) forgetDevices(w http.ResponseWriter, r *http.Request, v *visit) {
-	if err := s.engine.ForgetDevices(r.Context(), v.UserID); err != nil {
-		s.refuse(w, r, v, securityPath, err)
-		return
-	}
-	v.Notice = "Every device will be asked for a code again."
-	s.keep(r.Context(), v.session)
-	http.Redirect(w, r, securityPath, http.StatusSeeOther)
+	err := s.engine.ForgetDevices(r.Context(), v.UserID)
+	s.securityChanged(w, r, v, err, "Every device will be asked for a code again.")
 }
 
 // changePassword requires the current password, and ends all sessions, this one

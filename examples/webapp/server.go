@@ -151,6 +151,8 @@ func (s *server) routes() http.Handler {
 	page("GET /security", s.securityPage, signedIn)
 	page("POST /security/remove", s.removeFactor, signedIn)
 	page("POST /security/revoke", s.revokeOwn, signedIn)
+	page("POST /security/rename", s.renameFactor, signedIn)
+	page("POST /security/forget-device", s.forgetDevice, signedIn)
 	page("POST /security/forget-devices", s.forgetDevices, signedIn)
 	page("POST /security/password", s.changePassword, signedIn)
 	page("POST /security/delete", s.deleteAccount, signedIn)
