@@ -8,4 +8,7 @@ CREATE TABLE mfa_users (
 ) WITH (fillfactor = 85);
 
 -- The marker of this store. Without it, the store counts as lost.
-INSERT INTO mfa_users VALUES ('', 0, '', uuid_send(gen_random_uuid()), now());
+INSERT INTO mfa_users VALUES ('', 0, '', decode(replace(gen_random_uuid()::text, '-', ''), 'hex'), now());
+
+-- For queries such as who has no MFA.
+CREATE INDEX ON mfa_users (user_id) WHERE methods <> '';
