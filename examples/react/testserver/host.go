@@ -92,7 +92,7 @@ func (h *host) login(w http.ResponseWriter, r *http.Request) {
 		h.api.Challenge(w, r, err)
 		return
 	}
-	json.NewEncoder(w).Encode(h.begin(w, mfahttp.User{ID: u.email, ProvedAt: map[string]time.Time{}}))
+	reply(w, h.begin(w, mfahttp.User{ID: u.email, ProvedAt: map[string]time.Time{}}))
 }
 
 func (h *host) renew(w http.ResponseWriter, r *http.Request) {
@@ -111,7 +111,7 @@ func (h *host) renew(w http.ResponseWriter, r *http.Request) {
 		mfahttp.WriteError(w, mfa.ErrInvalidToken)
 		return
 	}
-	json.NewEncoder(w).Encode(h.begin(w, s.user))
+	reply(w, h.begin(w, s.user))
 }
 
 func (h *host) logout(w http.ResponseWriter, r *http.Request) {
@@ -119,7 +119,7 @@ func (h *host) logout(w http.ResponseWriter, r *http.Request) {
 	delete(h.sessions, access(r))
 	h.mu.Unlock()
 	http.SetCookie(w, &http.Cookie{Name: cookie, Path: "/", MaxAge: -1})
-	w.Write([]byte("{}"))
+	reply(w, struct{}{})
 }
 
 func (h *host) project(w http.ResponseWriter, r *http.Request) {
@@ -132,7 +132,12 @@ func (h *host) project(w http.ResponseWriter, r *http.Request) {
 	}
 	json.NewDecoder(r.Body).Decode(&body)
 	h.required.Store(body.Required)
-	json.NewEncoder(w).Encode(map[string]any{"id": r.PathValue("id"), "mfa_required": body.Required})
+	reply(w, map[string]any{"id": r.PathValue("id"), "mfa_required": body.Required})
+}
+
+func reply(w http.ResponseWriter, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(body)
 }
 
 // access returns the access token of a request: a bearer token, or the cookie's.
@@ -204,7 +209,7 @@ func (h *host) messages(w http.ResponseWriter, r *http.Request) {
 }
 
 // transfer stands for a route of the host's that wants a fresh second factor.
-func (h *host) transfer(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(`{"ok":true}`)) }
+func (h *host) transfer(w http.ResponseWriter, _ *http.Request) { reply(w, struct{}{}) }
 
 // forward moves the clock, so that a proof or a code expires while a test waits
 // for nothing.
