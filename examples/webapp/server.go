@@ -79,14 +79,11 @@ func newServer(ctx context.Context, c config) (*server, error) {
 	if c.SMS == nil {
 		c.SMS = s.phone
 	}
-	if s.store, err = sqlstore.New(c.DB, sqlstore.SQLite, sqlstore.Options{}); err != nil {
+	if s.store, err = sqlstore.New(ctx, c.DB, sqlstore.SQLite, sqlstore.Options{}); err != nil {
 		return nil, err
 	}
-	numbers, err := sqlstore.New(c.DB, sqlstore.SQLite, sqlstore.Options{Table: "mfa_numbers"})
+	numbers, err := sqlstore.New(ctx, c.DB, sqlstore.SQLite, sqlstore.Options{Table: numbersTable})
 	if err != nil {
-		return nil, err
-	}
-	if err := errors.Join(s.store.Migrate(ctx), numbers.Migrate(ctx)); err != nil {
 		return nil, err
 	}
 	if s.engine, err = mfa.New(mfa.Config{
