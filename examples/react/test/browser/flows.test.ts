@@ -165,6 +165,14 @@ test('a phone is added, renamed, and asked for a code', async () => {
   await codeField().fill(await server.smsCode(phone));
   await button('Verify').click();
   await page.getByText('Text message: Mine', { exact: true }).waitFor();
+
+  await server.forward('16m');
+  await button('Remove Text message: Mine').click();
+  await button('Send code').click();
+  await page.getByText(/^A code is on its way/).waitFor();
+  await codeField().fill(await server.smsCode(phone));
+  await button('Verify').click();
+  await page.getByText('You have no second factor yet.').waitFor();
 });
 
 test('a passkey is added and logs in', async () => {
@@ -187,6 +195,14 @@ test('a passkey is added and logs in', async () => {
   await accessible();
   await button('Use a passkey').click();
   await page.getByText('Passkey: Laptop', { exact: true }).waitFor();
+
+  await server.forward('16m');
+  await button('Remove Passkey: Laptop').click();
+  const title = page.getByRole('heading', { name: 'Confirm it is you' });
+  await title.waitFor();
+  expect(await title.evaluate((heading) => document.activeElement === heading)).toBe(true);
+  await button('Use a passkey').click();
+  await page.getByText('You have no second factor yet.').waitFor();
 });
 
 test('who must have MFA sets it up with the code of the guide before anything else', async () => {

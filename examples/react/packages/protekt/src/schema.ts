@@ -1286,7 +1286,6 @@ export interface operations {
             400: components["responses"]["InvalidRequest"];
             401: components["responses"]["InvalidToken"];
             403: components["responses"]["Disabled"];
-            404: components["responses"]["NotEnrolled"];
             405: components["responses"]["MethodNotAllowed"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -1361,7 +1360,7 @@ export interface operations {
             409: components["responses"]["NothingPending"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            429: components["responses"]["TooManyAttempts"];
+            422: components["responses"]["MethodUnavailable"];
             503: components["responses"]["Internal"];
         };
     };

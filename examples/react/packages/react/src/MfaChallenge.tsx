@@ -1,4 +1,4 @@
-import { useId, useState } from 'react';
+import { useEffect, useId, useRef, useState } from 'react';
 import type { Answer, Method } from '@protekt/js';
 import { CodeForm } from './CodeForm.js';
 import { useAuth, useTexts } from './context.js';
@@ -42,6 +42,7 @@ function Ways({ challenge, login, trustDevice }: { challenge: Challenge; login: 
   const texts = useTexts();
   const auth = useAuth();
   const title = useId();
+  const heading = useRef<HTMLHeadingElement>(null);
   const [trust, setTrust] = useState(false);
   const [choosing, setChoosing] = useState(false);
   const ways = waysOf(challenge, texts);
@@ -49,9 +50,14 @@ function Ways({ challenge, login, trustDevice }: { challenge: Challenge; login: 
   const way = ways.find(({ key }) => key === chosen);
   const verify = (answer: Answer) => (login ? auth.verifyMfa({ ...answer, trustDevice: trust || undefined }) : auth.verifyStepUp(answer));
 
+  useEffect(() => {
+    // A way without a field to type in: otherwise that has taken the focus.
+    if (!heading.current?.parentElement?.contains(document.activeElement)) heading.current?.focus();
+  }, [chosen]);
+
   return (
     <section className="protekt-challenge" aria-labelledby={title}>
-      <h2 className="protekt-title" id={title}>
+      <h2 className="protekt-title" id={title} ref={heading} tabIndex={-1}>
         {texts.challengeTitle}
       </h2>
       {way && <Prompt key={way.key} way={way} verify={verify} />}
