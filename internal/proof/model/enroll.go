@@ -11,7 +11,6 @@ type pending struct {
 	begun    time.Time
 	expires  time.Time
 	failures int
-	proven   bool // begun by somebody who had a factor
 	over     bool // the clock has shown a time when it was over
 	keep     bool
 	replaces int
@@ -71,7 +70,7 @@ func (r Rules) enroll(u User, c Call) []Result {
 		}
 		p := pending{
 			factor: factor{serial: c.Serial, method: method, label: c.Label, app: c.NewApp},
-			begun:  c.At, expires: c.At.Add(enrollmentTTL), proven: u.enrolled(), keep: keep, replaces: c.Only,
+			begun:  c.At, expires: c.At.Add(enrollmentTTL), keep: keep, replaces: c.Only,
 		}
 		if method == sms {
 			p.number, p.code, p.expires = c.Phone, c.NewCode, c.At.Add(codeTTL) // the number waits no longer than its code
@@ -206,8 +205,8 @@ func (u User) refusePending(i int) []Result {
 	return done(u, wrongText(left, ""), event{kind: "refused", action: enroll})
 }
 
-// admit makes a factor a confirmed one, ends what a first or another factor ends,
-// and drops what was begun before there was anything to prove.
+// admit makes a factor a confirmed one, and ends what a first or another factor
+// ends.
 func (u *User) admit(c Call, p pending) {
 	had, replaces := u.enrolled(), !p.keep && u.has(p.method)
 	u.drop(p.method)
@@ -220,7 +219,6 @@ func (u *User) admit(c Call, p pending) {
 		u.renew(c.Serial)
 	}
 	u.devices = nil
-	u.pending = slices.DeleteFunc(u.pending, func(p pending) bool { return !p.proven })
 }
 
 // importFactor adopts an app or a phone for a user who has none.

@@ -65,7 +65,7 @@ func (c counts) add(call Call, got Outcome, before, after int) {
 // TestRandomHistories: random calls of all operations, by several users, on
 // several engines, by a clock that jumps and with a store, a sender and a policy
 // that fail, are answered as the model says, and leave the user as it says.
-// MFA_TEST_LONG=1 plays seventy times as many; a failure names the seed that
+// MFA_TEST_LONG=1 plays ninety times as many; a failure names the seed that
 // plays it again.
 func TestRandomHistories(t *testing.T) {
 	if testing.Short() {
@@ -73,7 +73,7 @@ func TestRandomHistories(t *testing.T) {
 	}
 	setFlag(t, "rapid.steps", "100")
 	setFlag(t, "rapid.nofailfile", "true")
-	setFlag(t, "rapid.checks", "20")
+	setFlag(t, "rapid.checks", "16")
 	if os.Getenv("MFA_TEST_LONG") != "" {
 		setFlag(t, "rapid.checks", "1500")
 	}

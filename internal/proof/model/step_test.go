@@ -66,6 +66,7 @@ type step struct {
 	engine        int
 	pick          int // how far back in what there is
 	token         tokenChoice
+	stranger      bool // steps up with the user's challenge
 	code          codeChoice
 	method        int
 	action, phone int
@@ -234,7 +235,7 @@ var profiles = []profile{
 	{name: "faults", ops: with(map[string]int{"sender": 8, "GenerateBackupCodes": 1}), codes: cheapCodes, moves: onward, upsets: 2, most: 4},
 	{name: "clock", ops: with(map[string]int{"Unlock": 10}), codes: cheapCodes, moves: append(repeat(3, stay, second, period, boundary, backSecond, backPeriod, backMinutes), hour, backHour, month, backMonth), upsets: 12, most: 8},
 	{name: "messages", ops: with(map[string]int{"SendCode": 40, "EnrollSMS": 30, "enroll phone": 20, "crowd": 8, "sender": 10, "Unlock": 1}), codes: append(repeat(6, thisMessage, lastMessage, olderMessage), cheapCodes...), moves: append(repeat(2, onward...), boundary, boundary), upsets: 12, most: 4},
-	{name: "backup codes", ops: with(map[string]int{"GenerateBackupCodes": 3, "backup codes": 3}), codes: append(repeat(3, cheapCodes...), backupUnspent, backupUnspent, backupAny, backupSpaced, othersBackup, wrongBackup), moves: onward, upsets: 12, most: 12},
+	{name: "backup codes", ops: with(map[string]int{"GenerateBackupCodes": 1, "backup codes": 3, "hammer": 3}), codes: append(repeat(3, cheapCodes...), backupUnspent, backupUnspent, backupAny, backupSpaced, othersBackup, wrongBackup), moves: onward, upsets: 12, most: 12},
 }
 
 var (
@@ -259,6 +260,7 @@ func (p profile) draw(t *rapid.T) step {
 		by:     twelve.Draw(t, "by"),
 	}
 	s.other = (s.user + 1 + s.pick%2) % 3
+	s.stranger = s.token == ofAnotherUser
 	odd := rapid.IntRange(0, 359).Draw(t, "odd")
 	s.method, s.action, s.phone = odd%4, odd/4%4, odd/16%5
 	s.bad = odd/60 == 5
@@ -309,10 +311,15 @@ func (h *history) run(s step) {
 	case "begin several":
 		if s.by%2 == 0 {
 			h.one(s, p, "Reset")
+		} else {
+			h.prove(s, p)
 		}
 		order := [][]int{{0, 1, 2}, {2, 0, 1}, {1, 2, 0}, {2, 1}}[s.by%4]
 		for _, i := range order {
 			h.one(s, p, begins[i])
+		}
+		if s.by%3 == 0 {
+			h.one(s, p, ends[s.pick%len(ends)])
 		}
 		for range order {
 			s.method = s.pick % 5 // perhaps none
@@ -330,10 +337,19 @@ func (h *history) run(s step) {
 		if s.choice == all {
 			s.choice = keepOthers
 		}
+		guess := s
+		guess.code = wrongDigits
+		if s.by%4 == 0 { // are failures still counted afterwards?
+			h.logIn(guess, p, "BeginLogin", "VerifyLogin")
+		}
 		h.enroll(s, p, s.method)
+		if s.by%4 == 0 {
+			h.logIn(guess, p, "BeginLogin", "VerifyLogin")
+		}
 	case "devices":
 		h.prove(s, p)
-		for range s.times {
+		s.bad, s.token = false, right
+		for range 2 * s.times {
 			h.one(s, p, "TrustDevice")
 		}
 		for range 2 { // an old one, then another
@@ -357,7 +373,9 @@ func (h *history) run(s step) {
 		h.one(s, p, changes[s.by%len(changes)])
 	case "backup codes":
 		h.prove(s, p)
-		h.one(s, p, "GenerateBackupCodes")
+		for range 1 + s.by/11*6 { // more than an hour's
+			h.one(s, p, "GenerateBackupCodes")
+		}
 		s.code = backupUnspent
 		h.logIn(s, p, "BeginLogin", "VerifyLogin")
 	case "hammer":
@@ -391,6 +409,9 @@ func (h *history) enroll(s step, p *person, method int) {
 // changes are what a proof is for. Making keys and backup codes takes long.
 var changes = append(repeat(3, "TrustDevice", "Unenroll", "EnrollSMS", "EnrollPasskey", "BeginLogin", "PasswordChanged"), "EnrollTOTP")
 
+// ends are what may end what is pending.
+var ends = []string{"ImportTOTP", "ImportSMS", "Unlock", "ForgetDevices", "PasswordChanged", "Revoke", "TrustDevice", "Rename"}
+
 // provide enrolls a factor for a user without one.
 func (h *history) provide(s step, p *person) {
 	if p.states[0].enrolled() {
@@ -401,6 +422,13 @@ func (h *history) provide(s step, p *person) {
 		h.one(s, p, "ImportSMS")
 	} else {
 		h.one(s, p, "ImportTOTP")
+	}
+}
+
+func (h *history) providePasskey(s step, p *person) {
+	if !p.states[0].has(passkey) {
+		h.one(s, p, "Reset")
+		h.enroll(s, p, 2)
 	}
 }
 
@@ -427,11 +455,16 @@ func (h *history) hammer(s step, p *person) {
 	if s.by == 0 { // until the factor is disabled
 		s.times, s.code = 3*s.times, wrongDigits
 	}
+	if s.code == otherKey {
+		h.providePasskey(s, p)
+	}
 	for range s.times {
 		s.token, s.pick = none, 0
 		h.one(s, p, "BeginLogin")
 		s.token = right
-		if s.by%2 == 1 {
+		if s.code == otherKey {
+			h.one(s, p, "PasskeyOptions")
+		} else if s.by%2 == 1 {
 			h.one(s, p, "SendCode")
 		}
 		for range 1 + s.by/2 {
@@ -449,10 +482,7 @@ func (h *history) hammer(s step, p *person) {
 // flood uses up many challenges, with a passkey: each must be remembered, and none
 // is delayed.
 func (h *history) flood(s step, p *person) {
-	if !p.states[0].has(passkey) {
-		h.one(s, p, "Reset")
-		h.enroll(s, p, 2)
-	}
+	h.providePasskey(s, p)
 	for i := range s.times {
 		s.code = key
 		if i%8 == s.by%8 {
@@ -547,7 +577,7 @@ func (h *history) one(s step, p *person, op string) Outcome {
 		note += ", " + h.code(s, p, &c)
 		if op == "VerifyStepUp" {
 			c.Action = actions[s.action]
-			if s.token == ofAnotherUser {
+			if s.stranger {
 				c.Caller = h.people[s.other].id
 			}
 		}
@@ -807,7 +837,7 @@ func (h *history) answer(s step, p *person, c *Call, begun int) {
 		k = enrolled[s.by%len(enrolled)]
 	}
 	if s.code == copiedKey {
-		k = &world.SecurityKey{ID: k.ID}
+		k = &world.SecurityKey{ID: k.ID, Counter: k.Counter - 1, Verified: k.Verified}
 	}
 	asked := p.options[options]
 	c.Code = k.Answers(asked.options)
