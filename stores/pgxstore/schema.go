@@ -9,7 +9,8 @@ import (
 )
 
 // create creates the store: the table, whose user IDs are compared byte by byte
-// and whose fillfactor leaves room to keep updates on their pages, and the marker.
+// and whose fillfactor leaves room to keep updates on their pages, the marker, and
+// an index.
 const create = `CREATE TABLE {table} (
 	user_id    text COLLATE "C" PRIMARY KEY,
 	version    bigint NOT NULL,
@@ -19,7 +20,10 @@ const create = `CREATE TABLE {table} (
 ) WITH (fillfactor = 85);
 
 -- The marker of this store. Without it, the store counts as lost.
-INSERT INTO {table} VALUES ('', 0, '', uuid_send(gen_random_uuid()), now());
+INSERT INTO {table} VALUES ('', 0, '', decode(replace(gen_random_uuid()::text, '-', ''), 'hex'), now());
+
+-- For queries such as who has no MFA.
+CREATE INDEX ON {table} (user_id) WHERE methods <> '';
 `
 
 // Schema returns the statements that create the store, with its marker, for the
