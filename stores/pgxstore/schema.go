@@ -9,8 +9,8 @@ import (
 )
 
 // create creates the store: the table, whose user IDs are compared byte by byte
-// and whose fillfactor leaves room to keep updates on their pages, the marker, and
-// an index.
+// whose fillfactor leaves room to keep updates on their pages, the marker, and an
+// index of the users who have MFA.
 const create = `CREATE TABLE {table} (
 	user_id    text COLLATE "C" PRIMARY KEY,
 	version    bigint NOT NULL,
