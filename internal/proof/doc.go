@@ -13,7 +13,7 @@
 //	timing   the time of a refusal does not depend on a secret               60  MFA_TEST_TIMING=1 go test -v ./internal/proof/timing
 //	house    the rules of this repository are kept                            3  go test ./internal/proof/house
 //	store    what a store must show on a real server; each store runs it      -  go test ./... in stores/*
-//	cluster  stores keep their word while nodes are killed and cut off      700  MFA_TEST_CLUSTER=1 go test -v -timeout 30m ./internal/proof/cluster
+//	cluster  stores keep their word while nodes are killed and cut off      260  MFA_TEST_CLUSTER=1 go test -v -timeout 30m ./internal/proof/cluster
 //	flaw     injects flaws, so that attack and model show what they catch  1500  MFA_TEST_FLAWS=1 go test -timeout 1h ./internal/proof/flaw
 //	world    helpers that two or more of these use                            -
 //
