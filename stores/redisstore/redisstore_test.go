@@ -279,7 +279,7 @@ func TestReplicas(t *testing.T) {
 	}
 
 	host, port, _ := strings.Cut(replica.Options().Addr, ":")
-	if err := primary.SlaveOf(t.Context(), host, port).Err(); err != nil {
+	if err := primary.ReplicaOf(t.Context(), host, port).Err(); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []string{"ada", "nobody"} {
