@@ -117,7 +117,7 @@ func TestNoChangeIsLostAmongManyAtOnce(t *testing.T) {
 // TestEachOperationHasABudgetOfLoadsAndSaves: what one login costs the database.
 func TestEachOperationHasABudgetOfLoadsAndSaves(t *testing.T) {
 	store := &world.CountingStore{Store: mfa.NewMemoryStore()}
-	w := world.New(t, func(c *mfa.Config) { c.Store = store })
+	w := world.New(t, world.WithPasskeys, func(c *mfa.Config) { c.Store = store })
 	ada := w.Full("ada", world.Phone)
 	var token string
 	costs := func(name string, loads, saves int, do func()) {
@@ -145,4 +145,18 @@ func TestEachOperationHasABudgetOfLoadsAndSaves(t *testing.T) {
 	costs("BeginStepUp", 1, 0, func() { w.BeginStepUp(w.Ctx, "ada", "x") })
 	w.Clock.Advance(time.Hour)
 	costs("an expired token", 0, 0, func() { w.VerifyLogin(w.Ctx, token, ada.Shows()) })
+
+	var key *world.SecurityKey
+	var login *mfa.Login
+	costs("enrolling a passkey", 2, 2, func() { key, login = w.GivePasskey("bob", "key") })
+	costs("a login by passkey", 3, 1, func() {
+		token := w.Begin("bob").Token
+		_, err := w.VerifyLogin(w.Ctx, token, w.Asked(key, token))
+		world.OK(t, err)
+	})
+	device, err := w.TrustDevice(w.Ctx, "bob", login.Proof, "")
+	world.OK(t, err)
+	trusted := func() { world.OK(t, w.BeginLogin(w.Ctx, "bob", mfa.WithTrustedDevice(device.Token))) }
+	costs("a trusted device, the first time in a day", 2, 1, trusted)
+	costs("a trusted device, later that day", 1, 0, trusted)
 }
