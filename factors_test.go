@@ -75,10 +75,10 @@ func TestUnenrollRemovesOneFactor(t *testing.T) {
 
 func TestReplacingADisabledFactorOpensIt(t *testing.T) {
 	w := world.New(t)
-	_, login := w.GiveTOTP("ada")
+	w.GiveTOTP("ada")
 	codes := w.CheapBackupCodes("ada")
 	w.Disable("ada", mfa.MethodTOTP, world.FiveDigits)
-	login = w.Login("ada", codes[0])
+	login := w.Login("ada", codes[0])
 	next, _ := w.GiveTOTP("ada", mfa.WithProof(login.Proof))
 	w.Login("ada", next.Shows())
 }

@@ -143,7 +143,7 @@ func TestAStepUpProvesOneAction(t *testing.T) {
 
 func TestAStepUpTakesEveryMethod(t *testing.T) {
 	w := world.New(t, world.BackupCodes(2))
-	login := w.GiveSMS("ada", world.Phone)
+	w.GiveSMS("ada", world.Phone)
 	codes := w.CheapBackupCodes("ada")
 	challenge, err := w.BeginStepUp(w.Ctx, "ada", "transfer")
 	world.OK(t, err)
@@ -151,7 +151,7 @@ func TestAStepUpTakesEveryMethod(t *testing.T) {
 	if m := w.Outbox.Messages(); m[len(m)-1].Action != "transfer" {
 		t.Errorf("the message is for %q", m[len(m)-1].Action)
 	}
-	login, err = w.VerifyStepUp(w.Ctx, "ada", challenge.Token, "transfer", code)
+	login, err := w.VerifyStepUp(w.Ctx, "ada", challenge.Token, "transfer", code)
 	world.OK(t, err)
 	if login.Method != mfa.MethodSMS || !slices.Equal(login.AMR, []string{"sms", "mfa"}) {
 		t.Errorf("%+v", *login)

@@ -6,6 +6,24 @@ import (
 	"testing"
 )
 
+// TestREADMEOverHTTP checks that its code is in the Example of package mfahttp.
+func TestREADMEOverHTTP(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example, err := os.ReadFile("mfahttp/example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(readme), "\n## Over HTTP\n")
+	_, shown, fenced := strings.Cut(section, "\n```go\n")
+	shown, _, ended := strings.Cut(shown, "\n```\n")
+	if !found || !fenced || !ended || !strings.Contains(string(example), "\n"+shown+"\n") {
+		t.Error("the README's code over HTTP is not in the Example of mfahttp")
+	}
+}
+
 // TestREADME checks that the code on the README's first screen is the body of
 // Example, which runs.
 func TestREADME(t *testing.T) {

@@ -12,7 +12,8 @@ import (
 
 // A Store keeps one record per user and needs nothing but compare and swap on
 // one key: two columns of a table, a Redis hash, a DynamoDB item or an etcd key.
-// To check an implementation, run mfatest.TestStore on it.
+// To check an implementation, run mfatest.TestStore and mfatest.TestLostStore on
+// it.
 //
 // User IDs are compared byte by byte: case and trailing spaces count. The engine
 // passes only user IDs that [CheckUserID] accepts. Any error other than
@@ -22,13 +23,21 @@ type Store interface {
 	// Load returns the user's record, or ErrNoRecord if there is none. It sees
 	// every Save that has returned: never read from a replica that may lag
 	// behind.
+	//
+	// ErrNoRecord may mean that the user has no MFA, so a Store returns it only
+	// when it knows that its data was not lost: a marker that was written when
+	// the store was created is still there, and is the one that this process
+	// found when it started. Otherwise Load returns another error. So a Store is
+	// created explicitly, by an operator, and never by a process that starts.
 	Load(ctx context.Context, userID string) (Record, error)
 
 	// Save writes record if the stored version is still record.Version, and
 	// stores it as Version+1. Version 0 means that there must be no record yet.
 	// Otherwise Save changes nothing and returns ErrConflict.
 	//
-	// The stored version must be exactly Version+1: the seal depends on it.
+	// The stored version must be exactly Version+1: the seal depends on it. No
+	// Save is sent to the database twice, even if its answer is lost: the second
+	// would return ErrConflict for what the first has done.
 	Save(ctx context.Context, record Record) error
 
 	// Delete removes the user's record. For an unknown user it returns nil.
@@ -47,7 +56,7 @@ type Record struct {
 	// queries. The engine does not read it.
 	Methods []Method
 
-	// Data is sealed and opaque, and shorter than 2 KiB.
+	// Data is sealed and opaque, and at most 16 KiB long.
 	Data []byte
 }
 

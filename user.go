@@ -87,7 +87,8 @@ func (e *Engine) update(ctx context.Context, userID string, change func(u *user)
 // updateIn is update for any store and any way to open what it holds.
 func (e *Engine) updateIn(ctx context.Context, store Store, userID string, open opener, change func(u *user) error) error {
 	var err error
-	for range retries {
+	for conflicts := range retries {
+		pause(ctx, conflicts)
 		var u *user
 		if u, err = e.loadFrom(ctx, store, userID, open); err != nil {
 			return err

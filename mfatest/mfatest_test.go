@@ -96,12 +96,14 @@ func Example() {
 	outbox := &mfatest.Outbox{}
 	key := make([]byte, 32)
 	rand.Read(key)
+	store := mfa.NewMemoryStore()
 	engine, err := mfa.New(mfa.Config{
-		Issuer: "ACME",
-		Store:  mfa.NewMemoryStore(),
-		Keys:   [][]byte{key},
-		SMS:    outbox,
-		Now:    clock.Now,
+		Issuer:   "ACME",
+		Store:    store,
+		Keys:     [][]byte{key},
+		SMS:      outbox,
+		SMSCodes: mfa.SMSConfig{Numbers: store},
+		Now:      clock.Now,
 	})
 	if err != nil {
 		panic(err)

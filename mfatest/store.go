@@ -49,7 +49,7 @@ var storeRules = []storeRule{
 	{"NoRecordConflict", "Save with a version above 0 returns ErrConflict if there is no record.", checkNoRecordConflict},
 	{"Delete", "Delete removes the record; the next Save has Version 0 again.", checkDelete},
 	{"UserIDs", "User IDs are compared byte by byte: no two users share a record.", checkUserIDs},
-	{"Data", "Load returns the Data that was saved, whatever its bytes.", checkData},
+	{"Data", "Load returns the Data that was saved, up to 16 KiB, whatever its bytes.", checkData},
 	{"Methods", "Load returns the Methods that were saved.", checkMethods},
 	{"Copies", "The store shares no memory with its callers.", checkCopies},
 	{"FirstSaveRace", "Of concurrent first Saves, one succeeds and the others return ErrConflict.", checkFirstSaveRace},
@@ -62,13 +62,13 @@ var storeRules = []storeRule{
 const storeWriters = 32
 
 func checkUnknownUser(ctx context.Context, store mfa.Store) error {
-	if err := wantNoRecord(ctx, store, "nobody"); err != nil {
+	if err := wantNoRecord(ctx, store, unknownUser); err != nil {
 		return err
 	}
-	if err := store.Delete(ctx, "nobody"); err != nil {
+	if err := store.Delete(ctx, unknownUser); err != nil {
 		return fmt.Errorf("Delete: %w, want nil", err)
 	}
-	return wantNoRecord(ctx, store, "nobody")
+	return wantNoRecord(ctx, store, unknownUser)
 }
 
 func checkFirstSave(ctx context.Context, store mfa.Store) error {
@@ -156,6 +156,26 @@ func checkDelete(ctx context.Context, store mfa.Store) error {
 	return wantRecord(ctx, store, ada, 1)
 }
 
+// UserIDs returns the user IDs that [TestStore] passes to a store. A store in
+// columns of a table of users, where every user has a row, needs those rows
+// before the test.
+func UserIDs() []string {
+	ids := slices.Concat(userIDs, []string{"bob", "sum"})
+	for round := range raceRounds {
+		ids = append(ids, racer(round))
+	}
+	return append(ids, unknownUser)
+}
+
+// unknownUser is the user who never has a record.
+const unknownUser = "nobody"
+
+// raceRounds is the number of users for which writers race.
+const raceRounds = 5
+
+// racer returns the user for whom writers race in that round.
+func racer(round int) string { return fmt.Sprint("user ", round) }
+
 // userIDs are valid user IDs that some database would confuse: they differ in
 // ways that collations ignore, have a meaning in some query language or key
 // space, or lie at the limits of what is valid.
@@ -200,12 +220,15 @@ func checkUserIDs(ctx context.Context, store mfa.Store) error {
 	return nil
 }
 
+// maxData is the number of bytes of Data that a store must take.
+const maxData = 16 << 10
+
 func checkData(ctx context.Context, store mfa.Store) error {
 	every := make([]byte, 256)
 	for i := range every {
 		every[i] = byte(i)
 	}
-	for i, data := range [][]byte{{}, {0}, every, []byte("text"), []byte("\xff\xfe"), bytes.Repeat(every, 32)} {
+	for i, data := range [][]byte{{}, {0}, every, []byte("text"), []byte("\xff\xfe"), bytes.Repeat(every, maxData/len(every))} {
 		record := mfa.Record{UserID: "ada", Version: int64(i), Data: data}
 		if err := store.Save(ctx, record); err != nil {
 			return fmt.Errorf("Save of %d bytes: %w", len(data), err)
@@ -255,8 +278,8 @@ func checkCopies(ctx context.Context, store mfa.Store) error {
 }
 
 func checkFirstSaveRace(ctx context.Context, store mfa.Store) error {
-	for round := range 5 {
-		id := fmt.Sprint("user ", round)
+	for round := range raceRounds {
+		id := racer(round)
 		winner, err := race(func(i int) error {
 			return store.Save(ctx, mfa.Record{UserID: id, Data: fmt.Append(nil, i)})
 		})
@@ -314,8 +337,8 @@ func checkSaveRace(ctx context.Context, store mfa.Store) error {
 }
 
 func checkDeleteRace(ctx context.Context, store mfa.Store) error {
-	for round := range 5 {
-		id := fmt.Sprint("user ", round)
+	for round := range raceRounds {
+		id := racer(round)
 		if err := store.Save(ctx, mfa.Record{UserID: id, Data: []byte("old")}); err != nil {
 			return fmt.Errorf("Save: %w", err)
 		}

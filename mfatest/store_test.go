@@ -35,7 +35,7 @@ type brokenStore struct {
 	inventsRecords      bool // Load returns an empty record for an unknown user
 	failsUnknownDelete  bool // Delete of an unknown user fails
 	forgetsMethods      bool // Load returns no methods
-	cutsData            bool // Save keeps only 1 KiB of Data
+	cutsData            bool // Save keeps only 16,383 bytes of Data
 	cancelledIsNoRecord bool // a cancelled Load returns ErrNoRecord
 	key                 func(string) string
 }
@@ -106,7 +106,7 @@ func (s *brokenStore) Save(ctx context.Context, record mfa.Record) error {
 		record.Version++
 	}
 	if s.cutsData {
-		record.Data = record.Data[:min(len(record.Data), 1<<10)]
+		record.Data = record.Data[:min(len(record.Data), 1<<14-1)]
 	}
 	if ok {
 		s.reads[key] = stored
@@ -189,12 +189,51 @@ func TestBrokenStoresAreFound(t *testing.T) {
 	}
 }
 
-// TestUserIDsAreValid: the suite asks no store to keep a user ID that the engine
-// refuses.
-func TestUserIDsAreValid(t *testing.T) {
-	for _, id := range userIDs {
-		if err := mfa.CheckUserID(id); err != nil {
-			t.Errorf("%q: %v", id, err)
+// A recorder records the user IDs that it is called with.
+type recorder struct {
+	mfa.Store
+	mu  sync.Mutex
+	ids map[string]bool
+}
+
+func (r *recorder) record(userID string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ids[userID] = true
+}
+
+func (r *recorder) Load(ctx context.Context, userID string) (mfa.Record, error) {
+	r.record(userID)
+	return r.Store.Load(ctx, userID)
+}
+
+func (r *recorder) Save(ctx context.Context, record mfa.Record) error {
+	r.record(record.UserID)
+	return r.Store.Save(ctx, record)
+}
+
+func (r *recorder) Delete(ctx context.Context, userID string) error {
+	r.record(userID)
+	return r.Store.Delete(ctx, userID)
+}
+
+// TestUserIDsAreThoseOfTestStore: the suite asks for no other user, and for no
+// user ID that the engine refuses.
+func TestUserIDsAreThoseOfTestStore(t *testing.T) {
+	r := &recorder{ids: make(map[string]bool)}
+	for _, rule := range storeRules {
+		r.Store = mfa.NewMemoryStore()
+		if err := rule.check(t.Context(), r); err != nil {
+			t.Fatal(err)
 		}
+	}
+	for _, id := range UserIDs() {
+		if err := mfa.CheckUserID(id); err != nil || !r.ids[id] {
+			t.Errorf("%q: used: %v, %v", id, r.ids[id], err)
+		}
+		delete(r.ids, id)
+	}
+	for id := range r.ids {
+		t.Errorf("%q is used and not among UserIDs", id)
 	}
 }

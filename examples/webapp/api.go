@@ -1,13 +1,14 @@
 package main
 
 import (
-	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/protekt/mfa"
 )
@@ -36,6 +37,10 @@ func (s *server) apiRoutes(mux *http.ServeMux) {
 	route("POST /mfa/verify", s.apiVerify)
 	route("POST /mfa/backup-codes", s.apiBackupCodes)
 	route("POST /mfa/unenroll", s.apiUnenroll)
+	route("POST /mfa/revoke", s.apiRevoke)
+	route("POST /mfa/factors/{id}", s.apiRename)
+	route("GET /mfa/devices", s.apiDevices)
+	route("POST /mfa/devices/forget", s.apiForgetDevices)
 	route("POST /mfa/step-up", s.apiStepUp)
 	route("GET /mfa/status", s.apiStatus)
 }
@@ -70,8 +75,32 @@ func decode[T any](r *http.Request) (body T, err error) {
 	return body, errors.Join(errJSON, err)
 }
 
-// apiLogin answers with tokens, or with what must come first: a challenge or an
-// enrollment, whose errors marshal to the response's body.
+// A prelude is what must come before tokens: a challenge or an enrollment.
+type prelude struct {
+	Challenged bool         `json:"mfa_required,omitempty"`
+	Enrolling  bool         `json:"mfa_enrollment_required,omitempty"`
+	Token      string       `json:"mfa_token"`
+	Methods    []mfa.Method `json:"available_methods"`
+	ExpiresAt  time.Time    `json:"expires_at"`
+	Factors    []choice     `json:"factors,omitempty"`
+}
+
+// A choice is a factor that may answer a challenge.
+type choice struct {
+	ID     string     `json:"id,omitempty"`
+	Method mfa.Method `json:"method"`
+	Label  string     `json:"label,omitempty"`
+	Phone  string     `json:"phone,omitempty"`
+}
+
+func choices(factors []mfa.Factor) (list []choice) {
+	for _, f := range factors {
+		list = append(list, choice{f.ID, f.Method, f.Label, f.Phone})
+	}
+	return list
+}
+
+// apiLogin answers with tokens, or with what must come first.
 func (s *server) apiLogin(_ http.ResponseWriter, r *http.Request) (any, error) {
 	body, err := decode[struct {
 		Email    string `json:"email"`
@@ -88,9 +117,11 @@ func (s *server) apiLogin(_ http.ResponseWriter, r *http.Request) (any, error) {
 	case err == nil:
 		return s.grants.begin(r.Context(), u.ID, u.Generation, "")
 	case errors.As(err, &challenge):
-		return challenge, s.grants.pend(r.Context(), challenge.Token, u.Generation)
+		return prelude{Challenged: true, Token: challenge.Token, Methods: challenge.Methods, ExpiresAt: challenge.ExpiresAt,
+			Factors: choices(challenge.Factors)}, s.grants.pend(r.Context(), challenge.Token, u.Generation)
 	case errors.As(err, &enrollment):
-		return enrollment, s.grants.pend(r.Context(), enrollment.Token, u.Generation)
+		return prelude{Enrolling: true, Token: enrollment.Token, Methods: enrollment.Methods, ExpiresAt: enrollment.ExpiresAt},
+			s.grants.pend(r.Context(), enrollment.Token, u.Generation)
 	}
 	return nil, err
 }
@@ -101,6 +132,7 @@ func (s *server) apiVerifyLogin(_ http.ResponseWriter, r *http.Request) (any, er
 		Token string `json:"mfa_token"`
 		Code  string `json:"code"`
 		Trust bool   `json:"trust_device"`
+		Label string `json:"device_label"`
 	}](r)
 	if err != nil {
 		return nil, err
@@ -117,7 +149,7 @@ func (s *server) apiVerifyLogin(_ http.ResponseWriter, r *http.Request) (any, er
 	if err != nil || !body.Trust {
 		return granted, err
 	}
-	device, err := s.trust(r.Context(), login)
+	device, err := s.trust(r.Context(), login, body.Label)
 	if err != nil {
 		return nil, err
 	}
@@ -127,12 +159,17 @@ func (s *server) apiVerifyLogin(_ http.ResponseWriter, r *http.Request) (any, er
 
 func (s *server) apiSendCode(_ http.ResponseWriter, r *http.Request) (any, error) {
 	body, err := decode[struct {
-		Token string `json:"mfa_token"`
+		Token  string `json:"mfa_token"`
+		Factor string `json:"factor_id"`
 	}](r)
 	if err != nil {
 		return nil, err
 	}
-	return s.engine.SendCode(r.Context(), body.Token)
+	var options []mfa.SendOption
+	if body.Factor != "" {
+		options = append(options, mfa.ToFactor(body.Factor))
+	}
+	return s.engine.SendCode(r.Context(), body.Token, options...)
 }
 
 func (s *server) apiRefresh(_ http.ResponseWriter, r *http.Request) (any, error) {
@@ -168,26 +205,26 @@ func (s *server) apiEnroll(_ http.ResponseWriter, r *http.Request) (any, error) 
 	body, err := decode[struct {
 		Method mfa.Method `json:"method"`
 		Phone  string     `json:"phone"`
+		Label  string     `json:"label"`
+		Keep   bool       `json:"keep_others"`
 	}](r)
 	if err != nil {
 		return nil, err
 	}
-	var begun any
+	options := []mfa.ChangeOption{mfa.WithProof(client.Proof), mfa.WithLabel(body.Label)}
+	if body.Keep {
+		options = append(options, mfa.KeepOthers())
+	}
 	switch body.Method {
 	case mfa.MethodTOTP:
-		begun, err = s.engine.EnrollTOTP(r.Context(), client.UserID, client.User.Email, mfa.WithProof(client.Proof))
+		return s.engine.EnrollTOTP(r.Context(), client.UserID, client.User.Email, options...)
 	case mfa.MethodSMS:
-		begun, err = s.engine.EnrollSMS(r.Context(), client.UserID, body.Phone, mfa.WithProof(client.Proof))
-	default:
-		err = mfa.ErrMethodUnavailable
+		return s.engine.EnrollSMS(r.Context(), client.UserID, body.Phone, options...)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return begun, s.grants.began(r.Context(), client.grant, bearer(r), body.Method)
+	return nil, mfa.ErrMethodUnavailable
 }
 
-// apiVerify confirms an enrollment: of the method given, or else of what this client
+// apiVerify confirms an enrollment: of the method given, or else of what the user
 // began last. A client that had to enroll first is signed in then, and gets tokens.
 func (s *server) apiVerify(_ http.ResponseWriter, r *http.Request) (any, error) {
 	client, err := s.enroller(r)
@@ -201,11 +238,7 @@ func (s *server) apiVerify(_ http.ResponseWriter, r *http.Request) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	method := cmp.Or(body.Method, client.Begun)
-	if method == "" {
-		return nil, mfa.ErrNoPendingEnrollment
-	}
-	login, err := s.engine.VerifyEnrollment(r.Context(), client.UserID, method, body.Code)
+	login, err := s.engine.VerifyEnrollment(r.Context(), client.UserID, body.Method, body.Code)
 	if err != nil {
 		return nil, err
 	}
@@ -232,17 +265,39 @@ func (s *server) apiBackupCodes(_ http.ResponseWriter, r *http.Request) (any, er
 }
 
 func (s *server) apiUnenroll(_ http.ResponseWriter, r *http.Request) (any, error) {
+	return s.apiRemove(r, func(c client, which selection) error {
+		return s.engine.Unenroll(r.Context(), c.UserID, which.Method, which.options(c.Proof)...)
+	})
+}
+
+// apiRevoke removes a lost or stolen factor, also while MFA is required.
+func (s *server) apiRevoke(_ http.ResponseWriter, r *http.Request) (any, error) {
+	return s.apiRemove(r, func(c client, which selection) error {
+		return s.revoke(r.Context(), c.UserID, c.Proof, which)
+	})
+}
+
+// apiRemove removes the factor that the body names, and ends the user's other
+// sessions.
+func (s *server) apiRemove(r *http.Request, remove func(c client, which selection) error) (any, error) {
 	client, err := s.client(r)
 	if err != nil {
 		return nil, err
 	}
 	body, err := decode[struct {
 		Method mfa.Method `json:"method"`
+		Factor string     `json:"factor_id"`
 	}](r)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.engine.Unenroll(r.Context(), client.UserID, body.Method, mfa.WithProof(client.Proof)); err != nil {
+	which := selection{body.Method, body.Factor}
+	if which.Factor != "" {
+		if which.Method, err = s.methodOf(r.Context(), client.UserID, which.Factor); err != nil {
+			return nil, err
+		}
+	}
+	if err := remove(client, which); err != nil {
 		return nil, err
 	}
 	if client.Generation, err = s.users.endOthers(r.Context(), client.UserID, client.Generation); err != nil {
@@ -252,6 +307,78 @@ func (s *server) apiUnenroll(_ http.ResponseWriter, r *http.Request) (any, error
 		return nil, err
 	}
 	return s.engine.Status(r.Context(), client.UserID)
+}
+
+// methodOf returns the method of a factor of the user's, or mfa.ErrNotEnrolled.
+func (s *server) methodOf(ctx context.Context, userID, factor string) (mfa.Method, error) {
+	status, err := s.engine.Status(ctx, userID)
+	if err != nil {
+		return "", err
+	}
+	for _, f := range status.Factors {
+		if f.ID == factor {
+			return f.Method, nil
+		}
+	}
+	return "", mfa.ErrNotEnrolled
+}
+
+func (s *server) apiRename(_ http.ResponseWriter, r *http.Request) (any, error) {
+	client, err := s.client(r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := decode[struct {
+		Label string `json:"label"`
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.engine.Rename(r.Context(), client.UserID, r.PathValue("id"), body.Label); err != nil {
+		return nil, err
+	}
+	return s.engine.Status(r.Context(), client.UserID)
+}
+
+func (s *server) apiDevices(_ http.ResponseWriter, r *http.Request) (any, error) {
+	client, err := s.client(r)
+	if err != nil {
+		return nil, err
+	}
+	return s.devices(r.Context(), client.UserID)
+}
+
+func (s *server) devices(ctx context.Context, userID string) (any, error) {
+	devices, err := s.engine.Devices(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	return map[string][]mfa.TrustedDevice{"devices": devices}, nil
+}
+
+// apiForgetDevices ends the trust in one device, or in all of them.
+func (s *server) apiForgetDevices(_ http.ResponseWriter, r *http.Request) (any, error) {
+	client, err := s.client(r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := decode[struct {
+		Device string `json:"device_id"`
+		All    bool   `json:"all"`
+	}](r)
+	switch {
+	case err != nil:
+	case body.All:
+		err = s.engine.ForgetDevices(r.Context(), client.UserID)
+	case body.Device != "":
+		err = s.engine.ForgetDevice(r.Context(), client.UserID, body.Device)
+	default:
+		err = errJSON
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.devices(r.Context(), client.UserID)
 }
 
 // apiStepUp takes the answer to the challenge of a 403 mfa_required. The proof stays

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"regexp"
@@ -56,7 +57,8 @@ func TestAPIStory(t *testing.T) {
 
 	s.clock.Advance(time.Minute)
 	challenge := c.logIn("ada@example.com")
-	letter := regexp.MustCompile(`^\{"mfa_required":true,"mfa_token":"mfa_tmp_[A-Za-z0-9_-]+","available_methods":\["totp","sms","backup_code"\]\}$`)
+	letter := regexp.MustCompile(`^\{"mfa_required":true,"mfa_token":"mfa_tmp_[A-Za-z0-9_-]+","available_methods":\["totp","sms","backup_code"\],"expires_at":"2030-01-01T00:06:10Z",` +
+		`"factors":\[\{"id":"fac_[0-9a-f]+","method":"totp"\},\{"id":"fac_[0-9a-f]+","method":"sms","phone":"\+23\*\*\*\*\*678"\},\{"method":"backup_code"\}\]\}$`)
 	if !letter.MatchString(challenge.body) || challenge.header.Get("Cache-Control") != "no-store" {
 		t.Errorf("challenge %s, %v", challenge.body, challenge.header)
 	}
@@ -64,6 +66,10 @@ func TestAPIStory(t *testing.T) {
 	c.post("/auth/mfa/verify", "mfa_token", token, "code", c.app.wrong()).refused(http.StatusUnauthorized, "invalid_code")
 	c.post("/auth/mfa/send", "mfa_token", token).ok()
 	c.keep(c.post("/auth/mfa/verify", "mfa_token", token, "code", s.smsCode(phoneOne)))
+	c.post("/auth/mfa/verify", "mfa_token", s.challengeToken("ada@example.com"), "code", c.app.shows()).ok()
+	if a := c.post("/auth/mfa/verify", "mfa_token", s.challengeToken("ada@example.com"), "code", c.app.shows()).refused(http.StatusUnauthorized, "invalid_code"); !strings.Contains(a.body, `"spent":true`) {
+		t.Errorf("a code used before: %s", a.body)
+	}
 	c.post("/auth/mfa/verify", "mfa_token", token, "code", c.app.shows()).refused(http.StatusUnauthorized, "invalid_token")
 	if got := c.status().ok(); !strings.Contains(got.body, `"backup_codes_left":10`) || !strings.Contains(got.body, `"phone":"+23*****678"`) {
 		t.Errorf("status %s", got.body)
@@ -87,7 +93,7 @@ func TestAPIRequired(t *testing.T) {
 	s.create("ada@example.com")
 	c := &apiUser{site: s}
 	must := c.logIn("ada@example.com")
-	letter := regexp.MustCompile(`^\{"mfa_enrollment_required":true,"mfa_token":"mfa_enr_[A-Za-z0-9_-]+","available_methods":\["totp","sms"\]\}$`)
+	letter := regexp.MustCompile(`^\{"mfa_enrollment_required":true,"mfa_token":"mfa_enr_[A-Za-z0-9_-]+","available_methods":\["totp","sms"\],"expires_at":"2030-01-01T00:15:10Z"\}$`)
 	if !letter.MatchString(must.body) {
 		t.Errorf("enrollment %s", must.body)
 	}
@@ -103,28 +109,21 @@ func TestAPIRequired(t *testing.T) {
 	c.post("/mfa/unenroll", "method", "totp").ok()
 }
 
-// The guide's mfa.verify({code}) means what this client last began, also while it
-// must enroll, and whatever another client of the user began.
+// The guide's mfa.verify({code}) means what the user last began, also while the
+// user must enroll.
 func TestAPIVerifiesWhatWasBegunLast(t *testing.T) {
 	for _, required := range []bool{false, true} {
 		s := newSite(t)
 		s.require(required)
 		s.create("ada@example.com")
-		clients := make([]*apiUser, 2)
-		for i := range clients {
-			a := (&apiUser{site: s}).logIn("ada@example.com")
-			clients[i] = &apiUser{site: s, token: cmp.Or(a.text("access_token"), a.text("mfa_token"))}
-		}
-		one, two := clients[0], clients[1]
-		one.post("/mfa/verify", "code", "123456").refused(http.StatusConflict, "no_pending_enrollment")
-		one.post("/mfa/enroll", "method", "totp").ok()
-		one.post("/mfa/enroll", "method", "sms", "phone", phoneOne).ok()
-		one.post("/mfa/enroll", "method", "sms", "phone", "0801 234").refused(http.StatusUnprocessableEntity, "invalid_phone")
-		two.post("/mfa/enroll", "method", "totp").ok()
-		one.post("/mfa/verify", "code", s.smsCode(phoneOne)).ok()
-		if a := two.post("/mfa/verify", "code", "123456"); a.status != http.StatusUnauthorized {
-			t.Errorf("what was begun before a factor is confirmed after: %d", a.status)
-		}
+		a := (&apiUser{site: s}).logIn("ada@example.com")
+		c := &apiUser{site: s, token: cmp.Or(a.text("access_token"), a.text("mfa_token"))}
+		c.post("/mfa/verify", "code", "123456").refused(http.StatusConflict, "no_pending_enrollment")
+		app := s.scan(c.post("/mfa/enroll", "method", "totp").ok().text("totp_uri"))
+		c.post("/mfa/enroll", "method", "sms", "phone", phoneOne).ok()
+		c.post("/mfa/enroll", "method", "sms", "phone", "0801 234").refused(http.StatusUnprocessableEntity, "invalid_phone")
+		c.post("/mfa/verify", "code", app.shows()).refused(http.StatusUnauthorized, "invalid_code")
+		c.post("/mfa/verify", "code", s.smsCode(phoneOne)).ok()
 	}
 }
 
@@ -137,7 +136,7 @@ func TestAPIStepUp(t *testing.T) {
 	s.clock.Advance(14 * time.Minute)
 	c.refresh()
 	refusal := c.post("/mfa/backup-codes").refused(http.StatusForbidden, "mfa_required")
-	if !strings.Contains(refusal.body, `"available_methods":["totp","backup_code"]`) {
+	if !strings.Contains(refusal.body, `"available_methods":["totp","backup_code"],"factors":[{"id":"fac_`) {
 		t.Errorf("refusal %s", refusal.body)
 	}
 	token := refusal.text("error", "mfa_token")
@@ -203,6 +202,100 @@ func TestAPITrustedDevice(t *testing.T) {
 	}
 }
 
+// Users with several apps and phones name them, choose where a message goes, and
+// remove one, also a lost one while MFA is required.
+func TestAPISeveralFactors(t *testing.T) {
+	s := newSite(t)
+	c := s.grantedTOTP("ada@example.com")
+	enroll := func(body string) *answer {
+		return s.call(http.MethodPost, "/mfa/enroll", c.token, "application/json", body)
+	}
+	second := s.scan(enroll(`{"method":"totp","label":"Spare","keep_others":true}`).ok().text("totp_uri"))
+	c.post("/mfa/verify", "code", second.shows()).ok()
+	for _, phone := range []string{phoneOne, phoneTwo} {
+		enroll(`{"method":"sms","phone":"` + phone + `","keep_others":true}`).ok()
+		c.post("/mfa/verify", "code", s.smsCode(phone)).ok()
+		s.clock.Advance(time.Minute)
+	}
+	var status mfa.Status
+	read := func(a *answer) []mfa.Factor {
+		t.Helper()
+		if err := json.Unmarshal([]byte(a.ok().body), &status); err != nil {
+			t.Fatal(err)
+		}
+		return status.Factors
+	}
+	factors := read(c.status())
+	if len(factors) != 5 || factors[1].Label != "Spare" {
+		t.Fatalf("factors %+v", factors)
+	}
+	if got := read(c.post("/mfa/factors/"+factors[0].ID, "label", "Pixel"))[0].Label; got != "Pixel" {
+		t.Errorf("the label is %q", got)
+	}
+	c.post("/mfa/factors/"+factors[0].ID, "label", strings.Repeat("x", 65)).refused(http.StatusBadRequest, "invalid_request")
+	c.post("/mfa/factors/fac_0", "label", "x").refused(http.StatusNotFound, "not_enrolled")
+
+	token := s.challengeToken("ada@example.com")
+	if sent := c.post("/auth/mfa/send", "mfa_token", token, "factor_id", factors[2].ID).ok(); sent.text("phone") != "+23*****678" {
+		t.Errorf("sent %s", sent.body)
+	}
+	d := &apiUser{site: s}
+	d.keep(d.post("/auth/mfa/verify", "mfa_token", token, "code", s.smsCode(phoneOne)))
+	d.post("/mfa/step-up", "mfa_token", token, "code", "123456").refused(http.StatusUnauthorized, "invalid_token")
+	s.require(true)
+	d.post("/mfa/unenroll", "factor_id", factors[2].ID).refused(http.StatusForbidden, "mfa_enforced")
+	d.post("/mfa/revoke", "factor_id", "fac_0").refused(http.StatusNotFound, "not_enrolled")
+	if left := read(d.post("/mfa/revoke", "factor_id", factors[2].ID)); len(left) != 4 || left[2].Phone != "+14*****671" {
+		t.Errorf("left are %+v", left)
+	}
+	c.status().refused(http.StatusUnauthorized, "unauthorized") // another session
+	d.post("/mfa/revoke", "method", "sms").refused(http.StatusForbidden, "mfa_required")
+}
+
+// Trusted devices have names, are listed, and are forgotten one by one.
+func TestAPIDevices(t *testing.T) {
+	s := newSite(t)
+	c := s.grantedTOTP("ada@example.com")
+	var tokens []string
+	for _, label := range []string{"Firefox on Linux", "A phone"} {
+		a := s.call(http.MethodPost, "/auth/mfa/verify", "", "application/json",
+			`{"mfa_token":"`+s.challengeToken("ada@example.com")+`","code":"`+c.app.shows()+`","trust_device":true,"device_label":"`+label+`"}`).ok()
+		tokens = append(tokens, a.text("device_token"))
+		s.clock.Advance(time.Minute)
+	}
+	c = s.granted("ada@example.com", c.app)
+	list := func(a *answer) (devices []mfa.TrustedDevice) {
+		t.Helper()
+		var body struct{ Devices []mfa.TrustedDevice }
+		if err := json.Unmarshal([]byte(a.ok().body), &body); err != nil {
+			t.Fatal(err)
+		}
+		return body.Devices
+	}
+	forget := func(body string) *answer {
+		return s.call(http.MethodPost, "/mfa/devices/forget", c.token, "application/json", body)
+	}
+	devices := list(s.call(http.MethodGet, "/mfa/devices", c.token, "", ""))
+	if len(devices) != 2 || devices[1].Label != "Firefox on Linux" {
+		t.Fatalf("devices %+v", devices)
+	}
+	for _, body := range []string{`{}`, `{"device_id":""}`, `{"all":false}`} {
+		forget(body).refused(http.StatusBadRequest, "invalid_request")
+	}
+	if left := list(forget(`{"device_id":"` + devices[1].ID + `"}`)); len(left) != 1 || left[0].Label != "A phone" {
+		t.Errorf("left are %+v", left)
+	}
+	if a := c.logIn("ada@example.com", "device_token", tokens[0]); a.text("mfa_token") == "" {
+		t.Errorf("a forgotten device skips the challenge: %s", a.body)
+	}
+	if a := c.logIn("ada@example.com", "device_token", tokens[1]); a.text("access_token") == "" {
+		t.Errorf("the other device does not: %s", a.body)
+	}
+	if left := list(forget(`{"all":true}`)); len(left) != 0 {
+		t.Errorf("left are %+v", left)
+	}
+}
+
 // A provider or database that fails is reported as such, without its own words.
 func TestFaults(t *testing.T) {
 	outbox := &mfatest.Outbox{}
@@ -256,7 +349,8 @@ func TestEveryErrorIsExplained(t *testing.T) {
 	for _, err := range []error{
 		&mfa.ChallengeError{}, &mfa.EnrollmentError{}, mfa.ErrEnforced, mfa.ErrInvalidCode, mfa.ErrInvalidToken, mfa.ErrNotEnrolled,
 		mfa.ErrNoPendingEnrollment, mfa.ErrMethodUnavailable, mfa.ErrInvalidPhone, mfa.ErrInvalidUser, mfa.ErrInvalidInput, mfa.ErrDelivery,
-		mfa.ErrFactorDisabled, mfa.ErrConflict, &mfa.ThrottledError{RetryAfter: time.Second}, errors.New("else"),
+		mfa.ErrFactorDisabled, mfa.ErrConflict, mfa.ErrAlreadyEnrolled, &mfa.ThrottledError{RetryAfter: time.Second},
+		&mfa.ThrottledError{RetryAfter: time.Second, Sending: true}, errors.New("else"),
 	} {
 		if p := explain(err); p.Status < 400 || p.Message == "" || p.Code != mfa.ErrorCode(err) {
 			t.Errorf("%v is explained as %+v", err, p)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -36,7 +35,9 @@ func (s *server) holdsCodes(w http.ResponseWriter, r *http.Request, v *visit) bo
 	if r.Method != http.MethodGet || strings.HasPrefix(r.URL.Path, backupCodesPath) {
 		return false
 	}
-	v.Notice, v.Problem = cmp.Or(v.Notice, "Save your backup codes first."), nil
+	if v.Problem = nil; v.Notice == "" {
+		v.Alert = "Save your backup codes first."
+	}
 	s.keep(r.Context(), v.session)
 	http.Redirect(w, r, backupCodesPath, http.StatusSeeOther)
 	return true

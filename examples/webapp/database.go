@@ -10,6 +10,8 @@ import (
 	"os"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/protekt/mfa/stores/sqlstore"
 )
 
 // memory names a database that is lost when the process ends.
@@ -22,7 +24,8 @@ CREATE TABLE IF NOT EXISTS users (
 	password   TEXT NOT NULL,
 	created_at INTEGER NOT NULL,
 	is_admin   INTEGER NOT NULL,
-	generation INTEGER NOT NULL DEFAULT 0
+	generation INTEGER NOT NULL DEFAULT 0,
+	has_mfa    INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE IF NOT EXISTS settings (
 	name  TEXT PRIMARY KEY,
@@ -42,14 +45,12 @@ CREATE TABLE IF NOT EXISTS grants (
 	access_expires  INTEGER NOT NULL,
 	refresh_hash    BLOB NOT NULL,
 	refresh_expires INTEGER NOT NULL,
-	proof           BLOB NOT NULL,
-	begun           TEXT NOT NULL DEFAULT ''
+	proof           BLOB NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS grants_expires ON grants (refresh_expires);
 CREATE TABLE IF NOT EXISTS pending (
 	hash       BLOB PRIMARY KEY,
 	generation INTEGER NOT NULL,
-	begun      TEXT NOT NULL DEFAULT '',
 	expires    INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS resets (
@@ -58,16 +59,22 @@ CREATE TABLE IF NOT EXISTS resets (
 	expires INTEGER NOT NULL
 ) STRICT;`
 
-// openDatabase opens the application's database, and creates it if need be,
-// readable by its owner only.
+// numbersTable is the table in which messages are counted per phone number.
+const numbersTable = "mfa_numbers"
+
+// openDatabase opens the application's database, or makes it for its owner
+// alone. Only a new database gets new stores: in one that has lost its own, users
+// would seem to have no MFA.
 func openDatabase(ctx context.Context, path string) (*sql.DB, error) {
-	if path != memory {
+	isNew := path == memory
+	if !isNew {
 		file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		switch {
 		case err == nil:
 			file.Close()
+			isNew = true
 		case !errors.Is(err, fs.ErrExist):
-			return nil, fmt.Errorf("creating the database: %w", err)
+			return nil, fmt.Errorf("making the database: %w", err)
 		}
 	}
 	db, err := sql.Open("sqlite", dataSource(path))
@@ -77,11 +84,21 @@ func openDatabase(ctx context.Context, path string) (*sql.DB, error) {
 	if path == memory {
 		db.SetMaxOpenConns(1) // each connection would have a database of its own
 	}
-	if _, err := db.ExecContext(ctx, schema); err != nil {
+	_, err = db.ExecContext(ctx, schema)
+	if err == nil && isNew {
+		err = createStores(ctx, db)
+	}
+	if err != nil {
 		db.Close()
 		return nil, fmt.Errorf("opening the database %s: %w", path, err)
 	}
 	return db, nil
+}
+
+func createStores(ctx context.Context, db *sql.DB) error {
+	return errors.Join(
+		sqlstore.Migrate(ctx, db, sqlstore.SQLite, sqlstore.Options{}),
+		sqlstore.Migrate(ctx, db, sqlstore.SQLite, sqlstore.Options{Table: numbersTable}))
 }
 
 func dataSource(path string) string {

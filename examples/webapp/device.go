@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"net/http"
+	"strings"
 
 	"github.com/protekt/mfa"
 )
@@ -39,12 +40,12 @@ func (s *server) deviceToken(email, device string) string {
 // trust lets a device skip the prompt after the password for 30 days. It seals
 // the token for the account, so that signIn knows whose device it is before it
 // has checked the password.
-func (s *server) trust(ctx context.Context, login *mfa.Login) (*mfa.TrustedDevice, error) {
+func (s *server) trust(ctx context.Context, login *mfa.Login, label string) (*mfa.TrustedDevice, error) {
 	u, err := s.users.byID(ctx, login.UserID)
 	if err != nil {
 		return nil, err
 	}
-	device, err := s.engine.TrustDevice(ctx, login.UserID, login.Proof, "")
+	device, err := s.engine.TrustDevice(ctx, login.UserID, login.Proof, label)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +55,7 @@ func (s *server) trust(ctx context.Context, login *mfa.Login) (*mfa.TrustedDevic
 
 // trustDevice trusts this browser, by a cookie.
 func (s *server) trustDevice(w http.ResponseWriter, r *http.Request, login *mfa.Login) error {
-	device, err := s.trust(r.Context(), login)
+	device, err := s.trust(r.Context(), login, browserName(r.UserAgent()))
 	if err != nil {
 		return err
 	}
@@ -68,4 +69,25 @@ func (s *server) trustDevice(w http.ResponseWriter, r *http.Request, login *mfa.
 		SameSite: http.SameSiteLaxMode,
 	})
 	return nil
+}
+
+// browserName returns the name of a device for its user's list, such as "Firefox on
+// Linux", from what a browser calls itself, or "" for one that it does not know.
+func browserName(userAgent string) string {
+	first := func(names []string) string {
+		for _, name := range names {
+			mark, shown, _ := strings.Cut(name, "=")
+			if strings.Contains(userAgent, mark) {
+				return shown
+			}
+		}
+		return ""
+	}
+	// Browsers claim to be others as well, so the order matters.
+	browser := first([]string{"Edg=Edge", "OPR/=Opera", "SamsungBrowser/=Samsung Internet", "Firefox/=Firefox", "FxiOS/=Firefox", "CriOS/=Chrome", "Chrome/=Chrome", "Safari/=Safari"})
+	system := first([]string{"Windows=Windows", "iPhone=iPhone", "iPad=iPad", "Android=Android", "CrOS=ChromeOS", "Mac OS X=macOS", "Linux=Linux"})
+	if browser == "" || system == "" {
+		return browser + system
+	}
+	return browser + " on " + system
 }

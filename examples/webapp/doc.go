@@ -22,7 +22,8 @@
 //     factors requires.
 //   - errors.go: the text and the HTTP status of each of the engine's errors, in
 //     one place for pages and API.
-//   - enroll.go, backupcodes.go, security.go, reset.go, project.go: the pages.
+//   - firstfactor.go, enroll.go, backupcodes.go, security.go, reset.go,
+//     project.go: the pages.
 //   - api.go, client.go, grant.go: the JSON API and its bearer tokens.
 //
 // # What serves the demonstration alone

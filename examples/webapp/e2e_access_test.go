@@ -72,7 +72,7 @@ func TestBrowserCopiesAndPastes(t *testing.T) {
 	needsBrowser(t)
 	s := newSite(t)
 	b := s.chromium()
-	b.signUp("ada@example.com").open("/enroll").click("#choose-totp").wants("totp")
+	b.signUp("ada@example.com").open("/enroll").click("#choose-totp").passwordAgain().wants("totp")
 	a := b.scan(b.link("#otpauth"))
 	b.press("#copy-key")
 	b.until(`document.getElementById("copy-key").innerText === "Copied"`)
@@ -191,19 +191,24 @@ func TestBrowserEveryPageCanBeHeardAndRead(t *testing.T) {
 		}
 		b.size(320, 640, true)
 		b.wantsWidth(320)
+		for _, small := range b.small() {
+			t.Errorf("%s: %q is too small to touch", b.name(), small)
+		}
 		b.size(900, 640, false)
 	}
 	for _, path := range []string{"/", "/signup", "/login", "/forgot", "/reset?token=none", "/phone"} {
 		b.open(path)
 		look()
 	}
-	b.open("/login")
+	b.signUp("cyd@example.com").open("/enroll").click("#choose-totp").wants("password")
+	look()
+	b.signOut()
 	b.fill("#email", "nobody@example.com")
 	b.fill("#password", "wrong password")
 	b.click("#submit").wantsError(http.StatusUnauthorized, "invalid_credentials")
 	look()
 	b.signIn(email).wants("prompt")
-	for _, way := range []string{"#switch-backup", "#switch-sms", "#send", "#switch-totp"} {
+	for _, way := range []string{"#switch-backup", "#switch-sms", "#switch-totp"} {
 		b.click(way).wants("prompt")
 		look()
 	}
@@ -248,6 +253,15 @@ func (b *tab) scheme(scheme string) {
 		{Name: "prefers-color-scheme", Value: scheme},
 		{Name: "prefers-reduced-motion", Value: "reduce"},
 	}})
+}
+
+// small returns what is to be touched, apart from links in a text, and is less than
+// 44 pixels high.
+func (b *tab) small() []string {
+	b.t.Helper()
+	return evaluate[[]string](b, `[...document.querySelectorAll("button, .button, summary, nav a, .others a, label.check, input:not([type=hidden], [type=checkbox])")]
+		.filter((e) => e.checkVisibility() && e.getBoundingClientRect().height < 44)
+		.map((e) => e.id || e.innerText)`)
 }
 
 // pale returns the texts and placeholders with a contrast below 4.5 (WCAG 2.2,

@@ -252,6 +252,14 @@ func (b *tab) signIn(email string) *tab {
 	return b.click("#submit")
 }
 
+// passwordAgain gives the password, which is asked for before a first factor.
+func (b *tab) passwordAgain() *tab {
+	b.t.Helper()
+	b.wants("password").wantsFocus("current")
+	b.fill("#current", password)
+	return b.click("#submit")
+}
+
 func (b *tab) signOut() *tab {
 	b.t.Helper()
 	return b.click("#logout").wants("login")
@@ -362,6 +370,20 @@ func (b *tab) wantsWidth(most int64) {
 	if got := evaluate[int64](b, "document.documentElement.scrollWidth"); got > most {
 		b.t.Errorf("%s is %d pixels wide, want at most %d", b.name(), got, most)
 	}
+}
+
+// wantsInView checks that elements are within the window, as far as it has scrolled.
+func (b *tab) wantsInView(ids ...string) *tab {
+	b.t.Helper()
+	for _, id := range ids {
+		if !evaluate[bool](b, fmt.Sprintf(`(() => {
+			const box = document.getElementById(%q).getBoundingClientRect();
+			return box.top >= 0 && box.bottom <= innerHeight;
+		})()`, id)) {
+			b.t.Errorf("%q is out of view on %s", id, b.name())
+		}
+	}
+	return b
 }
 
 // until waits until a condition holds in the page.

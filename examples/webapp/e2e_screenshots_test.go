@@ -15,8 +15,9 @@ import (
 
 var screenshots = flag.Bool("screenshots", false, "write the README's pictures to the folder screenshots")
 
-// pictures takes screenshots of a page in the light, in the dark and on a phone.
-// It checks that the page is dark in the dark and no wider than its window.
+// pictures takes screenshots of a page on a desktop, a tablet and a phone, in the
+// light and in the dark, of which the README shows those that have a name. It
+// checks that the page is dark in the dark and no wider than its window.
 func (b *tab) pictures(name string) {
 	b.t.Helper()
 	light := map[string]float64{}
@@ -26,14 +27,17 @@ func (b *tab) pictures(name string) {
 		width, height int64
 		phone         bool
 	}{
-		{"light", "light", 900, 640, false},
-		{"dark", "dark", 900, 640, false},
-		{"phone", "light", 390, 780, true},
+		{"light", "light", 1280, 720, false},
+		{"", "dark", 1280, 720, false},
+		{"", "light", 768, 640, false},
+		{"dark", "dark", 768, 640, false},
+		{"phone", "light", 375, 780, true},
+		{"", "dark", 375, 780, true},
 	} {
 		b.scheme(look.scheme)
 		b.size(look.width, look.height, look.phone)
 		if !look.phone { // include what is below the window, within reason
-			look.height = min(evaluate[int64](b, "document.documentElement.scrollHeight"), 980)
+			look.height = min(evaluate[int64](b, "document.documentElement.scrollHeight"), 1200)
 			b.size(look.width, look.height, look.phone)
 		}
 		b.wantsWidth(look.width)
@@ -44,8 +48,8 @@ func (b *tab) pictures(name string) {
 		if got := picture.Bounds().Size(); got != image.Pt(int(look.width), int(look.height)) {
 			b.t.Errorf("%s, %s: %v", name, look.name, got)
 		}
-		light[look.name] = brightness(picture)
-		if !*screenshots {
+		light[look.scheme] = brightness(picture)
+		if !*screenshots || look.name == "" {
 			continue
 		}
 		b.write(filepath.Join("screenshots", name+"-"+look.name+".png"), paletted(picture))

@@ -24,9 +24,13 @@ func TestBrowserFirstDay(t *testing.T) {
 	b := s.chromium()
 	b.signUp("ada@example.com").wants("dashboard")
 	b.click("#to-enroll").wants("enroll")
-	b.click("#choose-totp").wants("totp").wantsFocus("code")
+	b.click("#choose-totp").passwordAgain().wants("totp")
 	a, key := b.scanned(), b.text("#key")
 	b.pictures("setup")
+	b.size(375, 667, true)
+	b.open("/enroll/totp").wants("totp").wantsInView("qr")
+	b.answer(a.wrong()).wants("totp").wantsError(http.StatusUnauthorized, "invalid_code").wantsFocus("code").wantsInView("code", "error")
+	b.size(900, 640, false)
 	b.answer(a.shows()).wants("backupcodes").wantsNotice("Authenticator app is set up.")
 	b.pictures("backup-codes")
 	codes := b.texts("#codes code")
@@ -55,9 +59,17 @@ func TestBrowserFirstDay(t *testing.T) {
 	s.clock.Advance(24 * time.Hour)
 	b.signIn("ada@example.com").wants("prompt").wantsFocus("code")
 	b.pictures("prompt")
+	b.press("#trust")
 	b.answer(a.shows()).wants("dashboard")
 	if got := b.text("#amr"); got != "password, authenticator app, more than one factor" {
 		t.Errorf("signed in with %q", got)
+	}
+	b.open("/security").wants("security")
+	b.press("#rename-totp")
+	b.fill("#label-totp", "Pixel 9")
+	b.click("#factor-totp .rename button").wants("security").wantsNotice("The name was changed.")
+	if got := b.text("[data-device] h3"); got != "Chrome on Linux" {
+		t.Errorf("the trusted device is %q", got)
 	}
 	b.open("/security").wants("security")
 	b.pictures("security")
@@ -113,11 +125,10 @@ func TestBrowserCountsWaitsDown(t *testing.T) {
 		t.Errorf("the page says %q", got)
 	}
 
-	b.click("#switch-sms").wants("prompt")
-	stale := b.another().open("/login/mfa?method=sms").wants("prompt")
-	b.click("#send").wants("prompt").wantsFocus("code")
+	stale := b.another().open("/login/mfa").wants("prompt")
+	b.click("#switch-sms").wants("prompt").wantsFocus("code")
 	b.resends("+23*****678")
-	stale.click("#send").wants("prompt").wantsError(http.StatusTooManyRequests, "too_many_messages").wantsFocus("error")
+	stale.click("#switch-sms").wants("prompt").wantsError(http.StatusTooManyRequests, "too_many_messages").wantsFocus("error")
 	if evaluate[bool](stale, "submit.disabled") || !evaluate[bool](stale, "resend.disabled") {
 		t.Error("the wrong form waits")
 	}
@@ -144,7 +155,7 @@ func TestBrowserDoubleClickOnAFarServer(t *testing.T) {
 	t.Cleanup(far.Close)
 	s.url = strings.Replace(far.URL, "127.0.0.1", "lan.example", 1)
 	b := s.chromium()
-	b.signUp("ada@example.com").open("/enroll").click("#choose-totp").wants("totp")
+	b.signUp("ada@example.com").open("/enroll").click("#choose-totp").passwordAgain().wants("totp")
 	b.fill("#code", b.scan(b.link("#otpauth")).shows())
 	b.leads("a double click", func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
 		return chromedp.Evaluate[chromedp.Void](`{ setTimeout(() => submit.click(), 120); submit.click(); }`)(ctx, t)
@@ -162,7 +173,7 @@ func TestBrowserWithoutJavaScript(t *testing.T) {
 	b := s.chromium()
 	b.scripts(false)
 	b.signUp("ada@example.com").wants("dashboard")
-	b.open("/enroll").click("#choose-totp").wants("totp").wantsFocus("code")
+	b.open("/enroll").click("#choose-totp").passwordAgain().wants("totp")
 	if !evaluate[bool](b, `document.getElementById("copy-key").hidden && typeof countDown === "undefined"`) {
 		t.Fatal("JavaScript is on")
 	}
@@ -202,6 +213,9 @@ func TestBrowserTestsFindFaults(t *testing.T) {
 	perform(b, "opening", chromedp.Navigate(faulty.URL))
 	if got := b.nameless(); !slices.Equal(got, []string{"textbox", "button"}) {
 		t.Errorf("without a name: %v", got)
+	}
+	if got := b.small(); !slices.Equal(got, []string{"", "", "faint"}) {
+		t.Errorf("small: %q", got)
 	}
 	if got := b.pale(); !slices.Equal(got, []string{"1.61 for the edge of faint", "2.85 for faint", "2.85 for pale"}) {
 		t.Errorf("pale: %v", got)

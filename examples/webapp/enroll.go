@@ -4,6 +4,7 @@ import (
 	"errors"
 	"html/template"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +24,29 @@ type setup struct {
 	Phone string // as typed, to send another code
 	Sent  *mfa.SMSDelivery
 	Typed string // a number that was refused, to correct
+	Place place
+}
+
+// A place says where a new factor goes: beside the others of its method, in place
+// of one of them, or of all.
+type place struct{ Keep, Factor string }
+
+func placed(r *http.Request) place { return place{r.FormValue("keep"), r.FormValue("factor")} }
+
+// Query returns the place as the query of a link.
+func (p place) Query() string {
+	return url.Values{"keep": {p.Keep}, "factor": {p.Factor}}.Encode()
+}
+
+func (p place) options(proof string) []mfa.ChangeOption {
+	options := []mfa.ChangeOption{mfa.WithProof(proof)}
+	if p.Keep != "" {
+		options = append(options, mfa.KeepOthers())
+	}
+	if p.Factor != "" {
+		options = append(options, mfa.OnlyFactor(p.Factor))
+	}
+	return options
 }
 
 // enrollPage offers the methods to choose from.
@@ -73,7 +97,7 @@ func allowPictureInPage(w http.ResponseWriter) {
 
 // beginTOTP starts the setup of an app with a new key.
 func (s *server) beginTOTP(w http.ResponseWriter, r *http.Request, v *visit) {
-	enrollment, err := s.engine.EnrollTOTP(r.Context(), v.UserID, v.User.Email, mfa.WithProof(v.Proof))
+	enrollment, err := s.engine.EnrollTOTP(r.Context(), v.UserID, v.User.Email, placed(r).options(v.Proof)...)
 	if err != nil {
 		s.setupRefused(w, r, v, totpPath, err)
 		return
@@ -118,6 +142,7 @@ type smsView struct {
 	Masked string
 	Phone  string
 	Resend int // seconds until another message may be sent
+	Place  place
 }
 
 func newSMSView(v *visit, now time.Time) smsView {
@@ -125,13 +150,14 @@ func newSMSView(v *visit, now time.Time) smsView {
 		return smsView{}
 	}
 	if v.Setup.Sent == nil || v.Setup.expired(now) {
-		return smsView{Phone: v.Setup.Phone}
+		return smsView{Phone: v.Setup.Phone, Place: v.Setup.Place}
 	}
 	return smsView{
 		Sent:   true,
 		Masked: v.Setup.Sent.Phone,
 		Phone:  v.Setup.Phone,
 		Resend: seconds(v.Setup.Sent.ResendAfter.Sub(now)),
+		Place:  v.Setup.Place,
 	}
 }
 
@@ -141,7 +167,7 @@ func (u *setup) expired(now time.Time) bool { return u.Sent != nil && !now.Befor
 func (s *server) smsPage(w http.ResponseWriter, r *http.Request, v *visit) {
 	view := newSMSView(v, s.now())
 	if r.FormValue("change") != "" {
-		view = smsView{Phone: view.Phone}
+		view = smsView{Phone: view.Phone, Place: placed(r)}
 		if v.Setup != nil && v.Setup.Typed != "" {
 			view.Phone = v.Setup.Typed
 		}
@@ -152,19 +178,19 @@ func (s *server) smsPage(w http.ResponseWriter, r *http.Request, v *visit) {
 // beginSMS sends a code, or another one, to a new number.
 func (s *server) beginSMS(w http.ResponseWriter, r *http.Request, v *visit) {
 	phone := r.PostFormValue("phone")
-	sent, err := s.engine.EnrollSMS(r.Context(), v.UserID, phone, mfa.WithProof(v.Proof))
+	sent, err := s.engine.EnrollSMS(r.Context(), v.UserID, phone, placed(r).options(v.Proof)...)
 	if err != nil {
 		path := smsPath
 		if v.Setup == nil {
 			v.Setup = &setup{}
 		}
 		if v.Setup.Phone != phone {
-			v.Setup.Typed, path = phone, smsPath+"?change=1"
+			v.Setup.Typed, path = phone, smsPath+"?change=1&"+placed(r).Query()
 		}
 		s.setupRefused(w, r, v, path, err)
 		return
 	}
-	v.Setup = &setup{Phone: phone, Sent: sent}
+	v.Setup = &setup{Phone: phone, Sent: sent, Place: placed(r)}
 	s.keep(r.Context(), v.session)
 	http.Redirect(w, r, smsPath, http.StatusSeeOther)
 }

@@ -30,6 +30,7 @@ var (
 	errResetLink   = &refusal{"invalid_link", http.StatusUnprocessableEntity, "This link is no longer valid. Please ask for a new one."}
 	errLastAdmin   = &refusal{"last_admin", http.StatusConflict, "You are the only administrator. Your account cannot be deleted while there are other users."}
 	errCurrent     = &refusal{"wrong_password", http.StatusUnauthorized, "That is not your current password."}
+	errFactorsLost = &refusal{"internal", http.StatusServiceUnavailable, "Your second factor could not be found. Please ask your administrator."}
 	errCodeExpired = &refusal{"code_expired", http.StatusConflict, "That code has expired. We can send another one."}
 	errNoUser      = &refusal{"not_found", http.StatusNotFound, "There is no such user."}
 	errNoPage      = &refusal{"not_found", http.StatusNotFound, "There is no such page."}
@@ -47,11 +48,13 @@ type problem struct {
 	Code       string `json:"code"`
 	Message    string `json:"message"`
 	TriesLeft  *int   `json:"tries_left,omitempty"`
+	Spent      bool   `json:"spent,omitempty"`       // right, but used before
 	RetryAfter int    `json:"retry_after,omitempty"` // seconds
 
 	// If a fresh proof is needed first, the challenge to answer.
 	Token   string       `json:"mfa_token,omitempty"`
 	Methods []mfa.Method `json:"available_methods,omitempty"`
+	Factors []choice     `json:"factors,omitempty"`
 
 	Form  string `json:"-"` // path of the form that was refused
 	Again string `json:"-"` // what to do after the wait; "" means to try again
@@ -121,9 +124,12 @@ func explain(err error) problem {
 	case errors.As(err, &throttled):
 		p.RetryAfter = max(1, seconds(throttled.RetryAfter))
 	case errors.As(err, &wrong):
-		p.TriesLeft = &wrong.TriesLeft
+		p.TriesLeft, p.Spent = &wrong.TriesLeft, wrong.Spent
+		if p.Spent {
+			p.Message = "That code was used before. Wait for the next one."
+		}
 	case errors.As(err, &challenge):
-		p.Token, p.Methods = challenge.Token, challenge.Methods
+		p.Token, p.Methods, p.Factors = challenge.Token, challenge.Methods, choices(challenge.Factors)
 	}
 	return p
 }

@@ -33,7 +33,6 @@ type grant struct {
 	UserID     string
 	Generation int64 // the user's, as in a session
 	Proof      string
-	Begun      mfa.Method // what this client last began to set up
 
 	accessHash    []byte
 	accessExpires int64
@@ -68,8 +67,7 @@ func (t *grants) pend(ctx context.Context, token string, generation int64) error
 // pended returns what pend stored under that token, as a grant without an ID, or
 // mfa.ErrInvalidToken.
 func (t *grants) pended(ctx context.Context, token string) (g grant, err error) {
-	err = t.db.QueryRowContext(ctx, "SELECT generation, begun FROM pending WHERE hash = ?", hashToken(token)).
-		Scan(&g.Generation, &g.Begun)
+	err = t.db.QueryRowContext(ctx, "SELECT generation FROM pending WHERE hash = ?", hashToken(token)).Scan(&g.Generation)
 	if errors.Is(err, sql.ErrNoRows) {
 		return grant{}, mfa.ErrInvalidToken
 	}
@@ -126,8 +124,8 @@ func (t *grants) load(ctx context.Context, token, kind string) (g grant, err err
 		return grant{}, errUnsigned
 	}
 	var proof []byte
-	err = t.db.QueryRowContext(ctx, `SELECT id, user_id, generation, access_hash, access_expires, proof, begun
-		FROM grants WHERE id = ?`, id).Scan(&g.ID, &g.UserID, &g.Generation, &g.accessHash, &g.accessExpires, &proof, &g.Begun)
+	err = t.db.QueryRowContext(ctx, `SELECT id, user_id, generation, access_hash, access_expires, proof
+		FROM grants WHERE id = ?`, id).Scan(&g.ID, &g.UserID, &g.Generation, &g.accessHash, &g.accessExpires, &proof)
 	if errors.Is(err, sql.ErrNoRows) {
 		return grant{}, errUnsigned
 	}
@@ -165,17 +163,6 @@ func (t *grants) refresh(ctx context.Context, refresh string) (tokens, grant, er
 // end logs the client out.
 func (t *grants) end(ctx context.Context, id string) error {
 	_, err := t.db.ExecContext(ctx, "DELETE FROM grants WHERE id = ?", id)
-	return err
-}
-
-// began stores what a client last began to set up. One without a grant is known
-// by its token.
-func (t *grants) began(ctx context.Context, g grant, token string, method mfa.Method) error {
-	if g.ID == "" {
-		_, err := t.db.ExecContext(ctx, "UPDATE pending SET begun = ? WHERE hash = ?", method, hashToken(token))
-		return err
-	}
-	_, err := t.db.ExecContext(ctx, "UPDATE grants SET begun = ? WHERE id = ?", method, g.ID)
 	return err
 }
 

@@ -329,7 +329,7 @@ func TestNothingSecretIsKept(t *testing.T) {
 	var log bytes.Buffer
 	s := newSite(t, func(c *config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 	b := s.signedUp("ada@example.com")
-	setup := b.post("/enroll/totp").wants("totp")
+	setup := b.setUp("/enroll/totp").wants("totp")
 	key := strings.ReplaceAll(setup.find(`<code id="key"[^>]*>([^<]+)`), " ", "")
 	stored := s.dump()
 	a := s.scan(setup.find(`id="otpauth" href="([^"]+)"`))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/protekt/mfa"
@@ -19,7 +20,15 @@ func (s *server) signIn(r *http.Request, email, password, device string) (user, 
 	if err != nil {
 		return user{}, err
 	}
-	return u, s.engine.BeginLogin(r.Context(), u.ID, mfa.WithTrustedDevice(s.deviceToken(email, device)))
+	options := []mfa.LoginOption{mfa.WithTrustedDevice(s.deviceToken(email, device))}
+	if u.HasMFA {
+		options = append(options, mfa.ExpectEnrolled())
+	}
+	err = s.engine.BeginLogin(r.Context(), u.ID, options...)
+	if errors.Is(err, mfa.ErrNotEnrolled) { // the engine's record is lost, or another user's
+		return user{}, fmt.Errorf("%w: user %s", errFactorsLost, u.ID)
+	}
+	return u, err
 }
 
 // rightPassword returns the user with that address and password. Nothing else
@@ -70,7 +79,7 @@ func (s *server) loginPage(w http.ResponseWriter, r *http.Request, v *visit) {
 	case r.FormValue("mailed") != "":
 		v.Notice = "If there is an account with this address, we have sent it a link."
 	case err == nil && s.sessions.Token(r.Context()) == "":
-		v.Notice = sessionOver
+		v.Alert = sessionOver
 	}
 	s.show(w, r, v, "login", http.StatusOK, form{})
 }
@@ -92,7 +101,7 @@ func (s *server) signInPage(w http.ResponseWriter, r *http.Request, v *visit, pa
 	case err == nil:
 		next.State, next.AMR = signedIn, []string{"pwd"}
 	case errors.As(err, &challenge):
-		next.State, next.Prompt = passwordOnly, newPrompt(&challenge.Challenge)
+		next.State, next.Prompt = passwordOnly, s.newPromptFor(r.Context(), &challenge.Challenge)
 	case errors.As(err, &enrollment):
 		next.State, next.Enrollment = enrolling, enrollment.Token
 	default:

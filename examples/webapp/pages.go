@@ -37,11 +37,11 @@ func parsePages() (pages, error) {
 		page, err := template.New(path.Base(layout)).Funcs(template.FuncMap{
 			"method": methodName,
 			"when":   when,
+			"day":    func(t time.Time) string { return t.UTC().Format("2 Jan 2006") },
 			"stamp":  func(t time.Time) string { return t.Format(time.RFC3339) },
 			"wait":   wait,
 			"plural": plural,
 			"amr":    amrText,
-			"switch": switchName,
 		}).ParseFS(templates, layout, file)
 		if err != nil {
 			return nil, err
@@ -57,6 +57,7 @@ type view struct {
 	Issuer  string
 	Visit   *visit
 	Notice  string
+	Alert   string
 	Problem *problem
 	Data    any
 }
@@ -102,14 +103,14 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, v *visit, page str
 
 // render writes a page. It shows the session's notice and problem once.
 func (s *server) render(w http.ResponseWriter, r *http.Request, v *visit, page string, status int, p *problem, data any) {
-	notice := v.Notice
-	shown := notice != "" || v.Problem != nil
-	v.Notice, v.Problem = "", nil
+	notice, alert := v.Notice, v.Alert
+	shown := notice != "" || alert != "" || v.Problem != nil
+	v.Notice, v.Alert, v.Problem = "", "", nil
 	if shown && s.sessions.Token(r.Context()) != "" {
 		s.keep(r.Context(), v.session)
 	}
 	var b bytes.Buffer
-	err := s.pages[page].Execute(&b, view{Page: page, Issuer: issuer, Visit: v, Notice: notice, Problem: p, Data: data})
+	err := s.pages[page].Execute(&b, view{Page: page, Issuer: issuer, Visit: v, Notice: notice, Alert: alert, Problem: p, Data: data})
 	if err != nil {
 		s.log.ErrorContext(r.Context(), "rendering", "page", page, "error", err)
 		http.Error(w, "Something went wrong on our side.", http.StatusInternalServerError)
@@ -131,15 +132,6 @@ func methodName(m mfa.Method) string {
 		return "Backup codes"
 	}
 	return "Unknown method"
-}
-
-// switchName returns the end of an element's ID: switch-totp, switch-sms or
-// switch-backup.
-func switchName(m mfa.Method) string {
-	if m == mfa.MethodBackupCode {
-		return "backup"
-	}
-	return string(m)
 }
 
 // when formats a time for people.

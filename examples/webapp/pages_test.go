@@ -18,7 +18,7 @@ import (
 func TestPages(t *testing.T) {
 	s := newSite(t, tenCodes)
 	b := s.signedUp("ada@example.com")
-	setup := b.post("/enroll/totp").wants("totp")
+	setup := b.setUp("/enroll/totp").wants("totp")
 	key, picture := setup.find(`<code id="key"[^>]*>([^<]+)`), setup.find(`<img id="qr" src="([^"]+)"`)
 	uri := setup.find(`id="otpauth" href="([^"]+)"`)
 	if !regexp.MustCompile(`^([A-Z2-7]{4} ){7}[A-Z2-7]{4}$`).MatchString(key) || !strings.HasPrefix(picture, "data:image/png;base64,") ||
@@ -99,7 +99,7 @@ func TestBackupCodesAreKeptUntilSaved(t *testing.T) {
 func TestSMS(t *testing.T) {
 	s := newSite(t)
 	b := s.signedUp("ada@example.com")
-	b.post("/enroll/sms", "phone", "0801 234").wants("sms").wantsError(http.StatusUnprocessableEntity, "invalid_phone")
+	b.setUp("/enroll/sms", "phone", "0801 234").wants("sms").wantsError(http.StatusUnprocessableEntity, "invalid_phone")
 	sent := b.post("/enroll/sms", "phone", "+234 801 234 5678").wants("sms")
 	if sent.find(`id="masked">([^<]+)`) != "+23*****678" || sent.find(`id="resend"[^>]*data-seconds="(\d+)"`) != "30" {
 		t.Errorf("the page is %s", sent.body)
@@ -118,10 +118,9 @@ func TestSMS(t *testing.T) {
 
 	s.clock.Advance(time.Minute)
 	prompt := b.signIn("ada@example.com").wants("prompt")
-	if !prompt.has("send") || prompt.find(`id="masked">([^<]+)`) != "+23*****678" {
+	if prompt.find(`id="masked">([^<]+)`) != "+23*****678" {
 		t.Errorf("the prompt is %s", prompt.body)
 	}
-	prompt = b.post("/login/mfa/send").wants("prompt")
 	if prompt.find(`id="resend"[^>]*data-seconds="(\d+)"`) != "30" || !prompt.has("code") {
 		t.Errorf("the prompt is %s", prompt.body)
 	}
@@ -138,7 +137,7 @@ func TestSMSFlood(t *testing.T) {
 	sent := 0
 	for i := range 7 {
 		b := s.signedUp(strconv.Itoa(i) + "@example.com")
-		if b.post("/enroll/sms", "phone", phoneOne).wants("sms").status == http.StatusOK {
+		if b.setUp("/enroll/sms", "phone", phoneOne).wants("sms").status == http.StatusOK {
 			sent++
 		}
 		s.clock.Advance(time.Minute)
@@ -192,6 +191,156 @@ func TestReplaceAndRemove(t *testing.T) {
 	b.signIn("ada@example.com").wants("dashboard")
 }
 
+// The first factor takes the password again, so that a borrowed session cannot lock
+// its owner out. What was asked for goes on after it.
+func TestFirstFactorTakesThePassword(t *testing.T) {
+	s := newSite(t)
+	b := s.signedUp("ada@example.com")
+	b.get(passwordPath).wants("enroll")
+	for path, fields := range map[string][]string{totpPath: nil, smsPath: {"phone", phoneOne}} {
+		b.post(path, fields...).wants("password")
+		b.post(passwordPath, "current", "wrong").wants("password").wantsError(http.StatusUnauthorized, "wrong_password")
+	}
+	if n := len(s.phone.arrived()); n != 0 {
+		t.Errorf("%d messages before the password", n)
+	}
+	b.post(smsPath, "phone", phoneOne).wants("password")
+	b.post(passwordPath, "current", password).wants("sms")
+	b.post("/enroll/sms/verify", "code", s.smsCode(phoneOne)).wants("backupcodes")
+	b.post("/backup-codes/saved").wants("security")
+	b.post(totpPath).wants("totp") // by the proof
+}
+
+// A factor that is missing although the application knows of it lets nobody in, until
+// an administrator resets the user.
+func TestMissingFactorsAreNoWayIn(t *testing.T) {
+	s := newSite(t)
+	admin, _ := s.withTOTP("root@example.com")
+	b, _ := s.withTOTP("ada@example.com")
+	b.post("/logout")
+	if _, err := s.users.db.Exec("DELETE FROM mfa_users WHERE user_id = ?", s.userID("ada@example.com")); err != nil {
+		t.Fatal(err)
+	}
+	b.signIn("ada@example.com").wants("login").wantsError(http.StatusServiceUnavailable, "internal")
+	admin.post("/project/reset", "user", s.userID("ada@example.com")).wants("project")
+	b.signIn("ada@example.com").wants("dashboard")
+	b.addTOTP()
+	b.post("/security/remove", "method", "totp").wants("security")
+	b.post("/logout")
+	b.signIn("ada@example.com").wants("dashboard")
+}
+
+// While MFA is required, a lost phone can be reported behind a fresh proof if another
+// factor remains, and by an administrator always.
+func TestLostFactorsAreRevoked(t *testing.T) {
+	s := newSite(t)
+	admin, key := s.withTOTP("root@example.com")
+	b, a := s.withTOTP("ada@example.com")
+	s.require(true)
+	if p := b.get("/security"); p.has("lost-totp") {
+		t.Error("the only factor can be reported lost")
+	}
+	b.post("/security/revoke", "method", "totp").wants("security").wantsError(http.StatusForbidden, "mfa_enforced")
+	b.addSMS(phoneOne)
+	if p := b.get("/security"); !p.has("lost-totp") || !p.has("lost-sms") || p.has("remove-sms") {
+		t.Error("the page does not offer to report a factor lost")
+	}
+	s.clock.Advance(16 * time.Minute)
+	b.post("/security/revoke", "method", "sms").wants("prompt")
+	b.post("/confirm", "code", a.shows()).wants("security").wantsNotice("Text message was removed.")
+	s.wantsFactors("ada@example.com", 2)
+
+	admin.post("/project/revoke", "user", s.userID("ada@example.com"), "method", "totp").wants("prompt")
+	admin.post("/confirm", "code", key.shows()).wants("project").wantsNotice("A factor of ada@example.com was removed.")
+	s.wantsFactors("ada@example.com", 0)
+	b.get("/dashboard").wants("login")
+	b.signIn("ada@example.com").wants("enroll")
+}
+
+// Users get mail about all that a thief could be behind.
+func TestMail(t *testing.T) {
+	s := newSite(t)
+	admin, _ := s.withTOTP("root@example.com")
+	b, a := s.withTOTP("ada@example.com")
+	told := func(want string) {
+		t.Helper()
+		for _, m := range s.phone.arrived() {
+			if m.To == "ada@example.com" && strings.Contains(m.Body, want) {
+				return
+			}
+		}
+		t.Errorf("no mail says %q", want)
+	}
+	told("A second factor was added to your account: Authenticator app.")
+	told("New backup codes were generated")
+	b.enter("ada@example.com", a, "trust", "1")
+	told("A device was trusted")
+	b.addSMS(phoneOne)
+	b.addSMS(phoneTwo)
+	told("The phone of your account was replaced: +14*****671 instead of +23*****678.")
+	a = b.addTOTP()
+	told("A second factor of your account was replaced: Authenticator app.")
+	b.post("/security/revoke", "method", "sms").wants("security")
+	told("reported lost or stolen, and removed: Text message.")
+	b.post("/security/remove", "method", "totp").wants("prompt") // that proof has ended
+	b.post("/confirm", "code", a.shows()).wants("security")
+	told("A second factor was removed from your account: Authenticator app.")
+	admin.post("/project/reset", "user", s.userID("ada@example.com")).wants("project")
+	told("An administrator has removed all second factors")
+}
+
+// A user has several apps and phones, with names. The prompt offers a choice of
+// phones, one is replaced or removed and the others stay.
+func TestSeveralFactors(t *testing.T) {
+	s := newSite(t)
+	b, first := s.withTOTP("ada@example.com")
+	second := b.scan(b.post("/enroll/totp", "keep", "1").wants("totp").find(`id="otpauth" href="([^"]+)"`))
+	b.post("/enroll/totp/verify", "code", second.shows()).wants("security")
+	b.get("/enroll/sms?change=1&keep=1").wants("sms")
+	for _, phone := range []string{phoneOne, phoneTwo} {
+		p := b.post("/enroll/sms", "phone", phone, "keep", "1").wants("sms")
+		if p.find(`name="keep" value="(1)"`) == "" {
+			t.Error("another code would replace the other phone")
+		}
+		b.post("/enroll/sms/verify", "code", s.smsCode(phone)).wants("security")
+		s.clock.Advance(time.Minute)
+	}
+	s.wantsFactors("ada@example.com", 5)
+	factor := func(element string) string {
+		t.Helper()
+		id := b.get("/security").find(`id="` + element + `" data-factor="([^"]+)"`)
+		if id == "" {
+			t.Fatalf("there is no %s", element)
+		}
+		return id
+	}
+	b.post("/security/rename", "factor", factor("factor-sms-1"), "label", " Work ").wants("security").wantsNotice("The name was changed.")
+	b.post("/security/rename", "factor", factor("factor-sms-1"), "label", strings.Repeat("x", 65)).wantsError(http.StatusBadRequest, "invalid_request")
+	old := factor("factor-totp")
+	third := b.scan(b.post("/enroll/totp", "factor", old).wants("totp").find(`id="otpauth" href="([^"]+)"`))
+	b.post("/enroll/totp/verify", "code", third.shows()).wants("security")
+	s.wantsFactors("ada@example.com", 5)
+	b.post("/logout")
+
+	s.clock.Advance(time.Minute)
+	b.signIn("ada@example.com").wants("prompt")
+	b.post("/login/mfa", "code", first.shows()).wantsError(http.StatusUnauthorized, "invalid_code")
+	prompt := b.get("/login/mfa").wants("prompt")
+	work := prompt.find(`name="factor" value="([^"]+)">\s*<button[^>]*>Get a code by text message to &#43;14\*\*\*\*\*671 \(Work\)`)
+	sent := b.post("/login/mfa/send", "factor", work, "method", "sms").wants("prompt")
+	if sent.find(`(?s)id="masked">(.*?)\.</p>`) != "+14*****671</strong> (Work)" || !strings.Contains(sent.body, "Get a code by text message to &#43;23*****678") {
+		t.Errorf("the prompt is %s", sent.body)
+	}
+	b.post("/login/mfa", "code", s.smsCode(phoneTwo)).wants("dashboard")
+	b.post("/security/remove", "method", "sms", "factor", work).wants("security").wantsNotice("Text message was removed.")
+	if p := b.get("/security"); strings.Contains(p.body, "Work") || p.find(`id="sms-phone">([^<]+)`) != "+23*****678" {
+		t.Error("the wrong phone was removed")
+	}
+	b.post("/logout")
+	s.clock.Advance(time.Minute)
+	b.enter("ada@example.com", second)
+}
+
 // An administrator requires MFA: users without it are signed out, enroll at the next
 // sign-in, and nobody can remove a factor.
 func TestRequired(t *testing.T) {
@@ -236,6 +385,19 @@ func TestTrustedDevice(t *testing.T) {
 	b.post("/logout")
 	b.signIn("ada@example.com").wants("dashboard")
 	s.browser().signIn("ada@example.com").wants("prompt")
+	other := s.browser()
+	s.clock.Advance(time.Minute)
+	other.enter("ada@example.com", a, "trust", "1")
+	list := b.get("/security").wants("security")
+	if strings.Count(list.body, "data-device=") != 2 {
+		t.Errorf("the devices are %s", list.body)
+	}
+	latest := list.find(`data-device="([^"]+)"`)
+	b.post("/security/forget-device", "device", latest).wants("security").wantsNotice("That device")
+	other.post("/logout")
+	other.signIn("ada@example.com").wants("prompt")
+	b.post("/logout")
+	b.signIn("ada@example.com").wants("dashboard")
 	b.post("/security/forget-devices").wants("security").wantsNotice("Every device")
 	b.post("/logout")
 	b.signIn("ada@example.com").wants("prompt")

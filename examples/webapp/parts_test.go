@@ -185,8 +185,24 @@ func TestEmails(t *testing.T) {
 		for checkEmail(letter+email) == nil {
 			email = letter + email
 		}
-		if p := s.signedUp(email).post("/enroll/totp").wants("totp"); !p.has("qr") {
+		if p := s.signedUp(email).setUp("/enroll/totp").wants("totp"); !p.has("qr") {
 			t.Errorf("%q cannot enroll: %s", email, p.body)
+		}
+	}
+}
+
+func TestBrowserName(t *testing.T) {
+	for userAgent, want := range map[string]string{
+		"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0":                                                                  "Firefox on Linux",
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Edg/140.0":               "Edge on Windows",
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1": "Safari on iPhone",
+		"Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36":                         "Chrome on Android",
+		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Safari/605.1.15":                   "Safari on macOS",
+		"curl/8.14.1": "",
+		"":            "",
+	} {
+		if got := browserName(userAgent); got != want {
+			t.Errorf("%q is %q, want %q", userAgent, got, want)
 		}
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
-	"time"
 
 	"github.com/protekt/mfa"
 )
@@ -21,29 +19,24 @@ func (s *server) admin(next pageFunc) pageFunc {
 	}
 }
 
-// proofTTL is how long a second factor counts as recent. It equals the default of
-// mfa.Config.ProofTTL.
-const proofTTL = 15 * time.Minute
-
 // proved calls next if the user has recently proved a second factor, and asks for a
 // code otherwise. A stolen session is not enough, and an administrator without a
 // factor cannot require one of others.
 func (s *server) proved(next pageFunc) pageFunc {
 	return func(w http.ResponseWriter, r *http.Request, v *visit) {
-		if s.now().Before(v.ProvedAt.Add(proofTTL)) {
-			next(w, r, v)
-			return
-		}
-		challenge, err := s.engine.BeginStepUp(r.Context(), v.UserID, mfa.ActionManage)
+		err := s.engine.CheckProof(r.Context(), v.UserID, v.Proof)
+		var challenge *mfa.ChallengeError
 		switch {
+		case err == nil:
+			next(w, r, v)
 		case errors.Is(err, mfa.ErrNotEnrolled):
-			v.Notice = "Set up a second factor of your own first."
+			v.Alert = "Set up a second factor of your own first."
 			s.keep(r.Context(), v.session)
 			http.Redirect(w, r, "/enroll", http.StatusSeeOther)
-		case err != nil:
-			s.fail(w, r, v, err)
+		case errors.As(err, &challenge):
+			s.confirm(w, r, v, challenge, "/project")
 		default:
-			s.confirm(w, r, v, &mfa.ChallengeError{Challenge: *challenge}, "/project")
+			s.fail(w, r, v, err)
 		}
 	}
 }
@@ -83,20 +76,24 @@ func (s *server) project(ctx context.Context, search string) (view projectView, 
 	view.Members = view.Members[:min(len(view.Members), maxMembers)]
 	view.Without = view.Without[:min(len(view.Without), maxMembers)]
 	for i, m := range view.Members {
-		view.Members[i].Locked = s.locked(ctx, m.User.ID)
+		view.Members[i].Factors, view.Members[i].Locked = s.factors(ctx, m.User.ID)
 	}
 	return view, nil
 }
 
-// locked reports whether a user needs the support desk. That includes a record
-// that does not open, which must not keep the others from being listed.
-func (s *server) locked(ctx context.Context, id string) bool {
+// factors returns a user's factors, and whether the user needs the support desk.
+// That includes a record that does not open, which must not keep the others from
+// being listed.
+func (s *server) factors(ctx context.Context, id string) (factors []mfa.Factor, locked bool) {
 	status, err := s.engine.Status(ctx, id)
 	if err != nil {
 		s.log.ErrorContext(ctx, "status", "user", id, "error", err)
-		return true
+		return nil, true
 	}
-	return slices.ContainsFunc(status.Factors, func(f mfa.Factor) bool { return f.Disabled || !f.RetryAt.IsZero() })
+	for _, f := range status.Factors {
+		locked = locked || f.Disabled || !f.RetryAt.IsZero()
+	}
+	return status.Factors, locked
 }
 
 // setRequired implements the guide's projects.update(id, {mfaRequired: true}). It
@@ -142,6 +139,24 @@ func (s *server) resetUser(w http.ResponseWriter, r *http.Request, v *visit) {
 		return
 	}
 	s.projectChanged(w, r, v, "MFA was reset for "+u.Email+".")
+}
+
+// revokeFactor removes a factor that a user has lost, or that was stolen, and
+// ends the user's sessions. Verify who asks for it.
+func (s *server) revokeFactor(w http.ResponseWriter, r *http.Request, v *visit) {
+	u, err := s.member(r)
+	if err == nil {
+		which := selected(r)
+		err = s.engine.Revoke(r.Context(), u.ID, which.Method, which.options("")...)
+	}
+	if err == nil {
+		err = s.users.endSessions(r.Context(), u.ID)
+	}
+	if err != nil {
+		s.fail(w, r, v, err)
+		return
+	}
+	s.projectChanged(w, r, v, "A factor of "+u.Email+" was removed.")
 }
 
 // unlockUser clears a user's failures and enables disabled factors.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -18,6 +19,7 @@ type prompt struct {
 	Factors   []mfa.Factor // those that may answer
 	ExpiresAt time.Time
 	Sent      *mfa.SMSDelivery // the last message, if any
+	To        string           // ID of the phone that it went to
 	Asked     *asked           // what to do after a fresh proof; nil for a login
 }
 
@@ -25,7 +27,17 @@ func newPrompt(c *mfa.Challenge) *prompt {
 	return &prompt{Token: c.Token, Methods: c.Methods, Factors: c.Factors, ExpiresAt: c.ExpiresAt}
 }
 
-// An asked is a form that awaits a fresh proof.
+// phones returns the phones that a code may be sent to.
+func (p *prompt) phones() (phones []mfa.Factor) {
+	for _, f := range p.Factors {
+		if f.Method == mfa.MethodSMS {
+			phones = append(phones, f)
+		}
+	}
+	return phones
+}
+
+// An asked is a form that awaits a fresh proof, or the password.
 type asked struct {
 	Path   string
 	Form   url.Values
@@ -40,7 +52,7 @@ func (a *asked) Text() string {
 		return "You are about to set up an authenticator app."
 	case smsPath:
 		return "You are about to set up the phone number " + a.Form.Get("phone") + "."
-	case removePath:
+	case removePath, revokePath:
 		return "You are about to remove a second factor: " + methodName(method) + "."
 	case backupCodesPath:
 		return "You are about to generate new backup codes. The old ones will stop working."
@@ -55,7 +67,8 @@ type promptView struct {
 	Asked  string // what the fresh proof is for
 	Method mfa.Method
 	Others []mfa.Method
-	Phone  string
+	Phone  mfa.Factor   // the one that a code goes to
+	Phones []mfa.Factor // those that a code may be sent to instead
 	Sent   bool
 	Resend int  // seconds until another message may be sent
 	Last   bool // whether no other message may be sent
@@ -78,12 +91,13 @@ func (s *server) view(v *visit, path, chosen string) promptView {
 		Method: method,
 		Sent:   v.Prompt.Sent != nil,
 	}
-	if view.Sent {
-		view.Phone = v.Prompt.Sent.Phone
-	} else if i := slices.IndexFunc(v.Prompt.Factors, func(f mfa.Factor) bool { return f.Method == mfa.MethodSMS }); i >= 0 {
-		view.Phone = v.Prompt.Factors[i].Phone
+	view.Phones = v.Prompt.phones()
+	if method == mfa.MethodSMS {
+		at := max(0, slices.IndexFunc(view.Phones, func(f mfa.Factor) bool { return f.ID == v.Prompt.To }))
+		view.Phone = view.Phones[at]
+		view.Phones = slices.Delete(view.Phones, at, at+1)
 	}
-	view.Others = slices.DeleteFunc(slices.Clone(v.Prompt.Methods), func(m mfa.Method) bool { return m == method })
+	view.Others = slices.DeleteFunc(slices.Clone(v.Prompt.Methods), func(m mfa.Method) bool { return m == method || m == mfa.MethodSMS })
 	if view.Sent {
 		view.Resend = seconds(v.Prompt.Sent.ResendAfter.Sub(s.now()))
 		view.Last = !v.Prompt.Sent.ResendAfter.Before(v.Prompt.ExpiresAt)
@@ -120,14 +134,14 @@ func (s *server) promptAt(w http.ResponseWriter, r *http.Request, v *visit, path
 // browser has that request's new session and must not lose it to this one.
 func (s *server) promptOver(w http.ResponseWriter, r *http.Request, v *visit, why string) {
 	if v.State == passwordOnly {
-		s.keep(r.Context(), session{Notice: why + " Please sign in again."})
+		s.keep(r.Context(), session{Alert: why + " Please sign in again."})
 		http.Redirect(w, r, "/login", http.StatusSeeOther)
 		return
 	}
 	back := securityPath
 	if v.Prompt != nil {
 		back, v.Prompt = v.Prompt.Asked.Return, nil
-		v.Notice = why + " Please try again."
+		v.Alert = why + " Please try again."
 		s.keep(r.Context(), v.session)
 	}
 	http.Redirect(w, r, back, http.StatusSeeOther)
@@ -139,14 +153,43 @@ func (s *server) sendCode(w http.ResponseWriter, r *http.Request, v *visit, path
 		s.promptAt(w, r, v, path, nil)
 		return
 	}
-	sent, err := s.engine.SendCode(r.Context(), v.Prompt.Token)
-	if err != nil {
+	if err := s.send(r.Context(), v.Prompt, r.PostFormValue("factor")); err != nil {
 		s.promptAt(w, r, v, path, err)
 		return
 	}
-	v.Prompt.Sent = sent
 	s.keep(r.Context(), v.session)
 	http.Redirect(w, r, path+"?method=sms", http.StatusSeeOther)
+}
+
+// send sends a code to the phone of that ID, or else to the one last used.
+func (s *server) send(ctx context.Context, p *prompt, phone string) error {
+	var options []mfa.SendOption
+	if phone != "" {
+		options = append(options, mfa.ToFactor(phone))
+	}
+	sent, err := s.engine.SendCode(ctx, p.Token, options...)
+	if err != nil {
+		return err
+	}
+	p.Sent, p.To = sent, phone
+	for _, f := range p.phones() {
+		if phone == "" && f.Phone == sent.Phone {
+			p.To = f.ID
+		}
+	}
+	return nil
+}
+
+// newPromptFor returns the prompt of a challenge. If it begins with a text message,
+// that is sent at once. One that cannot be sent now is left to the prompt's button.
+func (s *server) newPromptFor(ctx context.Context, c *mfa.Challenge) *prompt {
+	p := newPrompt(c)
+	if p.Methods[0] == mfa.MethodSMS {
+		if err := s.send(ctx, p, ""); err != nil {
+			s.log.InfoContext(ctx, "sending a code", "error", err)
+		}
+	}
+	return p
 }
 
 // loginPrompt shows the prompt that follows the password.
@@ -186,7 +229,6 @@ func (v *visit) entered(login *mfa.Login, notice string) session {
 		UserID:     login.UserID,
 		Generation: v.Generation,
 		Proof:      login.Proof,
-		ProvedAt:   login.Time,
 		AMR:        append([]string{"pwd"}, login.AMR...),
 		Codes:      v.Codes,
 		Notice:     notice,
@@ -196,7 +238,7 @@ func (v *visit) entered(login *mfa.Login, notice string) session {
 // confirm asks for a fresh proof, and keeps the form that needed it, to be handled
 // afterwards.
 func (s *server) confirm(w http.ResponseWriter, r *http.Request, v *visit, challenge *mfa.ChallengeError, back string) {
-	v.Prompt = newPrompt(&challenge.Challenge)
+	v.Prompt = s.newPromptFor(r.Context(), &challenge.Challenge)
 	v.Prompt.Asked = &asked{Path: r.URL.Path, Form: r.PostForm, Return: back}
 	s.keep(r.Context(), v.session)
 	http.Redirect(w, r, confirmPath, http.StatusSeeOther)
@@ -228,9 +270,7 @@ func (s *server) answerConfirm(w http.ResponseWriter, r *http.Request, v *visit)
 		s.fail(w, r, v, err)
 		return
 	}
-	again := r.Clone(r.Context())
-	again.URL.Path, again.PostForm, again.Form = form.Path, form.Form, form.Form
-	s.forms[form.Path](w, again, v)
+	s.goOn(w, r, v, form)
 }
 
 // backupCodeNotice returns how many backup codes are left after one was used, or

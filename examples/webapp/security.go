@@ -1,9 +1,13 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"database/sql"
 	"errors"
 	"net/http"
+	"strconv"
+	"strings"
 
 	"github.com/protekt/mfa"
 )
@@ -11,46 +15,127 @@ import (
 const (
 	securityPath = "/security"
 	removePath   = "/security/remove"
+	revokePath   = "/security/revoke"
 )
 
-// A securityView shows the factors that the user has and may add.
+// A securityView shows the factors that the user has and may add, and the devices
+// that the user trusts.
 type securityView struct {
-	TOTP, SMS, Backup *mfa.Factor
-	CodesLeft         int
-	Required          bool
+	Apps, Phones         []factorRow
+	MoreApps, MorePhones bool // whether another may be added
+	Backup               *mfa.Factor
+	CodesLeft            int
+	Required             bool
+	Devices              []mfa.TrustedDevice
 }
 
-func (v securityView) Enrolled() bool { return v.TOTP != nil || v.SMS != nil }
+// The most factors of each method that the engine lets a user have.
+const (
+	maxApps   = 5
+	maxPhones = 3
+)
 
-func newSecurityView(status *mfa.Status) securityView {
-	view := securityView{CodesLeft: status.BackupCodesLeft, Required: status.Required}
+// A factorRow shows one app or phone.
+type factorRow struct {
+	mfa.Factor
+	Suffix    string // of the elements' IDs, "" for the first of its method
+	Removable bool
+	Lost      bool // whether it may be reported lost although it is not removable
+}
+
+// Name returns what the user calls the factor, or what it is.
+func (f factorRow) Name() string { return cmp.Or(f.Label, methodName(f.Method)) }
+
+func (v securityView) Enrolled() bool { return len(v.Apps)+len(v.Phones) > 0 }
+
+func newSecurityView(status *mfa.Status, devices []mfa.TrustedDevice) securityView {
+	view := securityView{CodesLeft: status.BackupCodesLeft, Required: status.Required, Devices: devices}
 	for _, factor := range status.Factors {
+		row := factorRow{Factor: factor, Removable: !status.Required}
+		row.Lost = status.Required && !selection{factor.Method, factor.ID}.leavesNone(status)
 		switch factor.Method {
 		case mfa.MethodTOTP:
-			view.TOTP = &factor
+			view.Apps = appendRow(view.Apps, row)
 		case mfa.MethodSMS:
-			view.SMS = &factor
+			view.Phones = appendRow(view.Phones, row)
 		case mfa.MethodBackupCode:
 			view.Backup = &factor
 		}
 	}
+	view.MoreApps, view.MorePhones = len(view.Apps) < maxApps, len(view.Phones) < maxPhones
 	return view
+}
+
+func appendRow(rows []factorRow, row factorRow) []factorRow {
+	if len(rows) > 0 {
+		row.Suffix = "-" + strconv.Itoa(len(rows))
+	}
+	return append(rows, row)
 }
 
 func (s *server) securityPage(w http.ResponseWriter, r *http.Request, v *visit) {
 	status, err := s.engine.Status(r.Context(), v.UserID)
+	var devices []mfa.TrustedDevice
+	if err == nil {
+		devices, err = s.engine.Devices(r.Context(), v.UserID)
+	}
 	if err != nil {
 		s.fail(w, r, v, err)
 		return
 	}
-	s.show(w, r, v, "security", http.StatusOK, newSecurityView(status))
+	s.show(w, r, v, "security", http.StatusOK, newSecurityView(status, devices))
+}
+
+// renameFactor gives a factor another name.
+func (s *server) renameFactor(w http.ResponseWriter, r *http.Request, v *visit) {
+	err := s.engine.Rename(r.Context(), v.UserID, r.PostFormValue("factor"), strings.TrimSpace(r.PostFormValue("label")))
+	s.securityChanged(w, r, v, err, "The name was changed.")
+}
+
+// securityChanged leads back to the security page after a change that ends no
+// session.
+func (s *server) securityChanged(w http.ResponseWriter, r *http.Request, v *visit, err error, notice string) {
+	if err != nil {
+		s.refuse(w, r, v, securityPath, err)
+		return
+	}
+	v.Notice = notice
+	s.keep(r.Context(), v.session)
+	http.Redirect(w, r, securityPath, http.StatusSeeOther)
 }
 
 // removeFactor removes a factor. While the project requires MFA, the engine refuses
 // with mfa_enforced.
 func (s *server) removeFactor(w http.ResponseWriter, r *http.Request, v *visit) {
-	method := mfa.Method(r.PostFormValue("method"))
-	err := s.engine.Unenroll(r.Context(), v.UserID, method, mfa.WithProof(v.Proof))
+	which := selected(r)
+	s.removed(w, r, v, which, s.engine.Unenroll(r.Context(), v.UserID, which.Method, which.options(v.Proof)...))
+}
+
+// revokeOwn removes a lost or stolen factor of the user's, also while the project
+// requires MFA.
+func (s *server) revokeOwn(w http.ResponseWriter, r *http.Request, v *visit) {
+	which := selected(r)
+	s.removed(w, r, v, which, s.revoke(r.Context(), v.UserID, v.Proof, which))
+}
+
+// revoke removes factors of a user who has just proved one, and has others
+// besides. Without others, it removes no more than Unenroll may.
+func (s *server) revoke(ctx context.Context, userID, proof string, which selection) error {
+	if err := s.engine.CheckProof(ctx, userID, proof); err != nil {
+		return err
+	}
+	status, err := s.engine.Status(ctx, userID)
+	if err != nil {
+		return err
+	}
+	if which.leavesNone(status) {
+		return s.engine.Unenroll(ctx, userID, which.Method, which.options(proof)...)
+	}
+	return s.engine.Revoke(ctx, userID, which.Method, which.options("")...)
+}
+
+// removed shows how the removal of a factor ended.
+func (s *server) removed(w http.ResponseWriter, r *http.Request, v *visit, which selection, err error) {
 	var challenge *mfa.ChallengeError
 	switch {
 	case errors.As(err, &challenge):
@@ -58,8 +143,38 @@ func (s *server) removeFactor(w http.ResponseWriter, r *http.Request, v *visit) 
 	case err != nil:
 		s.refuse(w, r, v, securityPath, err)
 	default:
-		s.changed(w, r, v, methodName(method)+" was removed. Your other sessions were signed out.")
+		s.changed(w, r, v, methodName(which.Method)+" was removed. Your other sessions were signed out.")
 	}
+}
+
+// A selection names all factors of a method, or one of them by its ID.
+type selection struct {
+	Method mfa.Method
+	Factor string
+}
+
+// selected returns what a form selects.
+func selected(r *http.Request) selection {
+	return selection{mfa.Method(r.PostFormValue("method")), r.PostFormValue("factor")}
+}
+
+func (f selection) options(proof string) []mfa.ChangeOption {
+	options := []mfa.ChangeOption{mfa.WithProof(proof)}
+	if f.Factor != "" {
+		options = append(options, mfa.OnlyFactor(f.Factor))
+	}
+	return options
+}
+
+// leavesNone reports whether no factor remains without the selected ones.
+func (f selection) leavesNone(status *mfa.Status) bool {
+	for _, factor := range status.Factors {
+		selected := factor.Method == f.Method && (f.Factor == "" || f.Factor == factor.ID)
+		if factor.Method != mfa.MethodBackupCode && !selected {
+			return false
+		}
+	}
+	return true
 }
 
 // changed ends the user's other sessions and continues this one.
@@ -73,14 +188,14 @@ func (s *server) changed(w http.ResponseWriter, r *http.Request, v *visit, notic
 	s.stepTo(w, r, v, v.session, securityPath)
 }
 
+func (s *server) forgetDevice(w http.ResponseWriter, r *http.Request, v *visit) {
+	err := s.engine.ForgetDevice(r.Context(), v.UserID, r.PostFormValue("device"))
+	s.securityChanged(w, r, v, err, "That device will be asked for a code again.")
+}
+
 func (s *server) forgetDevices(w http.ResponseWriter, r *http.Request, v *visit) {
-	if err := s.engine.ForgetDevices(r.Context(), v.UserID); err != nil {
-		s.refuse(w, r, v, securityPath, err)
-		return
-	}
-	v.Notice = "Every device will be asked for a code again."
-	s.keep(r.Context(), v.session)
-	http.Redirect(w, r, securityPath, http.StatusSeeOther)
+	err := s.engine.ForgetDevices(r.Context(), v.UserID)
+	s.securityChanged(w, r, v, err, "Every device will be asked for a code again.")
 }
 
 // changePassword requires the current password, and ends all sessions, this one

@@ -79,14 +79,11 @@ func newServer(ctx context.Context, c config) (*server, error) {
 	if c.SMS == nil {
 		c.SMS = s.phone
 	}
-	if s.store, err = sqlstore.New(c.DB, sqlstore.SQLite, sqlstore.Options{}); err != nil {
+	if s.store, err = sqlstore.New(ctx, c.DB, sqlstore.SQLite, sqlstore.Options{}); err != nil {
 		return nil, err
 	}
-	numbers, err := sqlstore.New(c.DB, sqlstore.SQLite, sqlstore.Options{Table: "mfa_numbers"})
+	numbers, err := sqlstore.New(ctx, c.DB, sqlstore.SQLite, sqlstore.Options{Table: numbersTable})
 	if err != nil {
-		return nil, err
-	}
-	if err := errors.Join(s.store.Migrate(ctx), numbers.Migrate(ctx)); err != nil {
 		return nil, err
 	}
 	if s.engine, err = mfa.New(mfa.Config{
@@ -144,18 +141,23 @@ func (s *server) routes() http.Handler {
 
 	page("GET /enroll", s.enrollPage, enrolling, signedIn)
 	page("GET /enroll/totp", s.totpPage, enrolling, signedIn)
-	page("POST /enroll/totp", s.beginTOTP, enrolling, signedIn)
+	page("POST /enroll/totp", s.afterPassword(s.beginTOTP), enrolling, signedIn)
 	page("POST /enroll/totp/verify", s.verifyTOTP, enrolling, signedIn)
 	page("GET /enroll/sms", s.smsPage, enrolling, signedIn)
-	page("POST /enroll/sms", s.beginSMS, enrolling, signedIn)
+	page("POST /enroll/sms", s.afterPassword(s.beginSMS), enrolling, signedIn)
 	page("POST /enroll/sms/verify", s.verifySMS, enrolling, signedIn)
 
 	page("GET /dashboard", s.dashboard, signedIn)
 	page("GET /security", s.securityPage, signedIn)
 	page("POST /security/remove", s.removeFactor, signedIn)
+	page("POST /security/revoke", s.revokeOwn, signedIn)
+	page("POST /security/rename", s.renameFactor, signedIn)
+	page("POST /security/forget-device", s.forgetDevice, signedIn)
 	page("POST /security/forget-devices", s.forgetDevices, signedIn)
 	page("POST /security/password", s.changePassword, signedIn)
 	page("POST /security/delete", s.deleteAccount, signedIn)
+	page("GET /enroll/password", s.passwordPage, signedIn)
+	page("POST /enroll/password", s.answerPassword, signedIn)
 	page("GET /confirm", s.confirmPrompt, signedIn)
 	page("POST /confirm", s.answerConfirm, signedIn)
 	page("POST /confirm/send", s.sendConfirmCode, signedIn)
@@ -167,6 +169,7 @@ func (s *server) routes() http.Handler {
 	page("GET /project", s.admin(s.projectPage), signedIn)
 	page("POST /project/mfa-required", s.admin(s.proved(s.setRequired)), signedIn)
 	page("POST /project/reset", s.admin(s.proved(s.resetUser)), signedIn)
+	page("POST /project/revoke", s.admin(s.proved(s.revokeFactor)), signedIn)
 	page("POST /project/unlock", s.admin(s.proved(s.unlockUser)), signedIn)
 
 	s.apiRoutes(mux)

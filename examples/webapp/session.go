@@ -34,11 +34,13 @@ type session struct {
 	Prompt     *prompt   // password only: for the login; signed in: for a fresh proof
 	Enrollment string    // the enrollment token, while enrolling
 	Proof      string    // of the latest second factor, for mfa.WithProof
-	ProvedAt   time.Time // when that factor was verified; administrators need a recent one
+	PasswordAt time.Time // when the password was last asked for before a first factor
+	Asked      *asked    // a form that awaits the password
 	AMR        []string  // how the user signed in (RFC 8176)
 	Setup      *setup    // a factor that awaits its first code
 	Codes      *newCodes // until the user has saved them
 	Notice     string    // to show on the next page
+	Alert      string    // instead of a notice, if it is bad news
 	Problem    *problem  // to show on the next page
 }
 
@@ -101,7 +103,7 @@ func (s *server) session(ctx context.Context) (session, user, error) {
 	if over {
 		// Write nothing. If another request of this browser has moved on to a new
 		// ID meanwhile, a cookie with this one would sign the browser out.
-		return session{Notice: sessionOver}, user{}, nil
+		return session{Alert: sessionOver}, user{}, nil
 	}
 	return v, u, nil
 }

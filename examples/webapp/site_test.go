@@ -289,7 +289,17 @@ func (s *site) withTOTP(email string) (*browser, app) {
 // beginTOTP starts the setup of an app.
 func (b *browser) beginTOTP() app {
 	b.t.Helper()
-	return b.scan(b.post("/enroll/totp").wants("totp").find(`id="otpauth" href="([^"]+)"`))
+	return b.scan(b.setUp("/enroll/totp").wants("totp").find(`id="otpauth" href="([^"]+)"`))
+}
+
+// setUp submits a form that sets a factor up, and gives the password if asked.
+func (b *browser) setUp(path string, fields ...string) *page {
+	b.t.Helper()
+	p := b.post(path, fields...)
+	if p.name() == "password" {
+		p = b.post(passwordPath, "current", password)
+	}
+	return p
 }
 
 // addTOTP sets an app up, saves the backup codes that may come with it, and lets
@@ -306,7 +316,7 @@ func (b *browser) addTOTP() app {
 // addSMS sets a phone up, and lets the cooldown pass.
 func (b *browser) addSMS(number string) {
 	b.t.Helper()
-	b.post("/enroll/sms", "phone", number).wants("sms")
+	b.setUp("/enroll/sms", "phone", number).wants("sms")
 	b.post("/enroll/sms/verify", "code", b.smsCode(number))
 	b.clock.Advance(time.Minute)
 }

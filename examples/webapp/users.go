@@ -23,6 +23,10 @@ type user struct {
 	// grants of an earlier generation are over.
 	Generation int64
 
+	// HasMFA reports whether the user has a second factor, by the application's
+	// own record.
+	HasMFA bool
+
 	password string
 }
 
@@ -33,13 +37,12 @@ type users struct {
 	passwords *passwordHasher
 }
 
-const userColumns = "id, email, password, created_at, is_admin, generation"
+const userColumns = "id, email, password, created_at, is_admin, generation, has_mfa"
 
-// scanUser scans userColumns, and what follows them into more.
-func scanUser(row interface{ Scan(...any) error }, more ...any) (user, error) {
+func scanUser(row interface{ Scan(...any) error }) (user, error) {
 	var u user
 	var created int64
-	err := row.Scan(append([]any{&u.ID, &u.Email, &u.password, &created, &u.Admin, &u.Generation}, more...)...)
+	err := row.Scan(&u.ID, &u.Email, &u.password, &created, &u.Admin, &u.Generation, &u.HasMFA)
 	u.CreatedAt = time.Unix(created, 0).UTC()
 	return u, err
 }
@@ -104,10 +107,10 @@ func (t *users) byEmail(ctx context.Context, email string) (user, error) {
 	return scanUser(t.db.QueryRowContext(ctx, "SELECT "+userColumns+" FROM users WHERE email = ?", canonical(email)))
 }
 
-// A member is a user with the factors that the engine's record lists.
+// A member is a user with the factors that the engine's status lists.
 type member struct {
 	User    user
-	Methods []mfa.Method
+	Factors []mfa.Factor
 	Locked  bool // a factor is disabled, or refuses codes for a while
 }
 
@@ -115,8 +118,7 @@ type member struct {
 // those without MFA. The methods column of the engine's table serves such
 // queries.
 func (t *users) list(ctx context.Context, search string, withoutMFA bool, limit int) (list []member, err error) {
-	rows, err := t.db.QueryContext(ctx, "SELECT "+userColumns+`, coalesce(methods, '')
-		FROM users LEFT JOIN mfa_users ON user_id = id
+	rows, err := t.db.QueryContext(ctx, "SELECT "+userColumns+` FROM users LEFT JOIN mfa_users ON user_id = id
 		WHERE instr(email, ?) > 0 AND (NOT ? OR coalesce(methods, '') = '')
 		ORDER BY created_at DESC, users.rowid DESC LIMIT ?`, canonical(search), withoutMFA, limit)
 	if err != nil {
@@ -125,12 +127,8 @@ func (t *users) list(ctx context.Context, search string, withoutMFA bool, limit 
 	defer rows.Close()
 	for rows.Next() {
 		var m member
-		var methods string
-		if m.User, err = scanUser(rows, &methods); err != nil {
+		if m.User, err = scanUser(rows); err != nil {
 			return nil, err
-		}
-		for name := range strings.FieldsFuncSeq(methods, func(r rune) bool { return r == ',' }) {
-			m.Methods = append(m.Methods, mfa.Method(name))
 		}
 		list = append(list, m)
 	}
@@ -159,6 +157,12 @@ func (t *users) setPassword(ctx context.Context, id, password string) error {
 		return err
 	}
 	return tx.Commit()
+}
+
+// setHasMFA records whether a user has a second factor.
+func (t *users) setHasMFA(ctx context.Context, id string, has bool) error {
+	_, err := t.db.ExecContext(ctx, "UPDATE users SET has_mfa = ? WHERE id = ?", has, id)
+	return err
 }
 
 // endSessions ends all sessions and grants of a user.

@@ -1,25 +1,37 @@
 // Package natsstore keeps MFA state in a key-value bucket of NATS JetStream,
 // which its servers replicate. It provides an mfa.Store with one key per user.
 //
+// An operator creates the bucket once:
+//
 //	js, err := jetstream.New(connection)
 //	...
 //	err = natsstore.Create(ctx, js, jetstream.KeyValueConfig{Bucket: "mfa_users", Replicas: 3})
-//	...
+//
+// Each process opens it when it starts:
+//
 //	store, err := natsstore.New(ctx, js, "mfa_users")
 //	...
 //	engine, err := mfa.New(mfa.Config{Store: store, ...})
 //
-// Reads go to the leader of the bucket's stream. By default, a bucket lets any
-// replica answer, and a replica may lag behind: it would accept a spent code
-// again, and let in a user who has just enrolled without asking for a code.
-// [Create] turns that off, and [New] refuses a bucket where it is on.
+// Load reads from the leader of the bucket's stream, and in a cluster then fences
+// what it has read: it writes to a key of its own on the condition that the user's
+// key is still what it was. Only a leader that a majority follows can do that.
+// Without the fence, a leader that is cut off from the others would accept a spent
+// code again, and let in a user who has enrolled meanwhile without asking for one.
+//
+// A key with a random value marks the store. If it is missing, as in a bucket
+// that was purged, Load of an unknown user fails: users whose records are lost
+// must not pass for users without MFA. A process also refuses a bucket that was
+// created anew since it started.
 package natsstore
 
 import (
 	"context"
-	"encoding/base64"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	insecure "math/rand/v2"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -28,119 +40,116 @@ import (
 
 // A Store is an mfa.Store in a bucket. It is safe for concurrent use.
 type Store struct {
-	bucket string
-	kv     jetstream.KeyValue
-	stream jetstream.Stream
+	bucket   *bucket
+	identity string // of the marker that New found
+	seen     *memory
 }
 
-// Create creates a bucket for [New]. If the bucket exists, Create makes it
-// usable: it applies config's Replicas and MaxBytes and has only the leader
-// answer reads.
-func Create(ctx context.Context, js jetstream.JetStream, config jetstream.KeyValueConfig) error {
-	stream, err := js.Stream(ctx, streamOf(config.Bucket))
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		if _, err = js.CreateKeyValue(ctx, config); err == nil || errors.Is(err, jetstream.ErrBucketExists) {
-			stream, err = js.Stream(ctx, streamOf(config.Bucket))
-		}
-	}
-	if err != nil {
-		return explain(ctx, "creating", config.Bucket, err)
-	}
-	settings := stream.CachedInfo().Config
-	settings.AllowDirect = false
-	if config.Replicas != 0 {
-		settings.Replicas = config.Replicas
-	}
-	if config.MaxBytes != 0 {
-		settings.MaxBytes = config.MaxBytes
-	}
-	if _, err := js.UpdateStream(ctx, settings); err != nil {
-		return explain(ctx, "creating", config.Bucket, err)
-	}
-	return check(settings)
-}
-
-// New returns a store in an existing bucket. It refuses a bucket that reads
-// from replicas or mirrors, and one that loses keys: because they expire, because
-// new ones push them out, or because it is kept in memory only.
-func New(ctx context.Context, js jetstream.JetStream, bucket string) (*Store, error) {
-	kv, err := js.KeyValue(ctx, bucket)
-	if err != nil {
-		return nil, explain(ctx, "opening", bucket, err)
-	}
-	stream, err := js.Stream(ctx, streamOf(bucket))
-	if err != nil {
-		return nil, explain(ctx, "opening", bucket, err)
-	}
-	if err := check(stream.CachedInfo().Config); err != nil {
+// New returns the store in a bucket that [Create] has made. It changes nothing.
+// It refuses servers that are known to lose what they have acknowledged; a bucket
+// that reads from replicas or mirrors; and one that loses keys: because they
+// expire, because new ones push them out, because it is kept in memory only, or
+// because only one server of a cluster keeps it.
+func New(ctx context.Context, js jetstream.JetStream, name string) (*Store, error) {
+	if err := checkServer(js.Conn().ConnectedServerVersion()); err != nil {
 		return nil, err
 	}
-	return &Store{bucket, kv, stream}, nil
+	b, err := openBucket(ctx, js, name)
+	if err != nil {
+		return nil, explain(ctx, "opening", name, err)
+	}
+	if err := check(b.stream.CachedInfo(), js.Conn().ConnectedClusterName()); err != nil {
+		return nil, err
+	}
+	marker, err := b.last(ctx, markerKey)
+	if err == nil && marker.value == nil {
+		err = errLost
+	}
+	if err != nil {
+		return nil, explain(ctx, "opening", name, err)
+	}
+	return &Store{bucket: b, identity: string(marker.value), seen: newMemory()}, nil
 }
 
-// streamOf returns the name of the stream behind a bucket.
-func streamOf(bucket string) string { return "KV_" + bucket }
+// retries is the maximum number of times that a call starts again because others
+// use the same key at the same time. A context usually ends earlier.
+const retries = 1000
 
-// check returns an error if a stream with these settings may lose records or
-// return old ones.
-func check(settings jetstream.StreamConfig) error {
-	fault := ""
-	switch {
-	case settings.AllowDirect:
-		fault = "lets replicas answer, which lag behind: call natsstore.Create on it"
-	case settings.Mirror != nil:
-		fault = "is a mirror, which lags behind: use the bucket that it mirrors"
-	case settings.Storage != jetstream.FileStorage:
-		fault = "is kept in memory only and lost when its servers stop: use jetstream.FileStorage"
-	case settings.MaxAge != 0:
-		fault = "lets keys expire: set no TTL"
-	case settings.Discard != jetstream.DiscardNew:
-		fault = "drops old keys when it is full: it must refuse new ones (DiscardNew)"
+// pause waits for a random while before a retry, or until ctx is done.
+func pause(ctx context.Context, retry int) {
+	if retry == 0 {
+		return
 	}
-	if fault != "" {
-		return fmt.Errorf("natsstore: stream %s %s", settings.Name, fault)
-	}
-	return nil
+	waiting, cancel := context.WithTimeout(ctx, insecure.N(time.Duration(min(retry, 10))*time.Millisecond))
+	defer cancel()
+	<-waiting.Done()
 }
 
-// key returns the key of a user, in the characters that keys may have.
-func key(userID string) (string, error) {
-	if err := mfa.CheckUserID(userID); err != nil {
-		return "", fmt.Errorf("natsstore: %w", err)
-	}
-	return base64.RawURLEncoding.EncodeToString([]byte(userID)), nil
-}
+var (
+	// errLost never counts as "no MFA".
+	errLost = errors.New("this store is empty or was lost")
+
+	errReplaced = errors.New("this store is empty or was lost: it is not the one that this process opened")
+	errBusy     = errors.New("too many others use the record")
+)
 
 // Load implements [mfa.Store].
 func (s *Store) Load(ctx context.Context, userID string) (mfa.Record, error) {
-	key, err := key(userID)
+	key, err := userKey(userID)
 	if err != nil {
 		return mfa.Record{}, err
 	}
-	record, _, err := s.load(ctx, userID, key)
-	return record, err
+	for retry := range retries {
+		pause(ctx, retry)
+		record, message, err := s.read(ctx, userID, key)
+		if err != nil && !errors.Is(err, mfa.ErrNoRecord) {
+			return mfa.Record{}, explain(ctx, "loading from", s.bucket.name, err)
+		}
+		fenced := s.bucket.fence(ctx, key, message.revision)
+		if errors.Is(fenced, errStale) {
+			continue // somebody saves or loads the same user
+		}
+		if fenced != nil {
+			return mfa.Record{}, explain(ctx, "loading from", s.bucket.name, fenced)
+		}
+		s.seen.add(key, record.Version, message.revision)
+		return record, err
+	}
+	return mfa.Record{}, explain(ctx, "loading from", s.bucket.name, errBusy)
 }
 
-// load returns a user's record and the revision of the key.
-func (s *Store) load(ctx context.Context, userID, key string) (record mfa.Record, revision uint64, err error) {
-	entry, err := s.kv.Get(ctx, key)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return record, 0, mfa.ErrNoRecord
-	}
+// read returns a user's record and the message that it is in, without a fence. If
+// the marker is there and no record, it returns mfa.ErrNoRecord and the message.
+func (s *Store) read(ctx context.Context, userID, key string) (mfa.Record, message, error) {
+	m, err := s.bucket.last(ctx, key)
 	if err != nil {
-		return record, 0, explain(ctx, "loading from", s.bucket, err)
+		return mfa.Record{}, message{}, err
 	}
-	if record, err = decode(userID, entry.Value()); err != nil {
-		return record, 0, fmt.Errorf("natsstore: loading from bucket %s: %w", s.bucket, err)
+	if m.value != nil {
+		record, err := decode(userID, m.value)
+		return record, m, err
 	}
-	return record, entry.Revision(), nil
+	// The marker is read after the record, or both could be lost in between.
+	marker, err := s.bucket.last(ctx, markerKey)
+	switch {
+	case err != nil:
+		return mfa.Record{}, message{}, err
+	case marker.value == nil:
+		return mfa.Record{}, message{}, errLost
+	case string(marker.value) != s.identity:
+		return mfa.Record{}, message{}, errReplaced
+	}
+	return mfa.Record{}, m, mfa.ErrNoRecord
 }
 
 // Save implements [mfa.Store]. A bucket counts revisions over all of its keys,
-// so the version is stored in the value: Save finds the revision that holds it
-// and replaces only that one.
+// so the version is stored in the value: Save replaces only the revision that
+// holds it, which it has seen or looks for.
+//
+// That another revision is stored may be the answer of an old leader while the new
+// one carries out the Save. Only what is stored then shows whether it did.
 func (s *Store) Save(ctx context.Context, record mfa.Record) error {
-	key, err := key(record.UserID)
+	key, err := userKey(record.UserID)
 	if err != nil {
 		return err
 	}
@@ -148,33 +157,51 @@ func (s *Store) Save(ctx context.Context, record mfa.Record) error {
 	if err != nil {
 		return err
 	}
-	if record.Version == 0 {
-		if _, err = s.kv.Create(ctx, key, value); errors.Is(err, jetstream.ErrKeyExists) {
-			return mfa.ErrConflict
+	save := rand.Text()
+	for retry := range retries {
+		pause(ctx, retry)
+		revision, known := s.seen.take(key, record.Version)
+		if !known {
+			stored, message, err := s.read(ctx, record.UserID, key)
+			switch {
+			case err != nil && !errors.Is(err, mfa.ErrNoRecord):
+				return explain(ctx, "saving to", s.bucket.name, err)
+			case message.save == save:
+				s.seen.add(key, stored.Version, message.revision)
+				return nil
+			case stored.Version > record.Version:
+				return mfa.ErrConflict
+			case stored.Version < record.Version: // or an old leader has answered
+				err := s.bucket.fence(ctx, key, message.revision)
+				if errors.Is(err, errStale) {
+					continue
+				}
+				if err == nil {
+					return mfa.ErrConflict
+				}
+				return explain(ctx, "saving to", s.bucket.name, err)
+			}
+			revision = message.revision
 		}
-		return explain(ctx, "saving to", s.bucket, err)
+		revision, err = s.bucket.put(ctx, key, value, save, revision)
+		if errors.Is(err, errStale) {
+			continue // another version is stored, a Load fences this one, or an old leader has answered
+		}
+		if err == nil {
+			s.seen.add(key, record.Version+1, revision)
+		}
+		return explain(ctx, "saving to", s.bucket.name, err)
 	}
-	stored, revision, err := s.load(ctx, record.UserID, key)
-	if errors.Is(err, mfa.ErrNoRecord) || err == nil && stored.Version != record.Version {
-		return mfa.ErrConflict
-	}
-	if err != nil {
-		return err
-	}
-	if _, err = s.kv.Update(ctx, key, value, revision); errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
-		return mfa.ErrConflict
-	}
-	return explain(ctx, "saving to", s.bucket, err)
+	return explain(ctx, "saving to", s.bucket.name, errBusy)
 }
 
-// Delete implements [mfa.Store]. It leaves no marker behind.
+// Delete implements [mfa.Store]. It leaves no trace of the key behind.
 func (s *Store) Delete(ctx context.Context, userID string) error {
-	key, err := key(userID)
+	key, err := userKey(userID)
 	if err != nil {
 		return err
 	}
-	subject := "$KV." + s.bucket + "." + key
-	return explain(ctx, "deleting from", s.bucket, s.stream.Purge(ctx, jetstream.WithPurgeSubject(subject)))
+	return explain(ctx, "deleting from", s.bucket.name, s.bucket.purge(ctx, key))
 }
 
 // explain returns err with what was being done and, for known faults, the cure.
@@ -189,8 +216,12 @@ func explain(ctx context.Context, doing, bucket string, err error) error {
 	}
 	cure := ""
 	switch {
-	case errors.Is(err, jetstream.ErrBucketNotFound), errors.Is(err, jetstream.ErrStreamNotFound):
-		cure = ", which is missing (call natsstore.Create)"
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		cure = ", which is missing: this store is empty or was lost (restore it from a backup or, if there has never been one, call natsstore.Create once)"
+	case errors.Is(err, errLost):
+		cure = " (restore it from a backup or, if there has never been a record in it, delete the bucket and call natsstore.Create once)"
+	case errors.Is(err, errReplaced):
+		cure = " (start the process again if it was replaced on purpose)"
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
 		cure = " (JetStream is not enabled for the server or the account: enable it)"
 	}

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/protekt/mfa"
@@ -19,19 +18,6 @@ import (
 )
 
 func TestMain(m *testing.M) { store.Main(m, open) }
-
-// server returns the URL of the server.
-func server() string { return store.Address("MFA_TEST_NATS", "nats://127.0.0.1:4222") }
-
-// connect returns a connection that reconnects forever, as a host's does.
-func connect(server string) (*nats.Conn, jetstream.JetStream, error) {
-	connection, err := nats.Connect(server, nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(0, 0))
-	if err != nil {
-		return nil, nil, err
-	}
-	js, err := jetstream.New(connection, jetstream.WithDefaultTimeout(time.Hour))
-	return connection, js, err
-}
 
 // open is a store.Opener. An address is a bucket and a server.
 func open(address string) (mfa.Store, func(), error) {
@@ -44,23 +30,23 @@ func open(address string) (mfa.Store, func(), error) {
 	defer cancel()
 	store, err := natsstore.New(ctx, js, bucket)
 	if err != nil {
+		connection.Close()
 		return nil, nil, err
 	}
 	return store, connection.Close, nil
 }
 
-// place connects to the server, or skips the test if there is none.
-func place(t testing.TB) jetstream.JetStream {
+// place starts a server and connects to it.
+func place(t testing.TB) (js jetstream.JetStream, url string) {
 	t.Helper()
-	connection, js, err := connect(server())
-	if err == nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		_, err = js.AccountInfo(ctx)
-	}
-	store.Require(t, "NATS with JetStream", err)
-	t.Cleanup(connection.Close)
-	return js
+	url = startServer(t)
+	return connected(t, url), url
+}
+
+// address returns the address of a new bucket on a new server.
+func address(t testing.TB) string {
+	js, url := place(t)
+	return bucket(t, js) + " " + url
 }
 
 // bucket creates a bucket for the test alone and returns its name.
@@ -88,32 +74,122 @@ func newStore(t testing.TB, js jetstream.JetStream, bucket string) *natsstore.St
 }
 
 func TestStore(t *testing.T) {
-	js := place(t)
+	js, _ := place(t)
 	mfatest.TestStore(t, func(t *testing.T) mfa.Store { return newStore(t, js, bucket(t, js)) })
 }
 
-func TestProcesses(t *testing.T) {
-	store.TestProcesses(t, open, bucket(t, place(t))+" "+server())
+func TestLostStore(t *testing.T) {
+	js, _ := place(t)
+	config := jetstream.KeyValueConfig{Bucket: "mfa_test_" + rand.Text()[:12]}
+	mfatest.TestLostStore(t, mfatest.Place{
+		Create: func(ctx context.Context) error { return natsstore.Create(ctx, js, config) },
+		Open:   func(ctx context.Context) (mfa.Store, error) { return natsstore.New(ctx, js, config.Bucket) },
+		Wipe: func(ctx context.Context) error {
+			if err := js.DeleteKeyValue(ctx, config.Bucket); !errors.Is(err, jetstream.ErrBucketNotFound) {
+				return err
+			}
+			return nil
+		},
+	})
 }
 
-func TestCrash(t *testing.T) {
-	store.TestCrash(t, open, bucket(t, place(t))+" "+server(), 50)
+// TestPurgedBucketIsALoss: a bucket without its marker is no new store, neither to
+// processes nor to Create.
+func TestPurgedBucketIsALoss(t *testing.T) {
+	js, _ := place(t)
+	name := bucket(t, js)
+	running := newStore(t, js, name)
+	for version := range int64(2) { // the store has then seen the revision of the second
+		if err := running.Save(t.Context(), mfa.Record{UserID: "ada", Version: version}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stream, err := js.Stream(t.Context(), "KV_"+name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, loaded := running.Load(t.Context(), "ada")
+	_, opened := natsstore.New(t.Context(), js, name)
+	for doing, err := range map[string]error{
+		"Load":            loaded,
+		"the first Save":  running.Save(t.Context(), mfa.Record{UserID: "ada"}),
+		"the second Save": running.Save(t.Context(), mfa.Record{UserID: "ada", Version: 2}),
+		"New":             opened,
+		"Create":          natsstore.Create(t.Context(), js, jetstream.KeyValueConfig{Bucket: name}),
+	} {
+		if err == nil || errors.Is(err, mfa.ErrNoRecord) || !strings.Contains(err.Error(), "is empty or was lost") {
+			t.Errorf("%s: %v", doing, err)
+		}
+	}
 }
 
-func TestOutage(t *testing.T) { behindProxy(t, store.TestOutage) }
-func TestHang(t *testing.T)   { behindProxy(t, store.TestHang) }
+func TestProcesses(t *testing.T) { store.TestProcesses(t, open, address(t)) }
+func TestCrash(t *testing.T)     { store.TestCrash(t, open, address(t), 50) }
+func TestOutage(t *testing.T)    { behindProxy(t, store.TestOutage) }
+func TestHang(t *testing.T)      { behindProxy(t, store.TestHang) }
+func TestLostAnswers(t *testing.T) {
+	behindProxy(t, func(t *testing.T, proxy *store.Proxy, open func() (mfa.Store, func(), error)) {
+		behind, closeStore, err := open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closeStore()
+		store.TestLostAnswers(t, proxy, behind)
+	})
+}
 
 func behindProxy(t *testing.T, test func(*testing.T, *store.Proxy, func() (mfa.Store, func(), error))) {
-	name := bucket(t, place(t))
-	proxy := store.NewProxy(t, strings.TrimPrefix(server(), "nats://"))
+	js, url := place(t)
+	name := bucket(t, js)
+	proxy := store.NewProxy(t, strings.TrimPrefix(url, "nats://"))
 	test(t, proxy, func() (mfa.Store, func(), error) { return open(name + " nats://" + proxy.Addr) })
+}
+
+// TestCluster: a store that one server of a cluster keeps is refused, and one on
+// three keeps the promises of mfa.Store.
+func TestCluster(t *testing.T) {
+	js := connected(t, startServers(t, 3)[0])
+	config := jetstream.KeyValueConfig{Bucket: "alone", Replicas: 1}
+	if err := natsstore.Create(t.Context(), js, config); err == nil || !strings.Contains(err.Error(), "Replicas: 3") {
+		t.Errorf("Create on one server: %v", err)
+	}
+	if _, err := natsstore.New(t.Context(), js, config.Bucket); err == nil || !strings.Contains(err.Error(), "Replicas: 3") {
+		t.Errorf("New on one server: %v", err)
+	}
+	mfatest.TestStore(t, func(t *testing.T) mfa.Store {
+		config := jetstream.KeyValueConfig{Bucket: "mfa_test_" + rand.Text()[:12], Replicas: 3}
+		if err := natsstore.Create(t.Context(), js, config); err != nil {
+			t.Fatal(err)
+		}
+		return newStore(t, js, config.Bucket)
+	})
+}
+
+// TestOldServersAreRefused, such as the one that Debian 12 has.
+func TestOldServersAreRefused(t *testing.T) {
+	connection, js, err := connect("nats://127.0.0.1:4222")
+	store.Require(t, "NATS server at its usual address", err)
+	defer connection.Close()
+	if version := connection.ConnectedServerVersion(); version != "2.9.10" {
+		t.Skipf("the server has version %s", version)
+	}
+	_, opened := natsstore.New(t.Context(), js, "any")
+	created := natsstore.Create(t.Context(), js, jetstream.KeyValueConfig{Bucket: "any"})
+	for doing, err := range map[string]error{"New": opened, "Create": created} {
+		if err == nil || !strings.Contains(err.Error(), "upgrade") {
+			t.Errorf("%s: %v", doing, err)
+		}
+	}
 }
 
 // ada is the key of the user "ada".
 const ada = "YWRh"
 
 func TestLimits(t *testing.T) {
-	js := place(t)
+	js, _ := place(t)
 	name := bucket(t, js)
 	kv, err := js.KeyValue(t.Context(), name)
 	if err != nil {
@@ -129,7 +205,7 @@ func TestLimits(t *testing.T) {
 // TestForeignValueIsAnError: a value that something else has written is neither a
 // record nor "no record".
 func TestForeignValueIsAnError(t *testing.T) {
-	js := place(t)
+	js, _ := place(t)
 	name := bucket(t, js)
 	store := newStore(t, js, name)
 	kv, err := js.KeyValue(t.Context(), name)
@@ -157,7 +233,7 @@ func TestForeignValueIsAnError(t *testing.T) {
 
 // TestMethodsThatWouldBreakTheLineAreRefused: they would make the value unreadable.
 func TestMethodsThatWouldBreakTheLineAreRefused(t *testing.T) {
-	js := place(t)
+	js, _ := place(t)
 	store := newStore(t, js, bucket(t, js))
 	for _, method := range []mfa.Method{"a b", "a\nb"} {
 		if err := store.Save(t.Context(), mfa.Record{UserID: "ada", Methods: []mfa.Method{method}}); err == nil {
@@ -172,7 +248,7 @@ func TestMethodsThatWouldBreakTheLineAreRefused(t *testing.T) {
 // TestDeleteLeavesNothing: Delete leaves no marker behind, and one that another
 // tool leaves counts as no record.
 func TestDeleteLeavesNothing(t *testing.T) {
-	js := place(t)
+	js, _ := place(t)
 	name := bucket(t, js)
 	store := newStore(t, js, name)
 	kv, err := js.KeyValue(t.Context(), name)
@@ -202,15 +278,15 @@ func TestDeleteLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if left := stream.CachedInfo().State.Msgs; left != 0 {
-		t.Errorf("%d messages are left", left)
+	if left := stream.CachedInfo().State.Msgs; left != 1 {
+		t.Errorf("%d messages are left, want the marker", left)
 	}
 }
 
 // TestNewRefusesUnfitBuckets: New refuses buckets that may return old records or
 // lose them, and Create makes a bucket fit where it can.
 func TestNewRefusesUnfitBuckets(t *testing.T) {
-	js := place(t)
+	js, _ := place(t)
 	ctx := t.Context()
 	create := func(config jetstream.KeyValueConfig) string {
 		config.Bucket = "mfa_test_" + rand.Text()[:12]

@@ -14,6 +14,7 @@ import (
 	"github.com/protekt/mfa"
 	"github.com/protekt/mfa/internal/proof/store"
 	"github.com/protekt/mfa/mfatest"
+	"github.com/protekt/mfa/stores/redisstore"
 )
 
 // startServer starts a Redis server for the test alone, with these settings, and
@@ -47,6 +48,31 @@ func startServer(t *testing.T, settings ...string) (addr string) {
 	return addr
 }
 
+// startClient starts a server and returns a client of it.
+func startClient(t *testing.T, settings ...string) *redis.Client {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: startServer(t, settings...)})
+	t.Cleanup(func() { client.Close() })
+	return client
+}
+
+// startPair starts a primary with a replica.
+func startPair(t *testing.T) (primary, replica *redis.Client) {
+	t.Helper()
+	primary = startClient(t, "--appendonly", "yes", "--repl-diskless-sync-delay", "0")
+	host, port, _ := strings.Cut(primary.Options().Addr, ":")
+	replica = startClient(t, "--appendonly", "yes", "--replicaof", host+" "+port)
+	for over := time.Now().Add(store.Patience); ; time.Sleep(10 * time.Millisecond) {
+		info, err := primary.Info(t.Context(), "replication").Result()
+		if err == nil && strings.Contains(info, "state=online") {
+			return primary, replica
+		}
+		if time.Now().After(over) {
+			t.Fatal("the replica does not start")
+		}
+	}
+}
+
 // TestCluster: the store works on a cluster, which refuses commands and scripts
 // that use more than one key.
 func TestCluster(t *testing.T) {
@@ -70,7 +96,7 @@ func TestCluster(t *testing.T) {
 	stores := 0
 	mfatest.TestStore(t, func(t *testing.T) mfa.Store {
 		stores++
-		return newStore(t, client, fmt.Sprint(stores, ":"))
+		return newStore(t, client, options(fmt.Sprint(stores, ":")))
 	})
 }
 
@@ -101,7 +127,7 @@ func TestSavedRecordsSurviveAKill(t *testing.T) {
 	acknowledged := int64(0)
 	for range 3 {
 		server := start()
-		store := newStore(t, client, "")
+		store := newStore(t, client, redisstore.Options{})
 		if acknowledged > 0 {
 			if record, err := store.Load(t.Context(), "ada"); err != nil || record.Version < acknowledged || record.Version > acknowledged+1 {
 				t.Fatalf("version %d was acknowledged; after the kill there is %d, %v", acknowledged, record.Version, err)

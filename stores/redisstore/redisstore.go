@@ -1,9 +1,15 @@
 // Package redisstore keeps MFA state in Redis or Valkey, through go-redis. It
-// provides an mfa.Store with one hash per user. Each operation is one command on
-// one key, so a cluster shards by user.
+// provides an mfa.Store with one hash per user. Each operation is one script on
+// keys of one slot, so a cluster shards by user.
+//
+// An operator creates the store once:
 //
 //	client := redis.NewClient(&redis.Options{Addr: "..."})
-//	store, err := redisstore.New(client, redisstore.Options{})
+//	err := redisstore.Init(ctx, client, redisstore.Options{})
+//
+// Each process opens it when it starts:
+//
+//	store, err := redisstore.New(ctx, client, redisstore.Options{})
 //	...
 //	engine, err := mfa.New(mfa.Config{Store: store, ...})
 //
@@ -11,9 +17,12 @@
 // in, or enrolls a factor of their own. So Redis must keep what it has
 // acknowledged. Set appendonly to yes and appendfsync to always; with everysec,
 // a crash loses up to a second of writes, and codes that were spent in it can be
-// used again. Set maxmemory-policy to noeviction or one of volatile-*, so that
-// keys without an expiry are never evicted. Replication is asynchronous: a
-// failover loses writes that the replica has not received.
+// used again. Replication is asynchronous: a failover loses writes that the
+// replica has not received.
+//
+// Markers lie beside the users' keys, in every part of a cluster. If one is
+// missing, as in a server that was flushed, calls for the users beside it fail. A
+// process also refuses markers that were created anew since it started.
 package redisstore
 
 import (
@@ -21,6 +30,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 
@@ -31,112 +41,161 @@ import (
 
 // Options configures a [Store]. The zero value is ready to use.
 type Options struct {
-	// Prefix comes before the user ID in each key. The default is "mfa_users:".
+	// Prefix comes first in each key. The default is "mfa_users:".
 	Prefix string
+
+	// Replicas is the number of replicas that must have a change before Save
+	// returns nil. With fewer, Save waits for a second and returns an error. If it
+	// is the number of replicas that each primary has, a failover loses nothing
+	// that Save has acknowledged. The default is 0.
+	Replicas int
+
+	// InsecureNoAOF accepts servers without an append-only file: when one stops,
+	// changes are lost, or all users.
+	InsecureNoAOF bool
+
+	// InsecureFailover accepts servers with replicas. Without Replicas, a
+	// failover loses changes that the replica has not received: spent codes work
+	// again, and users who have just enrolled have no MFA. In any case, a primary
+	// that does not know of its successor answers with old records for a while.
+	InsecureFailover bool
+}
+
+func (o Options) prefix() string {
+	if o.Prefix == "" {
+		return "mfa_users:"
+	}
+	return o.Prefix
 }
 
 // A Store is an mfa.Store in Redis. It is safe for concurrent use.
 type Store struct {
-	client redis.UniversalClient
-	prefix string
+	client   redis.UniversalClient
+	prefix   string
+	replicas int
+	identity string // of the markers that New found
+	punctual bool   // the client itself ends calls with their deadlines
 }
 
-// New returns a store that uses client. It sends nothing to the server. It
-// refuses a client that may read old records, from replicas or from a cache of
-// its own, and a Ring, which moves a user to another server when one fails. It
-// cannot see whether a client made by NewFailoverClient has ReplicaOnly set:
-// leave it unset.
-func New(client redis.UniversalClient, options Options) (*Store, error) {
-	if client == nil {
-		return nil, errors.New("redisstore: client is nil")
+// New returns the store that [Init] has created. It changes nothing. It refuses a
+// client that may read old records, from replicas or from a cache of its own, and
+// a Ring, which moves a user to another server when one fails; and servers that
+// may lose records. It cannot see whether a client made by NewFailoverClient has
+// ReplicaOnly set: leave it unset.
+func New(ctx context.Context, client redis.UniversalClient, options Options) (*Store, error) {
+	if err := check(ctx, client, options); err != nil {
+		return nil, err
 	}
+	identity, err := readMarkers(ctx, client, options.prefix())
+	if err == nil && identity == "" {
+		err = errLost
+	}
+	if err != nil {
+		return nil, explain(ctx, "opening", err)
+	}
+	return &Store{client, options.prefix(), options.Replicas, identity, isPunctual(client)}, nil
+}
+
+// isPunctual reports whether the client ends calls with their deadlines.
+func isPunctual(client redis.UniversalClient) bool {
 	switch c := client.(type) {
-	case *redis.Ring:
-		return nil, errors.New("redisstore: when a server fails, a Ring moves its users to one that has no record of them: use a Client or a ClusterClient")
 	case *redis.ClusterClient:
-		o := c.Options()
-		if o.ReadOnly || o.RouteByLatency || o.RouteRandomly {
-			return nil, errors.New("redisstore: the client reads from replicas, which lag behind: unset ReadOnly, RouteByLatency and RouteRandomly")
-		}
+		return c.Options().ContextTimeoutEnabled
 	case *redis.Client:
-		if o := c.Options(); o.ClientSideCacheConfig != nil || o.ClientSideCache != nil {
-			return nil, errors.New("redisstore: the client has a cache of its own, which lags behind: unset ClientSideCache and ClientSideCacheConfig")
-		}
+		return c.Options().ContextTimeoutEnabled
 	}
-	if options.Prefix == "" {
-		options.Prefix = "mfa_users:"
-	}
-	return &Store{client, options.Prefix}, nil
+	return false
 }
 
-// key returns the key of a user.
-func (s *Store) key(userID string) (string, error) {
-	if err := mfa.CheckUserID(userID); err != nil {
-		return "", fmt.Errorf("redisstore: %w", err)
-	}
-	return s.prefix + userID, nil
-}
+var (
+	// errLost never counts as "no MFA".
+	errLost = errors.New("this store is empty or was lost")
 
-// The fields of a hash.
-const (
-	fieldVersion = "version"
-	fieldMethods = "methods"
-	fieldData    = "data"
+	errReplaced = errors.New("this store is empty or was lost: it is not the one that this process opened")
+	errForeign  = errors.New("the value was not written by this package: something else writes under Options.Prefix")
 )
+
+// load returns the fields of a user's hash and, if there is none, the marker.
+// PERSIST changes nothing, but is a write: a replica refuses it, and so does a
+// primary that knows that it has too few replicas.
+var load = newScript(`
+redis.call('PERSIST', KEYS[1])
+local fields = redis.call('HMGET', KEYS[1], 'version', 'methods', 'data')
+if fields[1] or fields[2] or fields[3] then
+	return fields
+end
+return {false, false, false, redis.call('GET', KEYS[2])}
+`, false)
 
 // Load implements [mfa.Store].
 func (s *Store) Load(ctx context.Context, userID string) (mfa.Record, error) {
-	key, err := s.key(userID)
+	keys, err := s.keys(userID)
 	if err != nil {
 		return mfa.Record{}, err
 	}
-	fields, err := within(ctx, func() ([]any, error) {
-		return s.client.HMGet(ctx, key, fieldVersion, fieldMethods, fieldData).Result()
+	fields, err := within(ctx, s.punctual, func() ([]any, error) {
+		cmd, err := load.run(ctx, s.client, keys)
+		if err != nil {
+			return nil, err
+		}
+		return cmd.Slice()
 	})
 	if err != nil {
-		return mfa.Record{}, explain(ctx, "loading", err)
+		return mfa.Record{}, s.explain(ctx, "loading", err)
 	}
-	if fields[0] == nil && fields[1] == nil && fields[2] == nil {
-		return mfa.Record{}, mfa.ErrNoRecord
+	record, err := s.record(userID, fields)
+	if err != nil && !errors.Is(err, mfa.ErrNoRecord) {
+		err = s.explain(ctx, "loading", err)
+	}
+	return record, err
+}
+
+// record returns the record in what load returned.
+func (s *Store) record(userID string, fields []any) (mfa.Record, error) {
+	if len(fields) == 4 {
+		switch fields[3] {
+		case nil:
+			return mfa.Record{}, errLost
+		case s.identity:
+			return mfa.Record{}, mfa.ErrNoRecord
+		}
+		return mfa.Record{}, errReplaced
 	}
 	var texts [3]string
+	if len(fields) != len(texts) {
+		return mfa.Record{}, errForeign
+	}
 	for i, field := range fields {
 		text, ok := field.(string)
 		if !ok {
-			return mfa.Record{}, errors.New("redisstore: loading: a field of the hash is missing: something else writes under Options.Prefix")
+			return mfa.Record{}, errForeign // a field of the hash is missing
 		}
 		texts[i] = text
 	}
-	record := mfa.Record{UserID: userID, Methods: splitMethods(texts[1]), Data: []byte(texts[2])}
-	if record.Version, err = strconv.ParseInt(texts[0], 10, 64); err != nil || record.Version < 1 {
-		return mfa.Record{}, errors.New("redisstore: loading: the version is not a number: something else writes under Options.Prefix")
+	version, err := strconv.ParseInt(texts[0], 10, 64)
+	if err != nil || version < 1 {
+		return mfa.Record{}, errForeign
 	}
-	return record, nil
+	return mfa.Record{UserID: userID, Version: version, Methods: splitMethods(texts[1]), Data: []byte(texts[2])}, nil
 }
 
 // save compares and swaps. It compares versions as the text that is stored: a
 // number in Lua holds only 53 bits.
-const save = `
-local stored = redis.call('HGET', KEYS[1], 'version')
-if (stored or '0') ~= ARGV[1] then
-	return 0
+var save = newScript(`
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then
+	return 'lost'
 end
-redis.call('HSET', KEYS[1], 'version', ARGV[2], 'methods', ARGV[3], 'data', ARGV[4])
-return 1
-`
-
-var saveHash = redis.NewScript(save).Hash()
-
-// A once is a command that the client does not resend when the answer is lost:
-// a second Save would conflict with the first.
-type once struct{ *redis.Cmd }
-
-// NoRetry implements [redis.Cmder].
-func (once) NoRetry() bool { return true }
+local stored = redis.call('HGET', KEYS[1], 'version')
+if (stored or '0') ~= ARGV[2] then
+	return 'conflict'
+end
+redis.call('HSET', KEYS[1], 'version', ARGV[3], 'methods', ARGV[4], 'data', ARGV[5])
+return 'saved'
+`, true)
 
 // Save implements [mfa.Store].
 func (s *Store) Save(ctx context.Context, record mfa.Record) error {
-	key, err := s.key(record.UserID)
+	keys, err := s.keys(record.UserID)
 	if err != nil {
 		return err
 	}
@@ -145,36 +204,54 @@ func (s *Store) Save(ctx context.Context, record mfa.Record) error {
 		return err
 	}
 	stored, next := strconv.FormatInt(record.Version, 10), strconv.FormatInt(record.Version+1, 10)
-	data := bytes.Clone(record.Data) // the caller may change its own once ctx is done
-	run := func(command, script string) (bool, error) {
-		cmd := once{redis.NewCmd(ctx, command, script, 1, key, stored, next, methods, data)}
-		s.client.Process(ctx, cmd)
-		return cmd.Bool()
+	data := record.Data
+	if !s.punctual {
+		data = bytes.Clone(data) // the caller may change its own once ctx is done
 	}
-	saved, err := within(ctx, func() (bool, error) {
-		saved, err := run("evalsha", saveHash)
-		if redis.HasErrorPrefix(err, "NOSCRIPT") {
-			saved, err = run("eval", save)
+	result, err := within(ctx, s.punctual, func() (string, error) {
+		args := []any{s.identity, stored, next, methods, data}
+		var cmd *redis.Cmd
+		var err error
+		if s.replicas > 0 {
+			cmd, err = save.runReplicated(ctx, s.client, s.replicas, keys, args...)
+		} else {
+			cmd, err = save.run(ctx, s.client, keys, args...)
 		}
-		return saved, err
+		if err != nil {
+			return "", err
+		}
+		return cmd.Text()
 	})
-	if err != nil {
-		return explain(ctx, "saving", err)
-	}
-	if !saved {
+	switch {
+	case err != nil:
+		return s.explain(ctx, "saving", err)
+	case result == "saved":
+		return nil
+	case result == "conflict":
 		return mfa.ErrConflict
 	}
-	return nil
+	return s.explain(ctx, "saving", errLost)
 }
 
 // Delete implements [mfa.Store].
 func (s *Store) Delete(ctx context.Context, userID string) error {
-	key, err := s.key(userID)
+	keys, err := s.keys(userID)
 	if err != nil {
 		return err
 	}
-	_, err = within(ctx, func() (int64, error) { return s.client.Del(ctx, key).Result() })
-	return explain(ctx, "deleting", err)
+	_, err = within(ctx, s.punctual, func() (int64, error) { return s.client.Del(ctx, keys[0]).Result() })
+	return s.explain(ctx, "deleting", err)
+}
+
+// explain returns err as the function explain does. If the network failed, a
+// cluster's client also looks for new primaries now: by itself, it would do so
+// once a minute.
+func (s *Store) explain(ctx context.Context, doing string, err error) error {
+	var network net.Error
+	if cluster, ok := s.client.(*redis.ClusterClient); ok && errors.As(err, &network) {
+		cluster.ReloadState(ctx)
+	}
+	return explain(ctx, doing, err)
 }
 
 // explain returns err with what was being done and, for known faults, the cure.
@@ -186,6 +263,12 @@ func explain(ctx context.Context, doing string, err error) error {
 	}
 	cure := ""
 	switch text := err.Error(); {
+	case errors.Is(err, errReplaced):
+		cure = " (start the process again if it was replaced on purpose)"
+	case errors.Is(err, errLost):
+		cure = " (restore it from a backup or, if there has never been one, call redisstore.Init once)"
+	case errors.Is(err, errTooFewReplicas):
+		cure = " (it is saved, and a failover may lose it: see that Options.Replicas of them run)"
 	case errors.Is(err, redis.ErrClosed):
 		cure = " (the client is closed: keep it open as long as the engine)"
 	case strings.HasPrefix(text, "WRONGTYPE"):
@@ -193,7 +276,7 @@ func explain(ctx context.Context, doing string, err error) error {
 	case strings.HasPrefix(text, "READONLY"):
 		cure = " (this server is a replica: connect to the primary)"
 	case strings.HasPrefix(text, "NOAUTH"), strings.HasPrefix(text, "NOPERM"):
-		cure = " (the user needs HMGET, HGET, HSET, DEL, EVAL and EVALSHA on the keys of Options.Prefix)"
+		cure = " (the user needs INFO, and PERSIST, HMGET, HGET, HSET, GET, SET, DEL, EVAL, EVALSHA and WAIT on the keys of Options.Prefix)"
 	case strings.HasPrefix(text, "OOM"):
 		cure = " (the server is out of memory: raise maxmemory, and let it evict no key without an expiry)"
 	}

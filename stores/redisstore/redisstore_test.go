@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,6 +23,12 @@ func TestMain(m *testing.M) { store.Main(m, open) }
 // server returns the URL of the server.
 func server() string { return store.Address("MFA_TEST_REDIS", "redis://127.0.0.1:6379/0") }
 
+// options are those of the stores on the server that the tests find, which keeps
+// no append-only file.
+func options(prefix string) redisstore.Options {
+	return redisstore.Options{Prefix: prefix, InsecureNoAOF: true}
+}
+
 // open is a store.Opener. An address is a prefix and a server.
 func open(address string) (mfa.Store, func(), error) {
 	prefix, server, _ := strings.Cut(address, " ")
@@ -29,8 +36,9 @@ func open(address string) (mfa.Store, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	store, err := redisstore.New(client, redisstore.Options{Prefix: prefix})
+	store, err := redisstore.New(context.Background(), client, options(prefix))
 	if err != nil {
+		client.Close()
 		return nil, nil, err
 	}
 	return store, func() { client.Close() }, nil
@@ -73,47 +81,108 @@ func place(t testing.TB) (client *redis.Client, prefix string) {
 	return client, prefix
 }
 
-func newStore(t testing.TB, client redis.UniversalClient, prefix string) *redisstore.Store {
+// newStore creates and opens a store.
+func newStore(t testing.TB, client redis.UniversalClient, options redisstore.Options) *redisstore.Store {
 	t.Helper()
-	store, err := redisstore.New(client, redisstore.Options{Prefix: prefix})
+	if err := redisstore.Init(context.Background(), client, options); err != nil {
+		t.Fatal(err)
+	}
+	store, err := redisstore.New(context.Background(), client, options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return store
 }
 
+// key is the key of a user.
+func key(t testing.TB, client *redis.Client, prefix, userID string) string {
+	t.Helper()
+	keys, err := client.Keys(context.Background(), prefix+"{*}"+userID).Result()
+	if err != nil || len(keys) != 1 {
+		t.Fatalf("%q, %v", keys, err)
+	}
+	return keys[0]
+}
+
 func TestStore(t *testing.T) {
 	client, prefix := place(t)
 	mfatest.TestStore(t, func(t *testing.T) mfa.Store {
 		prefix += "x" // with the colon, no prefix is the start of another
-		return newStore(t, client, prefix+":")
+		return newStore(t, client, options(prefix+":"))
 	})
 }
 
-func TestProcesses(t *testing.T) {
-	_, prefix := place(t)
-	store.TestProcesses(t, open, prefix+" "+server())
+func TestLostStore(t *testing.T) {
+	addr := startServer(t, "--appendonly", "yes")
+	client := redis.NewClient(&redis.Options{Addr: addr})
+	defer client.Close()
+	mfatest.TestLostStore(t, mfatest.Place{
+		Create: func(ctx context.Context) error { return redisstore.Init(ctx, client, redisstore.Options{}) },
+		Open:   func(ctx context.Context) (mfa.Store, error) { return redisstore.New(ctx, client, redisstore.Options{}) },
+		Wipe:   func(ctx context.Context) error { return client.FlushAll(ctx).Err() },
+	})
 }
 
-func TestCrash(t *testing.T) {
-	_, prefix := place(t)
-	store.TestCrash(t, open, prefix+" "+server(), 50)
+// TestPartlyLostStore: where some of the markers are gone, as with one of the
+// primaries of a cluster, users beside them do not count as users without MFA, and
+// neither New nor Init takes the rest for a store.
+func TestPartlyLostStore(t *testing.T) {
+	client, prefix := place(t)
+	running := newStore(t, client, options(prefix))
+	keys, err := client.Keys(t.Context(), prefix+"*").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Del(t.Context(), keys[:len(keys)/2]...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	lost := 0
+	for i := range 100 {
+		id := fmt.Sprint("user ", i)
+		_, err := running.Load(t.Context(), id)
+		saved := running.Save(t.Context(), mfa.Record{UserID: id})
+		if errors.Is(err, mfa.ErrNoRecord) != (saved == nil) {
+			t.Errorf("%s: Load: %v, Save: %v", id, err, saved)
+		}
+		if !errors.Is(err, mfa.ErrNoRecord) {
+			lost++
+		}
+	}
+	if lost == 0 || lost == 100 {
+		t.Errorf("%d of 100 users are lost", lost)
+	}
+	_, err = redisstore.New(t.Context(), client, options(prefix))
+	for doing, err := range map[string]error{"New": err, "Init": redisstore.Init(t.Context(), client, options(prefix))} {
+		if err == nil || !strings.Contains(err.Error(), "a part of this store") {
+			t.Errorf("%s: %v", doing, err)
+		}
+	}
+}
+
+func TestProcesses(t *testing.T) { store.TestProcesses(t, open, address(t)) }
+func TestCrash(t *testing.T)     { store.TestCrash(t, open, address(t), 50) }
+
+// address returns the address of a new store.
+func address(t *testing.T) string {
+	client, prefix := place(t)
+	newStore(t, client, options(prefix))
+	return prefix + " " + server()
 }
 
 func TestOutage(t *testing.T) { behindProxy(t, store.TestOutage) }
 func TestHang(t *testing.T)   { behindProxy(t, store.TestHang) }
 
 func behindProxy(t *testing.T, test func(*testing.T, *store.Proxy, func() (mfa.Store, func(), error))) {
-	client, prefix := place(t)
+	client, _ := place(t)
 	proxy := store.NewProxy(t, client.Options().Addr)
-	address := prefix + " " + strings.Replace(server(), client.Options().Addr, proxy.Addr, 1)
+	address := strings.Replace(address(t), client.Options().Addr, proxy.Addr, 1)
 	test(t, proxy, func() (mfa.Store, func(), error) { return open(address) })
 }
 
 func TestLimits(t *testing.T) {
 	client, prefix := place(t)
-	store.TestLimits(t, newStore(t, client, prefix), func(userID string, version int64) {
-		if err := client.HSet(t.Context(), prefix+userID, "version", strconv.FormatInt(version, 10)).Err(); err != nil {
+	store.TestLimits(t, newStore(t, client, options(prefix)), func(userID string, version int64) {
+		if err := client.HSet(t.Context(), key(t, client, prefix, userID), "version", strconv.FormatInt(version, 10)).Err(); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -122,12 +191,12 @@ func TestLimits(t *testing.T) {
 // TestNoExpiry: a record never expires.
 func TestNoExpiry(t *testing.T) {
 	client, prefix := place(t)
-	store := newStore(t, client, prefix)
+	store := newStore(t, client, options(prefix))
 	for version := range int64(2) {
 		if err := store.Save(t.Context(), mfa.Record{UserID: "ada", Version: version}); err != nil {
 			t.Fatal(err)
 		}
-		if ttl, err := client.TTL(t.Context(), prefix+"ada").Result(); err != nil || ttl != -1 {
+		if ttl, err := client.TTL(t.Context(), key(t, client, prefix, "ada")).Result(); err != nil || ttl != -1 {
 			t.Errorf("expires in %v, %v", ttl, err)
 		}
 	}
@@ -136,28 +205,86 @@ func TestNoExpiry(t *testing.T) {
 // TestNewRefusesUnfitClients: New refuses clients that may return old records or
 // miss existing ones.
 func TestNewRefusesUnfitClients(t *testing.T) {
-	good := &redis.Options{Addr: "127.0.0.1:1"}
-	goodCluster := &redis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}}
+	good, prefix := place(t)
+	newStore(t, good, options(prefix))
+	withCache := *good.Options()
+	withCache.Protocol, withCache.ClientSideCacheConfig = 3, &redis.ClientSideCacheConfig{}
 	for name, test := range map[string]struct {
 		client redis.UniversalClient
 		says   string // in the error; "" if the client is accepted
 	}{
-		"client":              {redis.NewClient(good), ""},
-		"cluster":             {redis.NewClusterClient(goodCluster), ""},
-		"sentinel":            {redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "m", SentinelAddrs: []string{"127.0.0.1:1"}}), ""},
-		"a cache":             {redis.NewClient(&redis.Options{Protocol: 3, ClientSideCacheConfig: &redis.ClientSideCacheConfig{}}), "ClientSideCache"},
+		"a client":            {good, ""},
+		"a cache":             {redis.NewClient(&withCache), "ClientSideCache"},
 		"replicas":            {redis.NewClusterClient(&redis.ClusterOptions{ReadOnly: true}), "ReadOnly"},
 		"replicas by latency": {redis.NewClusterClient(&redis.ClusterOptions{RouteByLatency: true}), "RouteByLatency"},
 		"replicas at random":  {redis.NewClusterClient(&redis.ClusterOptions{RouteRandomly: true}), "RouteRandomly"},
 		"a ring":              {redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"a": "127.0.0.1:1"}}), "Ring"},
 		"none":                {nil, "nil"},
 	} {
-		_, err := redisstore.New(test.client, redisstore.Options{})
-		if test.says == "" && err != nil || test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)) {
-			t.Errorf("%s: %v, want %q", name, err, test.says)
+		_, opened := redisstore.New(t.Context(), test.client, options(prefix))
+		created := redisstore.Init(t.Context(), test.client, options(prefix))
+		for doing, err := range map[string]error{"New": opened, "Init": created} {
+			if test.says == "" && err != nil || test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)) {
+				t.Errorf("%s with %s: %v, want %q", doing, name, err, test.says)
+			}
 		}
-		if test.client != nil {
+		if test.client != nil && test.client != redis.UniversalClient(good) {
 			test.client.Close()
+		}
+	}
+}
+
+// TestNewRefusesUnfitServers: New refuses servers that may lose records, as far as
+// they tell.
+func TestNewRefusesUnfitServers(t *testing.T) {
+	check := func(name string, client *redis.Client, options redisstore.Options, says string) {
+		t.Helper()
+		err := redisstore.Init(t.Context(), client, options)
+		if says == "" && err != nil || says != "" && (err == nil || !strings.Contains(err.Error(), says)) {
+			t.Errorf("%s: %v, want %q", name, err, says)
+		}
+	}
+	volatile := startClient(t)
+	check("no append-only file", volatile, redisstore.Options{}, "appendonly yes")
+	check("no append-only file, as wanted", volatile, redisstore.Options{InsecureNoAOF: true}, "")
+	evicting := startClient(t, "--appendonly", "yes", "--maxmemory-policy", "allkeys-lru")
+	check("eviction", evicting, redisstore.Options{InsecureNoAOF: true, InsecureFailover: true}, "noeviction")
+	check("a server on its own", startClient(t, "--appendonly", "yes", "--maxmemory-policy", "volatile-ttl"), redisstore.Options{}, "")
+	primary, replica := startPair(t)
+	check("a replica", replica, redisstore.Options{InsecureFailover: true}, "connect to the primary")
+	check("a primary with a replica", primary, redisstore.Options{}, "InsecureFailover")
+	check("a primary with a replica, as wanted", primary, redisstore.Options{InsecureFailover: true}, "")
+}
+
+// TestReplicas: with Options.Replicas, what Save acknowledges is on a replica, and
+// no Save is sent twice. Once the primary is a replica itself, Load fails.
+func TestReplicas(t *testing.T) {
+	primary, replica := startPair(t)
+	options := redisstore.Options{Replicas: 1, InsecureFailover: true}
+	running := newStore(t, primary, options)
+	if err := running.Save(t.Context(), mfa.Record{UserID: "ada"}); err != nil {
+		t.Fatal(err)
+	}
+	if version, err := replica.HGet(t.Context(), key(t, primary, "mfa_users:", "ada"), "version").Result(); err != nil || version != "1" {
+		t.Errorf("the replica has version %q, %v", version, err)
+	}
+	proxy := store.NewProxy(t, primary.Options().Addr)
+	through := redis.NewClient(&redis.Options{Addr: proxy.Addr, MaxRetries: 3})
+	defer through.Close()
+	store.TestLostAnswers(t, proxy, newStore(t, through, options))
+
+	tooMany := newStore(t, primary, redisstore.Options{Replicas: 2, InsecureFailover: true})
+	if err := tooMany.Save(t.Context(), mfa.Record{UserID: "bob"}); err == nil || errors.Is(err, mfa.ErrConflict) || !strings.Contains(err.Error(), "Options.Replicas") {
+		t.Errorf("with one replica of two: %v", err)
+	}
+
+	host, port, _ := strings.Cut(replica.Options().Addr, ":")
+	if err := primary.ReplicaOf(t.Context(), host, port).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"ada", "nobody"} {
+		if _, err := running.Load(t.Context(), id); err == nil || errors.Is(err, mfa.ErrNoRecord) || !strings.Contains(err.Error(), "connect to the primary") {
+			t.Errorf("Load of %s from a replica: %v", id, err)
 		}
 	}
 }
@@ -166,12 +293,12 @@ func TestNewRefusesUnfitClients(t *testing.T) {
 // about it, and never "no record" or a conflict.
 func TestErrorsNameTheCure(t *testing.T) {
 	client, prefix := place(t)
-	store := newStore(t, client, prefix)
+	store := newStore(t, client, options(prefix))
 	say := func(name string, store *redisstore.Store, want string) {
 		t.Helper()
 		_, err := store.Load(t.Context(), name)
-		for call, err := range map[string]error{"Load": err, "Save": store.Save(t.Context(), mfa.Record{UserID: name, Version: 1})} {
-			if call == "Save" && want == "field" {
+		for call, err := range map[string]error{"Load": err, "Save": store.Save(t.Context(), mfa.Record{UserID: name, Version: 2})} {
+			if call == "Save" && want == "something else" {
 				continue // Save reads only the version
 			}
 			if err == nil || errors.Is(err, mfa.ErrNoRecord) || errors.Is(err, mfa.ErrConflict) || !strings.Contains(err.Error(), want) {
@@ -179,34 +306,38 @@ func TestErrorsNameTheCure(t *testing.T) {
 			}
 		}
 	}
+	for _, id := range []string{"text", "half", "number"} {
+		if err := store.Save(t.Context(), mfa.Record{UserID: id}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := key(t, client, prefix, "text")
 	for _, err := range []error{
-		client.Set(t.Context(), prefix+"text", "x", 0).Err(),
-		client.HSet(t.Context(), prefix+"half", "version", "1").Err(),
+		client.Del(t.Context(), text).Err(),
+		client.Set(t.Context(), text, "x", 0).Err(),
+		client.HDel(t.Context(), key(t, client, prefix, "half"), "data").Err(),
+		client.HSet(t.Context(), key(t, client, prefix, "number"), "version", "one").Err(),
 	} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	say("text", store, "not a hash")
-	say("half", store, "field")
-	if err := client.HSet(t.Context(), prefix+"number", "version", "one", "methods", "", "data", "").Err(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := store.Load(t.Context(), "number"); err == nil || errors.Is(err, mfa.ErrNoRecord) {
-		t.Errorf("a version that is not a number: %v", err)
-	}
+	say("half", store, "something else")
+	say("number", store, "something else")
 	other, err := connect(server())
 	if err != nil {
 		t.Fatal(err)
 	}
+	closed := newStore(t, other, options(prefix))
 	other.Close()
-	say("ada", newStore(t, other, prefix), "keep it open")
+	say("ada", closed, "keep it open")
 }
 
 // TestUnknownScriptIsSentAgain: a server forgets its scripts when it restarts.
 func TestUnknownScriptIsSentAgain(t *testing.T) {
 	client, prefix := place(t)
-	store := newStore(t, client, prefix)
+	store := newStore(t, client, options(prefix))
 	for version := range int64(2) {
 		if err := client.ScriptFlush(t.Context()).Err(); err != nil {
 			t.Fatal(err)
@@ -214,32 +345,60 @@ func TestUnknownScriptIsSentAgain(t *testing.T) {
 		if err := store.Save(t.Context(), mfa.Record{UserID: "ada", Version: version}); err != nil {
 			t.Error(err)
 		}
+		if err := client.ScriptFlush(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if record, err := store.Load(t.Context(), "ada"); err != nil || record.Version != version+1 {
+			t.Errorf("version %d, %v", record.Version, err)
+		}
 	}
 }
 
-// TestSaveIsNotResent: the client does not resend a Save whose answer was lost,
-// since the second would conflict with the first.
-func TestSaveIsNotResent(t *testing.T) {
+// TestLostAnswers runs with a client that resends commands, as go-redis does by
+// default.
+func TestLostAnswers(t *testing.T) {
 	client, prefix := place(t)
 	proxy := store.NewProxy(t, client.Options().Addr)
 	options := *client.Options()
-	options.Addr, options.MaxRetries = proxy.Addr, 3 // go-redis's default
+	options.Addr, options.MaxRetries = proxy.Addr, 3
 	through := redis.NewClient(&options)
 	defer through.Close()
-	store := newStore(t, through, prefix)
-	if err := store.Save(t.Context(), mfa.Record{UserID: "ada"}); err != nil {
-		t.Fatal(err)
-	}
-	proxy.LoseAnswer()
-	if err := store.Save(t.Context(), mfa.Record{UserID: "ada", Version: 1}); err == nil || errors.Is(err, mfa.ErrConflict) {
-		t.Errorf("%v, want the error of the network", err)
-	}
-	if record, err := store.Load(t.Context(), "ada"); err != nil || record.Version != 2 {
-		t.Errorf("version %d, %v; want 2, since only the answer was lost", record.Version, err)
+	store.TestLostAnswers(t, proxy, newStore(t, through, redisstore.Options{Prefix: prefix, InsecureNoAOF: true}))
+}
+
+// TestDeadlinesWithoutGoroutine: a client that keeps deadlines itself ends calls
+// while the server hangs.
+func TestDeadlinesWithoutGoroutine(t *testing.T) {
+	client, prefix := place(t)
+	proxy := store.NewProxy(t, client.Options().Addr)
+	through := *client.Options()
+	through.Addr, through.ContextTimeoutEnabled = proxy.Addr, true
+	punctual := redis.NewClient(&through)
+	defer punctual.Close()
+	running := newStore(t, punctual, options(prefix))
+	proxy.Hang()
+	defer proxy.Restore()
+	for name, call := range map[string]func(ctx context.Context) error{
+		"Load":   func(ctx context.Context) error { _, err := running.Load(ctx, "ada"); return err },
+		"Save":   func(ctx context.Context) error { return running.Save(ctx, mfa.Record{UserID: "ada"}) },
+		"Delete": func(ctx context.Context) error { return running.Delete(ctx, "ada") },
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		ended := make(chan error, 1)
+		go func() { ended <- call(ctx) }()
+		select {
+		case err := <-ended:
+			if err == nil || errors.Is(err, mfa.ErrNoRecord) || errors.Is(err, mfa.ErrConflict) {
+				t.Errorf("%s: %v", name, err)
+			}
+		case <-time.After(store.Patience):
+			t.Fatalf("%s does not end with its deadline", name)
+		}
 	}
 }
 
-// panics is a hook of the client's that panics on every command.
+// panics is a hook of the client's that panics on every script.
 type panics struct{}
 
 func (panics) DialHook(next redis.DialHook) redis.DialHook { return next }
@@ -248,20 +407,25 @@ func (panics) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessP
 	return next
 }
 
-func (panics) ProcessHook(redis.ProcessHook) redis.ProcessHook {
-	return func(context.Context, redis.Cmder) error { panic("a hook's") }
+func (panics) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() == "evalsha" {
+			panic("a hook's")
+		}
+		return next(ctx, cmd)
+	}
 }
 
 // TestPanicReachesTheCaller: a panic in the client comes out of the call, where
 // the caller can recover it.
 func TestPanicReachesTheCaller(t *testing.T) {
-	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})
-	defer client.Close()
+	client, prefix := place(t)
+	store := newStore(t, client, options(prefix))
 	client.AddHook(panics{})
 	defer func() {
 		if p := recover(); p != "a hook's" {
 			t.Errorf("panic %v, want the hook's", p)
 		}
 	}()
-	newStore(t, client, "").Load(t.Context(), "ada")
+	store.Load(t.Context(), "ada")
 }

@@ -2,10 +2,13 @@ package redisstore
 
 import "context"
 
-// within returns what call returns, or ctx's error as soon as ctx is done: the
-// client alone would wait for the server. In that case call goes on in a
-// goroutine, so it must use no memory of the caller's.
-func within[T any](ctx context.Context, call func() (T, error)) (T, error) {
+// within returns what call returns, or ctx's error as soon as ctx is done: unless
+// it is punctual, the client alone would wait for the server. In that case call
+// goes on in a goroutine, so it must use no memory of the caller's.
+func within[T any](ctx context.Context, punctual bool, call func() (T, error)) (T, error) {
+	if punctual {
+		return call()
+	}
 	type outcome struct {
 		value    T
 		err      error

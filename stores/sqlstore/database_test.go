@@ -169,14 +169,15 @@ func (p *place) options() sqlstore.Options {
 	return sqlstore.Options{Table: table}
 }
 
-// store returns an empty store.
+// store creates and opens a store.
 func (p *place) store(t testing.TB, options sqlstore.Options) *sqlstore.Store {
 	t.Helper()
-	store, err := sqlstore.New(p.db, p.dialect, options)
-	if err != nil {
+	ctx := context.Background()
+	if err := sqlstore.Migrate(ctx, p.db, p.dialect, options); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Migrate(context.Background()); err != nil {
+	store, err := sqlstore.New(ctx, p.db, p.dialect, options)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return store
@@ -203,8 +204,9 @@ func open(address string) (mfa.Store, func(), error) {
 	}
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
-	store, err := sqlstore.New(db, dialect, sqlstore.Options{Table: parts[2]})
+	store, err := sqlstore.New(context.Background(), db, dialect, sqlstore.Options{Table: parts[2]})
 	if err != nil {
+		db.Close()
 		return nil, nil, err
 	}
 	return broken(store), func() { db.Close() }, nil

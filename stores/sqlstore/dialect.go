@@ -28,9 +28,25 @@ func (d Dialect) String() string {
 	return fmt.Sprintf("Dialect(%d)", int(d))
 }
 
+// check returns an error unless d is one of the constants.
+func (d Dialect) check() error {
+	if d < PostgreSQL || d > SQLite {
+		return fmt.Errorf("sqlstore: unknown dialect %v: use PostgreSQL, MySQL or SQLite", d)
+	}
+	return nil
+}
+
 // maxName is the greatest length of a name, in bytes: PostgreSQL silently
 // truncates longer ones.
 const maxName = 63
+
+// table returns the quoted name of the table.
+func (d Dialect) table(options Options) (string, error) {
+	if options.Table == "" {
+		return d.quote(defaultTable)
+	}
+	return d.quote(options.Table)
+}
 
 // quote quotes the name of a table, or of a schema and a table.
 func (d Dialect) quote(name string) (string, error) {
@@ -67,20 +83,26 @@ func (d Dialect) bind(statement string) string {
 	return b.String()
 }
 
-// find returns the statement that finds a user's row. Its result repeats the
-// user ID that was asked for.
+// find returns the statement that finds a user's row. Its result always has a
+// row if the store's marker is there: the user ID that was asked for, the
+// marker's identity, whether the server is a replica or read-only, and what is
+// stored, or NULL.
 //
-// In PostgreSQL the result always has a row, and an empty result is an error. A
-// pooler between lib/pq and the server can run the parameters of one client with
-// the statement of another, since lib/pq sends the two apart unless
-// binary_parameters is set, and that must never look like "no MFA". For the same
+// So an empty result never means "no MFA". A pooler between lib/pq and the
+// server can run the parameters of one client with the statement of another,
+// since lib/pq sends the two apart unless binary_parameters is set. For the same
 // reason no two statements take the same number of parameters: those of a SELECT
 // never fit the DELETE.
 func (d Dialect) find() string {
-	if d == PostgreSQL {
-		return "SELECT asked.user_id, version, methods, data FROM (SELECT CAST(? AS text) AS user_id) AS asked LEFT JOIN TABLE AS stored ON stored.user_id = ?"
+	asked, readOnly := "?", "0"
+	switch d {
+	case PostgreSQL:
+		asked, readOnly = "CAST(? AS text)", "pg_is_in_recovery()"
+	case MySQL:
+		readOnly = "@@read_only"
 	}
-	return "SELECT ?, version, methods, data FROM TABLE WHERE user_id = ?"
+	return "SELECT " + asked + ", marker.data, " + readOnly + ", stored.version, stored.methods, stored.data" +
+		" FROM TABLE AS marker LEFT JOIN TABLE AS stored ON stored.user_id = ? WHERE marker.user_id = ''"
 }
 
 // now returns the expression for the database's clock, in UTC. It is for people

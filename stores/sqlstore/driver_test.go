@@ -6,7 +6,12 @@ import (
 	"database/sql/driver"
 	"errors"
 	"io"
+	"runtime/debug"
+	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/lib/pq"
 
 	"github.com/protekt/mfa"
 	"github.com/protekt/mfa/stores/sqlstore"
@@ -15,6 +20,7 @@ import (
 // A deaf driver ignores contexts: a call ends when the test sends an answer.
 type deaf struct {
 	driver.Conn
+	opened bool // the store has found its marker
 	called chan struct{}
 	answer chan error
 	data   chan []byte // receives the call's data after the answer
@@ -29,6 +35,10 @@ func (d *deaf) Close() error                                 { return nil }
 type deafDriver struct{ driver.Driver }
 
 func (d *deaf) QueryContext(context.Context, string, []driver.NamedValue) (driver.Rows, error) {
+	if !d.opened {
+		d.opened = true
+		return &rows{[][]driver.Value{{"", []byte("identity"), false, int64(0), "", []byte{}}}}, nil
+	}
 	return nil, d.call(nil)
 }
 
@@ -53,7 +63,7 @@ func (d *deaf) call(args []driver.NamedValue) error {
 func deafStore(t *testing.T, d *deaf) *sqlstore.Store {
 	db := sql.OpenDB(d)
 	t.Cleanup(func() { db.Close() })
-	store, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Options{})
+	store, err := sqlstore.New(t.Context(), db, sqlstore.PostgreSQL, sqlstore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,15 +117,24 @@ func TestCallsEndWithTheirContexts(t *testing.T) {
 	}
 }
 
-func TestMigrateEndsWithItsContext(t *testing.T) {
-	d := &deaf{called: make(chan struct{}), answer: make(chan error), data: make(chan []byte, 1)}
-	store := deafStore(t, d)
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() { <-d.called; cancel() }()
-	if err := store.Migrate(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("%v, want Canceled", err)
+func TestNewAndMigrateEndWithTheirContexts(t *testing.T) {
+	for name, call := range map[string]func(context.Context, *sql.DB, sqlstore.Dialect, sqlstore.Options) error{
+		"Migrate": sqlstore.Migrate,
+		"New": func(ctx context.Context, db *sql.DB, dialect sqlstore.Dialect, options sqlstore.Options) error {
+			_, err := sqlstore.New(ctx, db, dialect, options)
+			return err
+		},
+	} {
+		d := &deaf{opened: true, called: make(chan struct{}), answer: make(chan error), data: make(chan []byte, 1)}
+		db := sql.OpenDB(d)
+		defer db.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { <-d.called; cancel() }()
+		if err := call(ctx, db, sqlstore.PostgreSQL, sqlstore.Options{}); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v, want Canceled", name, err)
+		}
+		d.answer <- io.ErrUnexpectedEOF
 	}
-	d.answer <- io.ErrUnexpectedEOF
 }
 
 // A mixed driver answers as a pooler does that has mixed up statements.
@@ -129,15 +148,17 @@ func (m *mixed) Driver() driver.Driver                        { return nil }
 func (m *mixed) Close() error                                 { return nil }
 
 func (m *mixed) QueryContext(context.Context, string, []driver.NamedValue) (driver.Rows, error) {
-	return &mixedRows{m.rows}, nil
+	return &rows{m.rows}, nil
 }
 
-type mixedRows struct{ left [][]driver.Value }
+type rows struct{ left [][]driver.Value }
 
-func (r *mixedRows) Columns() []string { return []string{"user_id", "version", "methods", "data"} }
-func (r *mixedRows) Close() error      { return nil }
+func (r *rows) Columns() []string {
+	return []string{"asked", "identity", "read_only", "version", "methods", "data"}
+}
+func (r *rows) Close() error { return nil }
 
-func (r *mixedRows) Next(into []driver.Value) error {
+func (r *rows) Next(into []driver.Value) error {
 	if len(r.left) == 0 {
 		return io.EOF
 	}
@@ -146,32 +167,91 @@ func (r *mixedRows) Next(into []driver.Value) error {
 	return nil
 }
 
-// TestAnswerToAnotherStatementIsAnError: it never counts as "no MFA".
-func TestAnswerToAnotherStatementIsAnError(t *testing.T) {
+// TestOnlyTheAnswerThatWasAskedForCounts: anything else is an error and never "no
+// MFA".
+func TestOnlyTheAnswerThatWasAskedForCounts(t *testing.T) {
+	marker := []byte("identity")
 	load := func(rows ...[]driver.Value) (mfa.Record, error) {
-		db := sql.OpenDB(&mixed{rows: rows})
+		m := &mixed{rows: [][]driver.Value{{"", marker, false, int64(0), "", []byte{}}}}
+		db := sql.OpenDB(m)
 		defer db.Close()
-		store, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Options{})
+		store, err := sqlstore.New(t.Context(), db, sqlstore.PostgreSQL, sqlstore.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
+		m.rows = rows
 		return store.Load(t.Context(), "ada")
 	}
-	if record, err := load([]driver.Value{"ada", int64(3), "totp", []byte("x")}); err != nil || record.Version != 3 {
-		t.Errorf("the user's row: %+v, %v", record, err)
-	}
-	if _, err := load([]driver.Value{"ada", nil, nil, nil}); !errors.Is(err, mfa.ErrNoRecord) {
-		t.Errorf("the user without a record: %v", err)
+	for _, writable := range []driver.Value{false, int64(0), []byte("0"), "OFF"} { // as databases write it
+		if record, err := load([]driver.Value{"ada", marker, writable, int64(3), "totp", []byte("x")}); err != nil || record.Version != 3 {
+			t.Errorf("the user's row: %+v, %v", record, err)
+		}
+		if _, err := load([]driver.Value{"ada", marker, writable, nil, nil, nil}); !errors.Is(err, mfa.ErrNoRecord) {
+			t.Errorf("the user without a record: %v", err)
+		}
 	}
 	for name, rows := range map[string][][]driver.Value{
 		"no row":                        nil,
-		"another user's row":            {{"bob", int64(3), "totp", []byte("x")}},
-		"another user without a record": {{"bob", nil, nil, nil}},
-		"a row without a user ID":       {{nil, nil, nil, nil}},
-		"a row of another table":        {{"ada", "now", "totp", []byte("x")}},
+		"another user's row":            {{"bob", marker, false, int64(3), "totp", []byte("x")}},
+		"another user without a record": {{"bob", marker, false, nil, nil, nil}},
+		"a row without a user ID":       {{nil, marker, false, nil, nil, nil}},
+		"a row of another table":        {{"ada", marker, false, "now", "totp", []byte("x")}},
+		"another store":                 {{"ada", []byte("another"), false, nil, nil, nil}},
+		"no marker":                     {{"ada", nil, false, nil, nil, nil}},
+		"a server in recovery":          {{"ada", marker, true, nil, nil, nil}},
+		"a record from a replica":       {{"ada", marker, int64(1), int64(3), "totp", []byte("x")}},
+		"a read-only MariaDB 12":        {{"ada", marker, "ON", nil, nil, nil}},
+		"nothing about the server":      {{"ada", marker, nil, nil, nil, nil}},
 	} {
 		if _, err := load(rows...); err == nil || errors.Is(err, mfa.ErrNoRecord) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A wrapped connection says that it belongs to any driver.
+type wrapped struct {
+	driver.Conn
+	wrapper driver.Driver
+	stack   string // of the last query
+}
+
+func (w *wrapped) Connect(context.Context) (driver.Conn, error) { return w, nil }
+func (w *wrapped) Driver() driver.Driver                        { return w.wrapper }
+func (w *wrapped) Close() error                                 { return nil }
+
+func (w *wrapped) QueryContext(context.Context, string, []driver.NamedValue) (driver.Rows, error) {
+	w.stack = string(debug.Stack())
+	return &rows{[][]driver.Value{{"", []byte("identity"), false, int64(0), "", []byte{}}}}, nil
+}
+
+// A tracer wraps a driver as otelsql does.
+type tracer struct{ driver driver.Driver }
+
+func (*tracer) Open(string) (driver.Conn, error) { return nil, errors.ErrUnsupported }
+
+// TestWrappedDriversKeepTheirCallers: where a driver that is wrapped ends calls
+// with their contexts itself, they need no goroutine of their own.
+func TestWrappedDriversKeepTheirCallers(t *testing.T) {
+	for name, test := range map[string]struct {
+		wrapper  driver.Driver
+		punctual bool
+	}{
+		"pgx":                 {stdlib.GetDefaultDriver(), true},
+		"a tracer of pgx":     {&tracer{stdlib.GetDefaultDriver()}, true},
+		"a tracer of that":    {&tracer{&tracer{stdlib.GetDefaultDriver()}}, true},
+		"lib/pq":              {&pq.Driver{}, false},
+		"a tracer of lib/pq":  {&tracer{&pq.Driver{}}, false},
+		"a tracer of nothing": {&tracer{}, false},
+	} {
+		w := &wrapped{wrapper: test.wrapper}
+		db := sql.OpenDB(w)
+		defer db.Close()
+		if _, err := sqlstore.New(t.Context(), db, sqlstore.PostgreSQL, sqlstore.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if punctual := strings.Contains(w.stack, t.Name()+"("); punctual != test.punctual {
+			t.Errorf("%s: called by its caller: %v, want %v", name, punctual, test.punctual)
 		}
 	}
 }

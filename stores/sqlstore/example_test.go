@@ -33,11 +33,11 @@ func Example() {
 		panic(err)
 	}
 	defer db.Close()
-	store, err := sqlstore.New(db, sqlstore.SQLite, sqlstore.Options{})
-	if err != nil {
+	if err := sqlstore.Migrate(ctx, db, sqlstore.SQLite, sqlstore.Options{}); err != nil { // once, for a new database
 		panic(err)
 	}
-	if err := store.Migrate(ctx); err != nil { // or put store.Schema() in a migration of your own
+	store, err := sqlstore.New(ctx, db, sqlstore.SQLite, sqlstore.Options{})
+	if err != nil {
 		panic(err)
 	}
 
@@ -74,20 +74,21 @@ func Example() {
 //	ALTER TABLE users ADD COLUMN mfa_version BIGINT NOT NULL DEFAULT 0;
 //	ALTER TABLE users ADD COLUMN mfa_data BYTEA; -- BLOB elsewhere
 //
-// The state is deleted together with the user's row, and a user who is not in
-// the table can have none. mfa_data begins with a line that names the confirmed
-// factors, for the host's own queries.
+// The state is deleted together with the user's row. A user without a row is an
+// error: the table may have been lost. So the store cannot be SMSConfig.Numbers,
+// which counts for phone numbers. mfa_data begins with a line that names the
+// confirmed factors, for the host's own queries.
 type usersStore struct{ db *sql.DB }
 
 func (s usersStore) Load(ctx context.Context, userID string) (mfa.Record, error) {
 	record := mfa.Record{UserID: userID}
 	var value []byte
 	err := s.db.QueryRowContext(ctx, "SELECT mfa_version, mfa_data FROM users WHERE id = ?", userID).Scan(&record.Version, &value)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && record.Version == 0 {
-		return mfa.Record{}, mfa.ErrNoRecord
-	}
-	if err != nil {
+	if err != nil { // sql.ErrNoRows too
 		return mfa.Record{}, err
+	}
+	if record.Version == 0 {
+		return mfa.Record{}, mfa.ErrNoRecord
 	}
 	methods, data, _ := bytes.Cut(value, []byte("\n"))
 	for _, method := range strings.Fields(string(methods)) {
@@ -162,21 +163,23 @@ func Example_columnsOfUsers() {
 	// with a phone: ada@example.com <nil>
 }
 
-// A hosted store adds the rows of users, which the tests expect to exist.
-type hosted struct{ usersStore }
-
-func (s hosted) Save(ctx context.Context, record mfa.Record) error {
-	if _, err := s.db.ExecContext(ctx, "INSERT INTO users (id) VALUES (?) ON CONFLICT DO NOTHING", record.UserID); err != nil {
-		return err
-	}
-	return s.usersStore.Save(ctx, record)
-}
-
-// TestColumnsOfUsers: the store of the example keeps the promises of mfa.Store.
+// TestColumnsOfUsers: the store of the example keeps the promises of mfa.Store
+// for users who have a row.
 func TestColumnsOfUsers(t *testing.T) {
 	mfatest.TestStore(t, func(t *testing.T) mfa.Store {
 		p := sqlite.place(t)
 		p.exec(t, "CREATE TABLE users (id TEXT PRIMARY KEY, mfa_version BIGINT NOT NULL DEFAULT 0, mfa_data BLOB)")
-		return hosted{usersStore{p.db}}
+		for _, id := range mfatest.UserIDs() {
+			p.exec(t, "INSERT INTO users (id) VALUES (?)", id)
+		}
+		return usersStore{p.db}
 	})
+	p := sqlite.place(t)
+	p.exec(t, "CREATE TABLE users (id TEXT PRIMARY KEY, mfa_version BIGINT NOT NULL DEFAULT 0, mfa_data BLOB)")
+	if _, err := (usersStore{p.db}).Load(t.Context(), "ada"); !errors.Is(err, sql.ErrNoRows) {
+		t.Errorf("a user without a row: %v, want an error", err)
+	}
+	if err := (usersStore{p.db}).Save(t.Context(), mfa.Record{UserID: "ada"}); err == nil {
+		t.Error("a record is saved for a user without a row")
+	}
 }

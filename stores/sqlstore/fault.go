@@ -43,10 +43,19 @@ func isConflict(err error) bool {
 // type or its entry in the catalog exists.
 func isDuplicate(err error) bool {
 	switch code(err) {
-	case "42P07", "42710", "23505":
+	case "42P07", "42710", "23505", "1050":
 		return true
 	}
-	return false
+	return err != nil && strings.Contains(err.Error(), "already exists") // SQLite
+}
+
+// isMissing reports whether a table does not exist.
+func isMissing(err error) bool {
+	switch code(err) {
+	case "42P01", "1146":
+		return true
+	}
+	return err != nil && strings.Contains(err.Error(), "no such table")
 }
 
 // explain returns err with what was being done and, for known faults, the cure.
@@ -63,7 +72,10 @@ func (s *Store) explain(ctx context.Context, doing string, err error) error {
 }
 
 const (
-	missing  = ", which is missing (call Migrate, or run the statement that Schema returns)"
+	missing  = ", which is missing: this store is empty or was lost (restore it from a backup or, if there has never been one, call Migrate once)"
+	unmarked = " (restore it from a backup or, if there has never been a record in it, drop the table and call Migrate once)"
+	replaced = " (start the process again if it was replaced on purpose)"
+	readOnly = " (connect to the primary)"
 	unlike   = ", which does not match Schema (compare the two, or set another Options.Table)"
 	confused = ", perhaps through a pooler that mixes up statements (see Poolers in the README)"
 )
@@ -72,9 +84,10 @@ const (
 // error.
 func cure(err error) string {
 	text := err.Error()
-	switch code(err) {
-	case "42P01", "1146":
+	if isMissing(err) {
 		return missing
+	}
+	switch code(err) {
 	case "42703", "42804", "42P10", "1054", "1364":
 		return unlike
 	case "42501", "1142", "1143":
@@ -83,10 +96,14 @@ func cure(err error) string {
 		return confused
 	}
 	switch {
-	case strings.Contains(text, "no such table"):
-		return missing
 	case strings.Contains(text, "no such column"), strings.Contains(text, "has no column"):
 		return unlike
+	case errors.Is(err, errLost):
+		return unmarked
+	case errors.Is(err, errReplaced):
+		return replaced
+	case errors.Is(err, errReadOnly):
+		return readOnly
 	case errors.Is(err, errOthers):
 		return confused
 	case text == "sql: database is closed":

@@ -3,7 +3,9 @@ package sqlstore_test
 import (
 	"context"
 	"errors"
+	"net/url"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,6 +29,74 @@ func TestStore(t *testing.T) {
 		p := d.place(t)
 		mfatest.TestStore(t, func(t *testing.T) mfa.Store { return p.store(t, p.options()) })
 	})
+}
+
+func TestLostStore(t *testing.T) {
+	each(t, all, func(t *testing.T, d database) {
+		p := d.place(t)
+		options := p.options()
+		mfatest.TestLostStore(t, mfatest.Place{
+			Create: func(ctx context.Context) error { return sqlstore.Migrate(ctx, p.db, p.dialect, options) },
+			Open:   func(ctx context.Context) (mfa.Store, error) { return sqlstore.New(ctx, p.db, p.dialect, options) },
+			Wipe: func(ctx context.Context) error {
+				_, err := p.db.ExecContext(ctx, "DROP TABLE IF EXISTS "+options.Table)
+				return err
+			},
+		})
+	})
+}
+
+// TestEmptiedTableIsALoss: a table without its marker is no new store, neither to
+// processes nor to Migrate.
+func TestEmptiedTableIsALoss(t *testing.T) {
+	each(t, all, func(t *testing.T, d database) {
+		p := d.place(t)
+		options := p.options()
+		running := p.store(t, options)
+		if err := running.Save(t.Context(), mfa.Record{UserID: "ada"}); err != nil {
+			t.Fatal(err)
+		}
+		p.exec(t, "DELETE FROM "+options.Table)
+		_, loaded := running.Load(t.Context(), "ada")
+		_, opened := sqlstore.New(t.Context(), p.db, p.dialect, options)
+		for doing, err := range map[string]error{
+			"Load":    loaded,
+			"New":     opened,
+			"Migrate": sqlstore.Migrate(t.Context(), p.db, p.dialect, options),
+		} {
+			if err == nil || errors.Is(err, mfa.ErrNoRecord) || !strings.Contains(err.Error(), "is empty or was lost") {
+				t.Errorf("%s: %v", doing, err)
+			}
+		}
+		if err := running.Save(t.Context(), mfa.Record{UserID: "ada"}); err == nil {
+			t.Error("a first Save succeeds")
+		}
+	})
+}
+
+// TestSeveralHosts: where the data source name has several servers, the store uses
+// the one that takes writes.
+func TestSeveralHosts(t *testing.T) {
+	p := pgx.place(t)
+	options := p.options()
+	p.store(t, options)
+	u, err := url.Parse(p.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Host = "127.0.0.1:1," + u.Host // nobody listens on the first
+	p.dsn = u.String() + "&target_session_attrs=read-write"
+	several, closeStore, err := open(p.address(options))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeStore()
+	if err := several.Save(t.Context(), mfa.Record{UserID: "ada"}); err != nil {
+		t.Error(err)
+	}
+	if _, err := several.Load(t.Context(), "ada"); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestProcesses(t *testing.T) {
@@ -56,6 +126,24 @@ func TestOutage(t *testing.T) {
 
 func TestHang(t *testing.T) {
 	each(t, servers, func(t *testing.T, d database) { d.behindProxy(t, store.TestHang) })
+}
+
+// TestLostAnswers runs with every setting that changes what a driver sends, and
+// when.
+func TestLostAnswers(t *testing.T) {
+	each(t, append(servers, settings...), func(t *testing.T, d database) {
+		p := d.place(t)
+		options := p.options()
+		p.store(t, options)
+		proxy, dsn := p.through(t, p.dsn)
+		p.dsn = dsn
+		behind, closeStore, err := open(p.address(options))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closeStore()
+		store.TestLostAnswers(t, proxy, behind)
+	})
 }
 
 // TestCallsEndWhileSQLiteIsLocked: SQLite has no server that hangs, but another

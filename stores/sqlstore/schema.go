@@ -2,98 +2,153 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
+	"embed"
 	"errors"
+	"io/fs"
 	"strings"
 )
 
-// schemas holds the statements that create the table. They store user IDs so
-// that they are compared byte by byte: as text under the C collation in
-// PostgreSQL, and as bytes in MySQL, whose collations ignore trailing spaces.
-// The engine's data is shorter than 2 KiB.
-var schemas = map[Dialect]string{
-	PostgreSQL: `CREATE TABLE IF NOT EXISTS TABLE_NAME (
-	user_id    text COLLATE "C" PRIMARY KEY,
-	version    bigint NOT NULL,
-	methods    text NOT NULL,
-	data       bytea NOT NULL,
-	updated_at timestamptz NOT NULL
-)`,
-	MySQL: `CREATE TABLE IF NOT EXISTS TABLE_NAME (
-	user_id    VARBINARY(255) NOT NULL PRIMARY KEY,
-	version    BIGINT NOT NULL,
-	methods    VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-	data       BLOB NOT NULL,
-	updated_at DATETIME(6) NOT NULL
-) ENGINE=InnoDB`,
-	SQLite: `CREATE TABLE IF NOT EXISTS TABLE_NAME (
-	user_id    TEXT NOT NULL PRIMARY KEY,
-	version    INTEGER NOT NULL,
-	methods    TEXT NOT NULL,
-	data       BLOB NOT NULL,
-	updated_at TEXT NOT NULL
-) STRICT`,
+// migrations holds a folder per dialect. The tables store user IDs so that they
+// are compared byte by byte: as text under the C collation in PostgreSQL, and as
+// bytes in MySQL, whose collations ignore trailing spaces. In PostgreSQL, the
+// space that a fillfactor leaves keeps updates on their pages.
+//
+//go:embed schema
+var migrations embed.FS
+
+// defaultTable is the name of the table in the migrations.
+const defaultTable = "mfa_users"
+
+// Migrations returns the dialect's versioned migrations, for tools such as
+// goose, golang-migrate and Atlas. They create the table mfa_users.
+func Migrations(dialect Dialect) (fs.FS, error) {
+	if err := dialect.check(); err != nil {
+		return nil, err
+	}
+	return fs.Sub(migrations, "schema/"+strings.ToLower(dialect.String()))
 }
 
-// Schema returns the statement that creates the table, for the host's own
-// migrations. The column methods holds the confirmed factors, as in "totp,sms";
-// it is empty for a user without MFA.
-func (s *Store) Schema() string {
-	return strings.Replace(schemas[s.dialect], "TABLE_NAME", s.table, 1)
+// Schema returns the statements that create the store, with its marker, for the
+// host's own migrations. The column methods holds the confirmed factors, as in
+// "totp,sms"; it is empty for a user without MFA.
+func Schema(dialect Dialect, options Options) (string, error) {
+	statements, err := creation(dialect, options)
+	return strings.Join(statements, ";\n"), err
 }
 
-// creators is the maximum number of times that Migrate tries to create the table
-// while other processes do so too: in PostgreSQL, IF NOT EXISTS can lose that
-// race.
+// creation returns the statements that create the store.
+func creation(dialect Dialect, options Options) ([]string, error) {
+	files, err := Migrations(dialect)
+	if err != nil {
+		return nil, err
+	}
+	table, err := dialect.table(options)
+	if err != nil {
+		return nil, err
+	}
+	text, err := fs.ReadFile(files, "0001_mfa_users.up.sql")
+	statements := strings.Split(string(text), ";\n")
+	for i, statement := range statements {
+		statements[i] = strings.ReplaceAll(statement, defaultTable, table)
+	}
+	return statements, err
+}
+
+// creators is the maximum number of times that Migrate looks for the table while
+// other processes create it.
 const creators = 10
 
-// Migrate creates the table unless it exists, and checks that it has the columns
-// of Schema. Several processes may call it at the same time.
-func (s *Store) Migrate(ctx context.Context) error {
-	if s.punctual {
-		return s.migrate(ctx)
+// Migrate creates the store unless it exists. It is a step of a deployment: a
+// process that called it whenever it starts would make an empty store of a
+// database that was lost. Several processes may call it at the same time. Where
+// the store exists, it needs no more permissions than [New].
+func Migrate(ctx context.Context, db *sql.DB, dialect Dialect, options Options) error {
+	s, err := newStore(db, dialect, options)
+	if err != nil {
+		return err
 	}
-	_, err := within(ctx, func() (any, error) { return nil, s.migrate(ctx) })
+	statements, err := creation(dialect, options)
+	if err != nil {
+		return err
+	}
+	for range creators {
+		if err = s.open(ctx); !isMissing(err) {
+			break
+		}
+		if err = s.create(ctx, statements); err != nil && !isDuplicate(err) {
+			return s.explain(ctx, "creating", err)
+		}
+	}
+	if err == nil {
+		err = s.checkColumns(ctx)
+	}
+	return s.explain(ctx, "checking", err)
+}
+
+// create executes all of the statements or none.
+func (s *Store) create(ctx context.Context, statements []string) error {
+	_, err := within(ctx, func() (any, error) {
+		tx, err := s.db.BeginTx(ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		defer tx.Rollback()
+		for _, statement := range statements {
+			if strings.TrimSpace(statement) == "" {
+				continue
+			}
+			if _, err := tx.ExecContext(ctx, statement); err != nil {
+				return nil, err
+			}
+		}
+		return nil, tx.Commit()
+	})
 	return err
 }
 
-func (s *Store) migrate(ctx context.Context) error {
-	var err error
-	for range creators {
-		if _, err = s.db.ExecContext(ctx, s.Schema()); !isDuplicate(err) {
-			break
-		}
+// open finds the marker, whose identity the store remembers.
+func (s *Store) open(ctx context.Context) error {
+	if err := s.checkCommits(ctx); err != nil {
+		return err
 	}
-	if err != nil {
-		return s.explain(ctx, "creating", err)
-	}
-	if err := s.checkColumns(ctx); err != nil {
-		return s.explain(ctx, "checking", err)
-	}
+	var key any = ""
 	if s.dialect == MySQL {
-		return s.checkCommits(ctx)
+		key = []byte{}
 	}
-	return nil
+	row, err := s.load.query(ctx, key)
+	if err != nil {
+		return err
+	}
+	s.identity = row.identity
+	return row.check("")
 }
 
 // checkColumns returns an error if the table lacks a column.
 func (s *Store) checkColumns(ctx context.Context) error {
-	rows, err := s.db.QueryContext(ctx, "SELECT user_id, version, methods, data, updated_at FROM "+s.table+" WHERE 1 = 0")
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	return rows.Err()
+	_, err := within(ctx, func() (any, error) {
+		rows, err := s.db.QueryContext(ctx, "SELECT user_id, version, methods, data, updated_at FROM "+s.table+" WHERE 1 = 0")
+		if err != nil {
+			return nil, err
+		}
+		defer rows.Close()
+		return nil, rows.Err()
+	})
+	return err
 }
 
 // checkCommits returns an error if the connections do not commit each statement:
 // without autocommit they wait for a COMMIT, which nobody sends.
 func (s *Store) checkCommits(ctx context.Context) error {
-	var commits bool
-	if err := s.db.QueryRowContext(ctx, "SELECT @@autocommit").Scan(&commits); err != nil {
-		return s.explain(ctx, "checking", err)
+	if s.dialect != MySQL {
+		return nil
 	}
-	if !commits {
-		return errors.New("sqlstore: the connections of the DB do not commit what is saved: remove autocommit=0 from the data source name")
+	commits, err := within(ctx, func() (commits bool, err error) {
+		err = s.db.QueryRowContext(ctx, "SELECT @@autocommit").Scan(&commits)
+		return commits, err
+	})
+	if err == nil && !commits {
+		err = errors.New("the connections of the DB do not commit what is saved: remove autocommit=0 from the data source name")
 	}
-	return nil
+	return err
 }

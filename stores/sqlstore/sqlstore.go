@@ -3,9 +3,10 @@
 // mfa.Store over database/sql and imports no driver. It is tested with
 // pgx/v5/stdlib, lib/pq, go-sql-driver/mysql and modernc.org/sqlite.
 //
-//	store, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Options{})
-//	...
-//	err = store.Migrate(ctx) // or put store.Schema() in a migration of your own
+// An operator creates the store once, with [Migrate] or with the statements that
+// [Schema] returns. Each process opens it when it starts:
+//
+//	store, err := sqlstore.New(ctx, db, sqlstore.PostgreSQL, sqlstore.Options{})
 //	...
 //	engine, err := mfa.New(mfa.Config{Store: store, ...})
 //
@@ -13,14 +14,20 @@
 // primary key, outside of any transaction: Load is one SELECT, Save one
 // conditional UPDATE or INSERT. So the database must be the primary: a replica
 // that lags behind would accept a spent code again, and let in a user who has
-// just enrolled without asking for a code. Do not use a pool that sends reads to
-// replicas.
+// just enrolled without asking for a code. Load refuses a PostgreSQL server in
+// recovery and a read-only MySQL server.
+//
+// A row with an empty user ID marks the store. If it is missing, as in a new
+// table or after a TRUNCATE, every call fails: users whose rows are lost must not
+// pass for users without MFA. Its data is random, so that a process also refuses
+// a table that was created anew since it started.
 //
 // Only [Store.DeleteTx] takes a transaction. Save must not: if the host rolled
 // it back, the count of wrong codes would be lost with it.
 package sqlstore
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -39,30 +46,41 @@ type Options struct {
 
 // A Store is an mfa.Store in an SQL database. It is safe for concurrent use.
 type Store struct {
-	db      *sql.DB
-	dialect Dialect
-	table   string // quoted
-	load    *statement
-	insert  *statement
-	update  *statement
-	remove  *statement
+	db       *sql.DB
+	dialect  Dialect
+	table    string // quoted
+	identity []byte // of the marker that New found
+	load     *statement
+	insert   *statement
+	update   *statement
+	remove   *statement
 
 	punctual bool // the driver itself ends calls with their contexts
 }
 
-// New returns a store in db. It sends nothing to the database. Use one store
-// for the whole process: it keeps statements prepared as long as db is open.
-func New(db *sql.DB, dialect Dialect, options Options) (*Store, error) {
+// New returns the store in db, which must exist. It changes nothing. Use one
+// store for the whole process: it keeps statements prepared as long as db is
+// open.
+func New(ctx context.Context, db *sql.DB, dialect Dialect, options Options) (*Store, error) {
+	s, err := newStore(db, dialect, options)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.open(ctx); err != nil {
+		return nil, s.explain(ctx, "opening", err)
+	}
+	return s, nil
+}
+
+// newStore returns a store that is not open yet.
+func newStore(db *sql.DB, dialect Dialect, options Options) (*Store, error) {
 	if db == nil {
 		return nil, errors.New("sqlstore: db is nil: open one with sql.Open")
 	}
-	if _, known := schemas[dialect]; !known {
-		return nil, fmt.Errorf("sqlstore: unknown dialect %v: use PostgreSQL, MySQL or SQLite", dialect)
+	if err := dialect.check(); err != nil {
+		return nil, err
 	}
-	if options.Table == "" {
-		options.Table = "mfa_users"
-	}
-	table, err := dialect.quote(options.Table)
+	table, err := dialect.table(options)
 	if err != nil {
 		return nil, err
 	}
@@ -71,8 +89,8 @@ func New(db *sql.DB, dialect Dialect, options Options) (*Store, error) {
 		return strings.NewReplacer("TABLE", table, "NOW", dialect.now()).Replace(dialect.bind(text))
 	}
 	s.load = s.statement(text(dialect.find()))
-	s.insert = s.statement(text("INSERT INTO TABLE (user_id, version, methods, data, updated_at) VALUES (?, 1, ?, ?, NOW)" + dialect.unlessTaken()))
-	s.update = s.statement(text("UPDATE TABLE SET version = version + 1, methods = ?, data = ?, updated_at = NOW WHERE user_id = ? AND version = ?"))
+	s.insert = s.statement(text("INSERT INTO TABLE (user_id, version, methods, data, updated_at) SELECT ?, 1, ?, ?, NOW FROM TABLE AS marker WHERE marker.user_id = '' AND marker.data = ?" + dialect.unlessTaken()))
+	s.update = s.statement(text("UPDATE TABLE SET version = ?, methods = ?, data = ?, updated_at = NOW WHERE user_id = ? AND version = ?"))
 	s.remove = s.statement(text("DELETE FROM TABLE WHERE user_id = ?"))
 	return s, nil
 }
@@ -93,10 +111,6 @@ func (s *Store) key(userID string) (any, error) {
 // progress. Save leaves retrying to the engine, which decides anew.
 const retries = 100
 
-// errOthers is returned for an answer that belongs to another statement. It
-// never counts as "no MFA".
-var errOthers = errors.New("the answer does not belong to the statement")
-
 // Load implements [mfa.Store].
 func (s *Store) Load(ctx context.Context, userID string) (mfa.Record, error) {
 	key, err := s.key(userID)
@@ -109,13 +123,16 @@ func (s *Store) Load(ctx context.Context, userID string) (mfa.Record, error) {
 			break
 		}
 	}
+	if err == nil {
+		err = row.check(userID)
+	}
 	switch {
-	case errors.Is(err, sql.ErrNoRows) && s.dialect != PostgreSQL, err == nil && row.asked == userID && !row.version.Valid:
-		return mfa.Record{}, mfa.ErrNoRecord
-	case errors.Is(err, sql.ErrNoRows), err == nil && row.asked != userID:
-		return mfa.Record{}, s.explain(ctx, "loading", errOthers)
 	case err != nil:
 		return mfa.Record{}, s.explain(ctx, "loading", err)
+	case !bytes.Equal(row.identity, s.identity):
+		return mfa.Record{}, s.explain(ctx, "loading", errReplaced)
+	case !row.version.Valid:
+		return mfa.Record{}, mfa.ErrNoRecord
 	}
 	return mfa.Record{UserID: userID, Version: row.version.Int64, Methods: splitMethods(row.methods.String), Data: row.data}, nil
 }
@@ -138,9 +155,9 @@ func (s *Store) Save(ctx context.Context, record mfa.Record) error {
 	// rows with and without CLIENT_FOUND_ROWS.
 	var rows int64
 	if record.Version == 0 {
-		rows, err = s.insert.exec(ctx, key, methods, data)
+		rows, err = s.insert.exec(ctx, key, methods, data, s.identity)
 	} else {
-		rows, err = s.update.exec(ctx, methods, data, key, record.Version)
+		rows, err = s.update.exec(ctx, record.Version+1, methods, data, key, record.Version)
 	}
 	if isConflict(err) {
 		return mfa.ErrConflict
@@ -148,7 +165,7 @@ func (s *Store) Save(ctx context.Context, record mfa.Record) error {
 	if err != nil {
 		return s.explain(ctx, "saving", err)
 	}
-	if rows == 0 {
+	if rows == 0 { // or the marker is not there, as the next Load will tell
 		return mfa.ErrConflict
 	}
 	return nil

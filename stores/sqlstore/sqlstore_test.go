@@ -17,24 +17,31 @@ import (
 
 func TestNewRefusesInvalidArguments(t *testing.T) {
 	db := sqlite.connect(t, sqlite.dsn(t))
-	for _, good := range []string{"", "mfa_users", "app.mfa_users", "we?ird %s table", `a"b`, "a`b", "'; DROP TABLE users; --", strings.Repeat("x", 63)} {
-		for _, dialect := range []sqlstore.Dialect{sqlstore.PostgreSQL, sqlstore.MySQL, sqlstore.SQLite} {
-			if _, err := sqlstore.New(db, dialect, sqlstore.Options{Table: good}); err != nil {
-				t.Errorf("%v, table %q: %v", dialect, good, err)
-			}
+	check := func(db *sql.DB, dialect sqlstore.Dialect, options sqlstore.Options) error {
+		_, opened := sqlstore.New(t.Context(), db, dialect, options)
+		migrated := sqlstore.Migrate(t.Context(), db, dialect, options)
+		if opened == nil || migrated == nil {
+			return nil
 		}
+		return opened
 	}
 	for _, bad := range []string{".", "a.", ".a", "a.b.c", "a\x00b", strings.Repeat("x", 64)} {
-		if _, err := sqlstore.New(db, sqlstore.SQLite, sqlstore.Options{Table: bad}); err == nil || !strings.Contains(err.Error(), "Options.Table") {
+		if err := check(db, sqlstore.SQLite, sqlstore.Options{Table: bad}); err == nil || !strings.Contains(err.Error(), "Options.Table") {
 			t.Errorf("table %q: %v", bad, err)
+		}
+		if _, err := sqlstore.Schema(sqlstore.SQLite, sqlstore.Options{Table: bad}); err == nil {
+			t.Errorf("table %q: has a Schema", bad)
 		}
 	}
 	for _, dialect := range []sqlstore.Dialect{0, -1, 4} {
-		if _, err := sqlstore.New(db, dialect, sqlstore.Options{}); err == nil {
-			t.Errorf("%v is accepted", dialect)
+		if err := check(db, dialect, sqlstore.Options{}); err == nil || !strings.Contains(err.Error(), "unknown dialect") {
+			t.Errorf("%v: %v", dialect, err)
+		}
+		if _, err := sqlstore.Schema(dialect, sqlstore.Options{}); err == nil {
+			t.Errorf("%v has a Schema", dialect)
 		}
 	}
-	if _, err := sqlstore.New(nil, sqlstore.SQLite, sqlstore.Options{}); err == nil {
+	if err := check(nil, sqlstore.SQLite, sqlstore.Options{}); err == nil {
 		t.Error("a nil DB is accepted")
 	}
 }
@@ -43,7 +50,7 @@ func TestNewRefusesInvalidArguments(t *testing.T) {
 func TestTableNames(t *testing.T) {
 	each(t, all, func(t *testing.T, d database) {
 		p := d.place(t)
-		for _, name := range []string{"mfa_users", "we?ird %s table", `quo"te`, "back`tick", "semi; DROP TABLE x; --", "SELECT", "Ünïcode", strings.Repeat("x", 63)} {
+		for _, name := range []string{"mfa_users", "we?ird %s table", `quo"te`, "back`tick", "semi; DROP TABLE x; --", "semi;\nline", "SELECT", "Ünïcode", strings.Repeat("x", 63)} {
 			options := sqlstore.Options{Table: name}
 			if p.schema != "" {
 				options.Table = p.schema + "." + name
@@ -116,27 +123,45 @@ func TestMigrate(t *testing.T) {
 	each(t, all, func(t *testing.T, d database) {
 		p := d.place(t)
 		options := p.options()
-		store, err := sqlstore.New(p.db, p.dialect, options)
-		if err != nil {
-			t.Fatal(err)
-		}
 		errs := make([]error, 16)
 		var done sync.WaitGroup
 		for i := range errs {
-			done.Go(func() { errs[i] = store.Migrate(t.Context()) })
+			done.Go(func() { errs[i] = sqlstore.Migrate(t.Context(), p.db, p.dialect, options) })
 		}
 		done.Wait()
 		if err := errors.Join(errs...); err != nil {
 			t.Error(err)
 		}
+		store := p.store(t, options)
 		if err := store.Save(t.Context(), mfa.Record{UserID: "ada"}); err != nil {
 			t.Error(err)
 		}
-		if err := store.Migrate(t.Context()); err != nil {
+		if err := sqlstore.Migrate(t.Context(), p.db, p.dialect, options); err != nil {
 			t.Error(err)
 		}
 		if _, err := store.Load(t.Context(), "ada"); err != nil {
 			t.Errorf("after the second Migrate: %v", err)
+		}
+	})
+}
+
+// TestSchema: the statements of Schema create what Migrate creates.
+func TestSchema(t *testing.T) {
+	each(t, []database{pgx, mariaDB, sqlite}, func(t *testing.T, d database) {
+		p := d.place(t)
+		options := p.options()
+		schema, err := sqlstore.Schema(p.dialect, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for statement := range strings.SplitSeq(strings.TrimSpace(schema), ";\n") {
+			p.exec(t, statement)
+		}
+		if err := sqlstore.Migrate(t.Context(), p.db, p.dialect, options); err != nil {
+			t.Error(err)
+		}
+		if _, err := p.store(t, options).Load(t.Context(), "ada"); !errors.Is(err, mfa.ErrNoRecord) {
+			t.Errorf("%v, want ErrNoRecord", err)
 		}
 	})
 }
@@ -146,43 +171,39 @@ func TestMigrate(t *testing.T) {
 func TestErrorsNameTheCure(t *testing.T) {
 	each(t, all, func(t *testing.T, d database) {
 		p := d.place(t)
-		say := func(name string, store *sqlstore.Store, want string) {
+		say := func(name, want string, errs ...error) {
 			t.Helper()
-			_, err := store.Load(t.Context(), "ada")
-			errs := map[string]error{
-				"Load":            err,
-				"the first Save":  store.Save(t.Context(), mfa.Record{UserID: "ada"}),
-				"the second Save": store.Save(t.Context(), mfa.Record{UserID: "ada", Version: 1}),
-			}
-			for call, err := range errs {
+			for _, err := range errs {
 				if err == nil || errors.Is(err, mfa.ErrNoRecord) || errors.Is(err, mfa.ErrConflict) || !strings.Contains(err.Error(), want) {
-					t.Errorf("%s, %s: %v; want it to say %q", name, call, err, want)
+					t.Errorf("%s: %v; want it to say %q", name, err, want)
 				}
 			}
 		}
-		at := func(options sqlstore.Options) *sqlstore.Store {
-			store, err := sqlstore.New(p.db, p.dialect, options)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return store
+		calls := func(store *sqlstore.Store) []error {
+			_, err := store.Load(t.Context(), "ada")
+			return []error{err, store.Save(t.Context(), mfa.Record{UserID: "ada"}), store.Save(t.Context(), mfa.Record{UserID: "ada", Version: 1})}
 		}
-		say("no table", at(p.options()), "call Migrate")
+		_, err := sqlstore.New(t.Context(), p.db, p.dialect, p.options())
+		say("New without a table", "call Migrate", err)
 
-		another := p.options()
-		p.exec(t, "CREATE TABLE "+another.Table+" (user_id VARCHAR(100) PRIMARY KEY, version INT, other INT NOT NULL)")
-		say("another table", at(another), "does not match Schema")
-		if err := at(another).Migrate(t.Context()); err == nil || !strings.Contains(err.Error(), "does not match Schema") {
-			t.Errorf("Migrate onto another table: %v", err)
-		}
+		options := p.options()
+		store := p.store(t, options)
+		p.exec(t, "DROP TABLE "+options.Table)
+		say("a table that was dropped", "restore it from a backup", calls(store)...)
 
-		db := p.connect(t, p.dsn)
-		closed, err := sqlstore.New(db, p.dialect, p.options())
+		p.exec(t, "CREATE TABLE "+options.Table+" (user_id VARCHAR(100) PRIMARY KEY, version INT, other INT NOT NULL)")
+		say("another table", "does not match Schema", calls(store)...)
+		_, err = sqlstore.New(t.Context(), p.db, p.dialect, options)
+		say("New on another table", "does not match Schema", err, sqlstore.Migrate(t.Context(), p.db, p.dialect, options))
+
+		options = p.options()
+		p.store(t, options)
+		closed, closeStore, err := open(p.address(options))
 		if err != nil {
 			t.Fatal(err)
 		}
-		db.Close()
-		say("a closed DB", closed, "keep it open")
+		closeStore()
+		say("a closed DB", "keep it open", calls(closed.(*sqlstore.Store))...)
 	})
 }
 
@@ -201,28 +222,32 @@ func TestMissingPermissionNamesTheGrant(t *testing.T) {
 	p.db.SetMaxOpenConns(1)
 	p.exec(t, "SET ROLE "+role)
 	defer p.exec(t, "RESET ROLE")
-	store, err := sqlstore.New(p.db, p.dialect, options)
-	if err != nil {
-		t.Fatal(err)
+	if _, err := sqlstore.New(t.Context(), p.db, p.dialect, options); err == nil || !strings.Contains(err.Error(), "grant SELECT") {
+		t.Errorf("New: %v; want it to say what to grant", err)
 	}
-	if _, err := store.Load(t.Context(), "ada"); err == nil || !strings.Contains(err.Error(), "grant SELECT") {
-		t.Errorf("Load: %v; want it to say what to grant", err)
+	p.exec(t, "RESET ROLE")
+	p.exec(t, "GRANT SELECT, INSERT, UPDATE, DELETE ON "+options.Table+" TO "+role)
+	p.exec(t, "SET ROLE "+role)
+	if err := sqlstore.Migrate(t.Context(), p.db, p.dialect, options); err != nil {
+		t.Errorf("Migrate of an existing store, without CREATE: %v", err)
+	}
+	if err := p.store(t, options).Save(t.Context(), mfa.Record{UserID: "ada"}); err != nil {
+		t.Errorf("Save: %v", err)
 	}
 }
 
-// TestMigrateRefusesAutocommitOff: without autocommit, nothing that is saved would
+// TestNewRefusesAutocommitOff: without autocommit, nothing that is saved would
 // be kept.
-func TestMigrateRefusesAutocommitOff(t *testing.T) {
+func TestNewRefusesAutocommitOff(t *testing.T) {
 	p := mariaDB.place(t)
 	separator := "?"
 	if strings.Contains(p.dsn, "?") {
 		separator = "&"
 	}
-	store, err := sqlstore.New(p.connect(t, p.dsn+separator+"autocommit=0"), p.dialect, p.options())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := store.Migrate(t.Context()); err == nil || !strings.Contains(err.Error(), "autocommit=0") {
+	options := p.options()
+	p.store(t, options)
+	_, err := sqlstore.New(t.Context(), p.connect(t, p.dsn+separator+"autocommit=0"), p.dialect, options)
+	if err == nil || !strings.Contains(err.Error(), "autocommit=0") {
 		t.Errorf("%v; want it to name autocommit=0", err)
 	}
 }
@@ -247,21 +272,29 @@ func TestCancelledContextIsTheError(t *testing.T) {
 	})
 }
 
-// TestHostsQueries: the host can query the table for users without MFA and for
-// those with a method.
+// TestHostsQueries: the host can ask for users without MFA, most of whom have no
+// row, and for those with a method.
 func TestHostsQueries(t *testing.T) {
 	each(t, all, func(t *testing.T, d database) {
 		p := d.place(t)
 		options := p.options()
 		store := p.store(t, options)
+		users := p.options().Table
+		p.exec(t, "CREATE TABLE "+users+" (id VARCHAR(255) PRIMARY KEY)")
 		for id, methods := range map[string][]mfa.Method{"none": nil, "app": {mfa.MethodTOTP}, "both": {mfa.MethodTOTP, mfa.MethodSMS}} {
+			p.exec(t, "INSERT INTO "+users+" VALUES ('"+id+"')")
 			if err := store.Save(t.Context(), mfa.Record{UserID: id, Methods: methods}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		for where, want := range map[string]string{"methods = ''": "none", "methods = 'totp,sms'": "both", "methods LIKE 'totp%' AND updated_at IS NOT NULL AND version = 1": "app both"} {
+		p.exec(t, "INSERT INTO "+users+" VALUES ('never asked')")
+		for query, want := range map[string]string{
+			"SELECT id FROM users WHERE NOT EXISTS (SELECT 1 FROM mfa_users WHERE user_id = id AND methods <> '') ORDER BY id": "never asked none",
+			"SELECT user_id FROM mfa_users WHERE methods = 'totp,sms' AND updated_at IS NOT NULL AND version = 1":              "both",
+			"SELECT user_id FROM mfa_users WHERE methods LIKE 'totp%' ORDER BY user_id":                                        "app both",
+		} {
 			var got []string
-			rows, err := p.db.Query("SELECT user_id FROM " + options.Table + " WHERE " + where + " ORDER BY user_id")
+			rows, err := p.db.Query(strings.NewReplacer("mfa_users", options.Table, "FROM users", "FROM "+users).Replace(query))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -276,7 +309,7 @@ func TestHostsQueries(t *testing.T) {
 				t.Fatal(err)
 			}
 			if strings.Join(got, " ") != want {
-				t.Errorf("%s: %v, want %s", where, got, want)
+				t.Errorf("%s: %v, want %s", query, got, want)
 			}
 		}
 	})

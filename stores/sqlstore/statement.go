@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
+	"slices"
 	"sync/atomic"
 )
 
@@ -38,13 +40,38 @@ func (s *statement) prepare(ctx context.Context) (*sql.Stmt, error) {
 	return prepared, nil
 }
 
-// A row is the result of a SELECT: the user ID that was asked for and, if
-// version is valid, what is stored for it.
+// A row is the result of a SELECT: the user ID that was asked for, what is known
+// of the store and the server and, if version is valid, what is stored.
 type row struct {
-	asked   string
-	version sql.NullInt64
-	methods sql.NullString
-	data    []byte
+	asked    string
+	identity []byte
+	readOnly string
+	version  sql.NullInt64
+	methods  sql.NullString
+	data     []byte
+}
+
+var (
+	// errLost never counts as "no MFA".
+	errLost = errors.New("this store is empty or was lost")
+
+	errReplaced = errors.New("this store is empty or was lost: it is not the one that this process opened")
+	errReadOnly = errors.New("the server is a replica or read-only")
+
+	// errOthers is returned for an answer that belongs to another statement.
+	errOthers = errors.New("the answer does not belong to the statement")
+)
+
+// check returns an error unless the row is the answer to the question for that
+// user, from a server that takes writes.
+func (r row) check(userID string) error {
+	switch {
+	case r.asked != userID:
+		return errOthers
+	case !slices.Contains([]string{"0", "OFF", "false"}, r.readOnly): // by MySQL, MariaDB 12, PostgreSQL
+		return errReadOnly
+	}
+	return nil
 }
 
 // query returns the row of the user with that key.
@@ -64,11 +91,18 @@ func (s *statement) queryNow(ctx context.Context, key any) (r row, err error) {
 		}
 		query = prepared.QueryRowContext
 	}
-	err = query(ctx, key, key).Scan(&r.asked, &r.version, &r.methods, &r.data)
+	err = query(ctx, key, key).Scan(&r.asked, &r.identity, &r.readOnly, &r.version, &r.methods, &r.data)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = errLost
+	}
 	return r, err
 }
 
-// exec executes the statement and returns the number of rows that it changed.
+// exec executes the statement and returns the number of rows that it changed. It
+// sends the statement once. A DB sends one again whose connection turns out to be
+// bad, on the word of the driver that the server has not carried it out. lib/pq
+// says so of lost answers too, and so does pgx in the simple protocol. A single
+// connection of the DB never sends again.
 func (s *statement) exec(ctx context.Context, args ...any) (int64, error) {
 	if s.punctual {
 		return s.execNow(ctx, args)
@@ -82,15 +116,22 @@ func (s *statement) exec(ctx context.Context, args ...any) (int64, error) {
 }
 
 func (s *statement) execNow(ctx context.Context, args []any) (int64, error) {
-	exec := func(ctx context.Context, args ...any) (sql.Result, error) {
-		return s.db.ExecContext(ctx, s.text, args...)
-	}
-	if s.prepares {
+	var exec func(ctx context.Context, args ...any) (sql.Result, error)
+	if s.prepares && s.punctual { // by a driver whose word is good
 		prepared, err := s.prepare(ctx)
 		if err != nil {
 			return 0, err
 		}
 		exec = prepared.ExecContext
+	} else {
+		connection, err := s.db.Conn(ctx)
+		if err != nil {
+			return 0, err
+		}
+		defer connection.Close()
+		exec = func(ctx context.Context, args ...any) (sql.Result, error) {
+			return connection.ExecContext(ctx, s.text, args...)
+		}
 	}
 	result, err := exec(ctx, args...)
 	if err != nil {

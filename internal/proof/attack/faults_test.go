@@ -458,8 +458,9 @@ func TestG17HangingUpHidesNothing(t *testing.T) {
 		_, err := w.VerifyStepUp(w.Ctx, "ada", other, "transfer", ada.Codes[0])
 		return err
 	}, mfa.EventTokenRefused)
-	refused("as another user", other, func() error {
-		_, err := w.VerifyStepUp(w.Ctx, "bob", other, "transfer", ada.Codes[0])
+	transfer := stepUp("transfer").open(w, "ada")
+	refused("as another user", transfer, func() error {
+		_, err := w.VerifyStepUp(w.Ctx, "bob", transfer, "transfer", ada.Codes[0])
 		return err
 	}, mfa.EventTokenRefused)
 	refused("forged", other, verify(other+"A"))

@@ -167,6 +167,6 @@ if answered[0] == '#' {
 		In:     "mfa: (*Engine).CheckProof",
 		Old:    "return e.mayChange(u, changeOptions{proof: proof})",
 		New:    "return nil",
-		Caught: "C03 D03",
+		Caught: "C03",
 	},
 }

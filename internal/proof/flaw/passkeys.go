@@ -94,6 +94,6 @@ if passkey == nil {
 	writePart(mac, part)
 }`,
 		New:    "_ = parts",
-		Caught: "G09 J01 J02",
+		Caught: "G09 J01",
 	},
 }

@@ -35,11 +35,12 @@ func postgres(t *testing.T) (*sqlstore.Store, *sql.DB) {
 			t.Error(err)
 		}
 	})
-	store, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Options{Table: schema + ".mfa_users"})
-	if err != nil {
+	options := sqlstore.Options{Table: schema + ".mfa_users"}
+	if err := sqlstore.Migrate(ctx, db, sqlstore.PostgreSQL, options); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Migrate(ctx); err != nil {
+	store, err := sqlstore.New(ctx, db, sqlstore.PostgreSQL, options)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return store, db

@@ -19,7 +19,7 @@ type Proxy struct {
 	changed *sync.Cond
 	gone    bool // refuse connections
 	hangs   bool // pass nothing on
-	loses   bool // drop the next answer and its connection
+	loses   int  // drop the answer so many from now, and its connection
 	pairs   map[net.Conn]net.Conn
 }
 
@@ -67,7 +67,7 @@ func (p *Proxy) accept() {
 		p.mu.Unlock()
 		p.running.Go(func() { p.pass(server, client, &p.loses) })
 		p.running.Go(func() {
-			p.pass(client, server, new(bool))
+			p.pass(client, server, new(int))
 			p.mu.Lock()
 			delete(p.pairs, client)
 			p.mu.Unlock()
@@ -76,9 +76,9 @@ func (p *Proxy) accept() {
 }
 
 // pass copies from one connection to the other until either ends, then closes
-// both. If *loses is set when data arrives, pass resets it, drops the data and
-// ends.
-func (p *Proxy) pass(from, to net.Conn, loses *bool) {
+// both. It counts *loses down when data arrives; at the last of them it drops the
+// data and ends.
+func (p *Proxy) pass(from, to net.Conn, loses *int) {
 	defer from.Close()
 	defer to.Close()
 	buffer := make([]byte, 32<<10)
@@ -88,8 +88,11 @@ func (p *Proxy) pass(from, to net.Conn, loses *bool) {
 		for p.hangs {
 			p.changed.Wait()
 		}
-		lost := n > 0 && *loses
-		*loses = *loses && !lost
+		lost := false
+		if n > 0 && *loses > 0 {
+			*loses--
+			lost = *loses == 0
+		}
 		p.mu.Unlock()
 		if lost {
 			return
@@ -123,19 +126,19 @@ func (p *Proxy) Hang() {
 	p.hangs = true
 }
 
-// LoseAnswer drops the next answer of the server and closes its connection: the
-// request is carried out, but the client does not learn of it.
-func (p *Proxy) LoseAnswer() {
+// LoseAnswer drops the nth answer of the server from now and closes its
+// connection: the request is carried out, but the client does not learn of it.
+func (p *Proxy) LoseAnswer(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.loses = true
+	p.loses = n
 }
 
-// Restore undoes Cut and Hang.
+// Restore undoes Cut, Hang and LoseAnswer.
 func (p *Proxy) Restore() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.gone, p.hangs = false, false
+	p.gone, p.hangs, p.loses = false, false, 0
 	p.changed.Broadcast()
 }
 

@@ -1,0 +1,112 @@
+package cluster
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A node is one server process of a cluster.
+type node struct {
+	name    string
+	command []string
+	owner   *syscall.Credential // nil: the user who runs the test
+	log     string
+
+	running *exec.Cmd    // nil while it is killed
+	pid     atomic.Int64 // of what runs, for the network
+}
+
+// newNode returns a node that is not started, and kills it when the test ends.
+func newNode(t *testing.T, name, dir string, command ...string) *node {
+	n := &node{name: name, command: command, log: filepath.Join(dir, name+".log")}
+	t.Cleanup(func() {
+		n.kill()
+		if t.Failed() {
+			t.Logf("the log of %s ends with\n%s", name, n.tail())
+		}
+	})
+	return n
+}
+
+func (n *node) start(t *testing.T) {
+	t.Helper()
+	log, err := os.OpenFile(n.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	command := exec.Command(n.command[0], n.command[1:]...)
+	command.Stdout, command.Stderr = log, log
+	// The kernel ends a server whose test ends without its cleanups.
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: n.owner}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	n.running = command
+	n.pid.Store(int64(command.Process.Pid))
+}
+
+// kill ends the process as a power switch does, also while it is paused.
+func (n *node) kill() {
+	if n.running != nil {
+		n.running.Process.Kill()
+		n.running.Wait()
+		n.running = nil
+		n.pid.Store(0)
+	}
+}
+
+func (n *node) pause() { n.running.Process.Signal(syscall.SIGSTOP) }
+
+func (n *node) resume() {
+	if n.running != nil {
+		n.running.Process.Signal(syscall.SIGCONT)
+	}
+}
+
+// tail returns the last lines of the log.
+func (n *node) tail() string {
+	text, err := os.ReadFile(n.log)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return strings.Join(lines[max(0, len(lines)-5):], "\n")
+}
+
+// freePort returns a port that nobody listens on.
+func freePort(t *testing.T) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+func local(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+
+// patience bounds what a healthy cluster does soon, so that a test that waits in
+// vain fails instead of hanging. No time is measured with it.
+const patience = 2 * time.Minute
+
+// eventually tries until there is no error.
+func eventually(t *testing.T, what string, try func() error) {
+	t.Helper()
+	var err error
+	for over := time.Now().Add(patience); time.Now().Before(over); time.Sleep(50 * time.Millisecond) {
+		if err = try(); err == nil {
+			return
+		}
+	}
+	t.Fatalf("%s: %v", what, err)
+}

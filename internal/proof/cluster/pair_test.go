@@ -1,0 +1,79 @@
+package cluster
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// A pair is a primary and its replica. Nobody but the test promotes the replica,
+// as an operator or a tool for high availability does.
+type pair struct {
+	*cluster
+	primary atomic.Int64 // its number
+
+	// promote makes a primary of the replica with that number.
+	promote func(i int)
+	// follow makes the node with that number a new replica of the other.
+	follow func(i int)
+}
+
+// failOver promotes the replica, and returns the number of the old primary.
+func (p *pair) failOver() (old int) {
+	old = int(p.primary.Load())
+	p.promote(1 - old)
+	p.primary.Store(int64(1 - old))
+	return old
+}
+
+// replace returns a heal that makes a replica of a node whose data is out of date.
+func (p *pair) replace(old int) (heal func()) {
+	return func() {
+		p.nodes[old].kill()
+		p.network.heal()
+		p.follow(old)
+	}
+}
+
+// lag is how long a primary works without its replica before it fails.
+const lag = 2 * time.Second
+
+// fenced are the faults of a pair of which never more than one is a primary. The
+// first three are those that a minute has time for.
+func (p *pair) fenced() []fault {
+	return []fault{
+		{"the primary is killed, and the replica promoted", func(*cluster) func() {
+			p.nodes[p.primary.Load()].kill()
+			return p.replace(p.failOver())
+		}},
+		{"the primary loses its replica, is killed later, and the replica promoted", func(*cluster) func() {
+			p.network.cut(0, 1, dropped)
+			time.Sleep(lag)
+			p.nodes[p.primary.Load()].kill()
+			return p.replace(p.failOver())
+		}},
+		{"the primary is killed and comes back", func(c *cluster) func() {
+			return killed(c, int(p.primary.Load()))
+		}},
+		{"the replica is killed and comes back", func(c *cluster) func() {
+			return killed(c, 1-int(p.primary.Load()))
+		}},
+	}
+}
+
+// unfenced are the faults after which two nodes take themselves for the primary.
+func (p *pair) unfenced() []fault {
+	return []fault{
+		{"the primary is cut off and left running, and the replica promoted", func(*cluster) func() {
+			p.network.cut(0, 1, dropped)
+			return p.replace(p.failOver())
+		}},
+		{"the primary is stopped, the replica promoted, and the primary continues", func(*cluster) func() {
+			old := p.nodes[p.primary.Load()]
+			old.pause()
+			heal := p.replace(p.failOver())
+			time.Sleep(lag)
+			old.resume()
+			return heal
+		}},
+	}
+}

@@ -1,0 +1,36 @@
+package cluster
+
+import (
+	"context"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/stores/pgxstore"
+)
+
+func init() {
+	openers["postgres"] = func(ctx context.Context, servers []string) (mfa.Store, error) {
+		pool, err := connectPostgres(ctx, servers)
+		if err != nil {
+			return nil, err
+		}
+		return pgxstore.New(ctx, pool, pgxstore.Options{})
+	}
+}
+
+func createPostgres(ctx context.Context, servers []string) error {
+	pool, err := connectPostgres(ctx, servers)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	return pgxstore.Migrate(ctx, pool, pgxstore.Options{})
+}
+
+// connectPostgres connects to the one of the servers that takes writes.
+func connectPostgres(ctx context.Context, servers []string) (*pgxpool.Pool, error) {
+	return pgxpool.New(ctx, "postgres://postgres@"+strings.Join(servers, ",")+
+		"/postgres?target_session_attrs=read-write&connect_timeout=2&pool_max_conns=16")
+}

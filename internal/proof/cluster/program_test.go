@@ -1,0 +1,23 @@
+package cluster
+
+import (
+	"os"
+	"path"
+	"path/filepath"
+	"testing"
+)
+
+// installed returns a program of Debian's.
+func installed(t *testing.T, name string) string {
+	t.Helper()
+	for _, dir := range []string{"/usr/bin", "/usr/sbin", "/usr/lib/postgresql/*/bin"} {
+		if found, _ := filepath.Glob(path.Join(dir, name)); len(found) > 0 {
+			return found[len(found)-1]
+		}
+	}
+	if os.Getenv("MFA_TEST_REQUIRE") == "1" {
+		t.Fatalf("%s is required here, and is not installed", name)
+	}
+	t.Skipf("skipped: %s is not installed", name)
+	return ""
+}

@@ -1,0 +1,104 @@
+package natsstore_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/protekt/mfa/internal/proof/store"
+)
+
+// serverVersion is the oldest version that New accepts.
+const serverVersion = "v2.12.15"
+
+// startServer starts a server for the test alone, unless MFA_TEST_NATS is the URL
+// of one, and returns its URL.
+func startServer(t testing.TB) string {
+	t.Helper()
+	if url := os.Getenv("MFA_TEST_NATS"); url != "" {
+		return url
+	}
+	return startServers(t, 1)[0]
+}
+
+// startServers starts a cluster, or a server on its own, and returns their URLs.
+func startServers(t testing.TB, n int) (urls []string) {
+	t.Helper()
+	program := store.Build(t, "github.com/nats-io/nats-server/v2", serverVersion)
+	var ports, routes []string
+	for range n {
+		ports = append(ports, freeAddress(t))
+		routes = append(routes, freeAddress(t))
+	}
+	for i, address := range ports {
+		dir := t.TempDir()
+		settings := fmt.Sprintf("server_name: s%d\nlisten: %q\njetstream { store_dir: %q }\n", i, address, dir)
+		if n > 1 {
+			settings += fmt.Sprintf("cluster { name: test, listen: %q, routes: [nats://%s] }\n", routes[i], strings.Join(routes, ", nats://"))
+		}
+		file := filepath.Join(dir, "server.conf")
+		if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		server := exec.Command(program, "-c", file)
+		if err := server.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			server.Process.Kill()
+			server.Wait()
+		})
+		urls = append(urls, "nats://"+address)
+	}
+	return urls
+}
+
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// connect returns a connection that reconnects forever, as a host's does.
+func connect(url string) (*nats.Conn, jetstream.JetStream, error) {
+	connection, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(0, 0))
+	if err != nil {
+		return nil, nil, err
+	}
+	js, err := jetstream.New(connection, jetstream.WithDefaultTimeout(time.Hour))
+	return connection, js, err
+}
+
+// connected returns a connection to a server that is ready.
+func connected(t testing.TB, url string) jetstream.JetStream {
+	t.Helper()
+	for over := time.Now().Add(store.Patience); ; time.Sleep(10 * time.Millisecond) {
+		connection, js, err := connect(url)
+		if err == nil {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			_, err = js.AccountInfo(ctx)
+			cancel()
+			if err == nil {
+				t.Cleanup(connection.Close)
+				return js
+			}
+			connection.Close()
+		}
+		if time.Now().After(over) {
+			t.Fatalf("the server does not start: %v", err)
+		}
+	}
+}
