@@ -291,7 +291,7 @@ func (h *history) run(s step) {
 	h.move(s, p)
 	switch s.op {
 	case "policy":
-		h.required, h.noPolicy = s.pick%3 > 0, s.pick > 9
+		h.required, h.noPolicy = s.pick%3 == 2, s.pick > 9
 	case "sender":
 		h.sending = sending(max(0, s.pick%6-3))
 	case "allow":
@@ -377,7 +377,8 @@ func (h *history) run(s step) {
 		h.one(s, p, changes[s.by%len(changes)])
 	case "backup codes":
 		h.prove(s, p)
-		for range 1 + s.by/11*6 { // more than an hour's
+		s.token = right
+		for range 1 + s.by/10*5 { // more than an hour's
 			h.one(s, p, "GenerateBackupCodes")
 		}
 		s.code = backupUnspent
