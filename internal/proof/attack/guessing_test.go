@@ -97,7 +97,7 @@ func TestGuessesSucceedAsSeldomAsPromised(t *testing.T) {
 		}
 	}
 	if atOnce != free+1 || inAYear != yearly {
-		t.Errorf("%d guesses at once, %d in a year, want %d and %d as B01 and B12 count", atOnce, inAYear, free+1, yearly)
+		t.Errorf("%d guesses at once, %d in a year, unlike the numbers that B01 and B12 count", atOnce, inAYear)
 	}
 }
 
