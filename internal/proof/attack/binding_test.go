@@ -45,9 +45,9 @@ func TestC01CodeOfAnotherUser(t *testing.T) {
 				if bob.Phone != "" {
 					w.SentCode(token)
 				}
-				left := 4 // charged to whom it was tried with
+				left := 4 // bob, with whose token it was tried, is charged
 				if kind == mfa.MethodBackupCode && bob.Codes == nil {
-					left = 5 // who has nothing to compare it with
+					left = 5 // bob has no codes to compare it with
 				}
 				_, err := w.VerifyLogin(w.Ctx, token, code)
 				world.WantTries(t, err, left)
@@ -60,9 +60,9 @@ func TestC01CodeOfAnotherUser(t *testing.T) {
 	}
 }
 
-// C02: a challenge of one user is completed as another. The user is in the
-// token, and whoever steps up must be that user; which browser may answer is the
-// host's part.
+// C02: a challenge of one user is completed as another user. The token contains
+// the user, and only that user can step up with it; which browser may answer is
+// the host's part.
 func TestC02ChallengeOfAnotherUser(t *testing.T) {
 	w := world.New(t)
 	users := []string{"ada", "bob"}
@@ -76,14 +76,14 @@ func TestC02ChallengeOfAnotherUser(t *testing.T) {
 				t.Fatalf("%s for %s: %v", d.name, user, err)
 			}
 			if user != users[0] {
-				refusal := mfa.ErrInvalidToken // of a step-up: she is not who is logged in
+				refusal := mfa.ErrInvalidToken // from a step-up: bob is logged in, not ada
 				if d.name == "login" {
 					refusal = mfa.ErrInvalidCode
 				}
 				_, err = d.enter(w.Ctx, w.Engine, other, people[user].Codes[0])
 				world.WantErr(t, err, refusal)
 			}
-			// What it gives is worthless for the other one.
+			// The proof is worthless for the other user.
 			for _, someone := range users {
 				if someone == user || login.Proof == "" {
 					continue
@@ -103,7 +103,7 @@ func TestC02ChallengeOfAnotherUser(t *testing.T) {
 		}
 	}
 	t.Run("a thief's step-up in the victim's session", func(t *testing.T) {
-		// The form carries the thief's token and code, the session the victim.
+		// The form contains the thief's token and code; the session is the victim's.
 		for _, d := range doors[1:] {
 			w := world.New(t)
 			ada, bob := w.Given("ada", world.Phone), w.Given("bob", world.Phone2)
@@ -119,7 +119,7 @@ func TestC02ChallengeOfAnotherUser(t *testing.T) {
 			}
 			w.WantTold(slices.Repeat([]mfa.EventType{mfa.EventTokenRefused}, 5)...)
 			if w.Stored("bob").Version != before {
-				t.Errorf("%s: it has cost something", d.name)
+				t.Errorf("%s: a refused token changed the thief's record", d.name)
 			}
 			_, err := stepUpOf("bob", d.name).enter(w.Ctx, w.Engine, token, bob.Shows())
 			world.OK(t, err)
@@ -137,15 +137,15 @@ func parameters(method *ast.FuncDecl) (names []string) {
 	return names
 }
 
-// issued is one token of every kind: of ada, and for the enrollment of bob, who
-// has no factor.
+// issued holds a token of every kind: all are ada's, except the enrollment token
+// of bob, who has no factor.
 type issued struct {
 	w      *world.World
 	app    world.App
 	tokens map[string]string
 }
 
-// kinds of tokens.
+// kinds lists the kinds of tokens.
 var kinds = []string{"login", "transfer", mfa.ActionManage, "enrollment", "proof", "device"}
 
 func issueAll(t *testing.T) issued {
@@ -163,7 +163,8 @@ func issueAll(t *testing.T) issued {
 	return issued{w, app, tokens}
 }
 
-// use hands a token to what takes that kind. It is nil where it was taken.
+// use passes a token to the call that takes tokens of that kind. It returns nil
+// if the token was accepted.
 func (i issued) use(kind, token string) (err error) {
 	switch kind {
 	case "enrollment":
@@ -183,7 +184,7 @@ func (i issued) use(kind, token string) (err error) {
 	return err
 }
 
-// C03: a token of one kind passes as one of another: a pending login as a session
+// C03: a token of one kind passes as one of another, a pending login as a session
 // (GHSA-5m69-7h2p-6qfw, CVE-2026-32246).
 func TestC03TokenOfAnotherKind(t *testing.T) {
 	i := issueAll(t)
@@ -210,7 +211,7 @@ func TestC03TokenOfAnotherKind(t *testing.T) {
 	for _, kind := range kinds {
 		uses = append(uses, use{kind, []string{kind}, func(token string) error { return i.use(kind, token) }})
 	}
-	// Nothing else takes a token.
+	// No other method takes a token.
 	if got, want := methodsWith(t, "token"), []string{"EnrollmentUser", "PasskeyOptions", "SendCode", "VerifyLogin", "VerifyStepUp"}; !slices.Equal(got, want) {
 		t.Errorf("methods that take a token: %v, want %v", got, want)
 	}
@@ -224,16 +225,16 @@ func TestC03TokenOfAnotherKind(t *testing.T) {
 				continue
 			}
 			if err := use.do(token); err == nil {
-				t.Errorf("a token for %s serves for %s", made, use.name)
+				t.Errorf("a token for %s is accepted for %s", made, use.name)
 			}
-			for _, other := range i.tokens { // nor does its first part make it another kind
+			for _, other := range i.tokens { // nor does another prefix make it another kind
 				if err := use.do(other[:prefix] + token[prefix:]); err == nil {
-					t.Errorf("a token for %s in disguise serves for %s", made, use.name)
+					t.Errorf("a token for %s with another prefix is accepted for %s", made, use.name)
 				}
 			}
 		}
 	}
-	for _, use := range uses { // and each serves for its own
+	for _, use := range uses { // each kind works where it should
 		for _, kind := range use.take {
 			if err := use.do(i.tokens[kind]); err != nil {
 				t.Errorf("%s, given a token for %s: %v", use.name, kind, err)
@@ -241,7 +242,7 @@ func TestC03TokenOfAnotherKind(t *testing.T) {
 			w.Clock.Advance(step)
 		}
 	}
-	// Success is a type of its own, which no challenge is or holds.
+	// A successful login has a type of its own; no challenge converts to it.
 	success := reflect.TypeFor[*mfa.Login]()
 	for _, pending := range []reflect.Type{reflect.TypeFor[*mfa.Challenge](), reflect.TypeFor[*mfa.ChallengeError](), reflect.TypeFor[*mfa.EnrollmentError]()} {
 		if pending.ConvertibleTo(success) || pending.Elem().ConvertibleTo(success.Elem()) {
@@ -279,9 +280,9 @@ func TestC04ChallengeTwice(t *testing.T) {
 				world.WantErr(t, err, mfa.ErrInvalidToken)
 			}
 			if w.Stored("ada").Version != before {
-				t.Error("a used token has changed the record")
+				t.Error("a used token changed the record")
 			}
-			w.Login("ada", fresh["app"]) // which are good for another challenge
+			w.Login("ada", fresh["app"]) // both codes still work for another challenge
 			w.Login("ada", fresh["backup code"])
 		})
 	}
@@ -293,7 +294,7 @@ func TestC04ChallengeTwice(t *testing.T) {
 			return err
 		}), mfa.ErrInvalidToken, mfa.ErrInvalidCode)
 		if told := count(w, mfa.EventVerified); told != 1 {
-			t.Errorf("%d were told to be verified", told)
+			t.Errorf("%d events of a verified code, want one", told)
 		}
 	})
 	t.Run("forgotten, and the clock goes back", func(t *testing.T) {
@@ -302,7 +303,7 @@ func TestC04ChallengeTwice(t *testing.T) {
 		world.OK(t, err)
 		fresh := later()
 		start := w.Clock.Now()
-		for range 40 { // more than are remembered
+		for range 40 { // more challenges than a record holds
 			_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, "12345")
 			world.WantErr(t, err, mfa.ErrInvalidCode)
 			world.OK(t, w.Unlock(w.Ctx, "ada"))
@@ -314,7 +315,7 @@ func TestC04ChallengeTwice(t *testing.T) {
 	})
 }
 
-// C05: what has expired is accepted, or its time is extended.
+// C05: an expired token or code is accepted, or its lifetime is extended.
 func TestC05Expiry(t *testing.T) {
 	for _, d := range doors {
 		for _, ttl := range []time.Duration{time.Minute, 5 * time.Minute, 10 * time.Minute} {
@@ -336,7 +337,7 @@ func TestC05Expiry(t *testing.T) {
 						w.GiveSMS("ada", world.Phone)
 						start, token = w.Clock.Now(), d.open(w, "ada")
 						w.SentCode(token)
-						w.Clock.Advance(step) // another message does not extend it
+						w.Clock.Advance(step) // another message does not extend the lifetime
 						sent := w.SentCode(token)
 						code = func() string { return sent }
 					case "backup code":
@@ -370,13 +371,13 @@ func TestC05Expiry(t *testing.T) {
 				w.Clock.Advance(1)
 				_, err := w.VerifyLogin(w.Ctx, token, code)
 				world.WantTries(t, err, 5) // compared with nothing
-				code = w.SentCode(token)   // the challenge lives
+				code = w.SentCode(token)   // the challenge is still valid
 			}
 			_, err := w.VerifyLogin(w.Ctx, token, code)
 			world.OK(t, err)
 		}
 	})
-	t.Run("a setting that is lowered", func(t *testing.T) { // binds what was issued before
+	t.Run("a setting that is lowered", func(t *testing.T) { // applies to what was issued before
 		lowered := func(c *mfa.Config) {
 			c.ChallengeTTL, c.EnrollmentTTL, c.ProofTTL, c.TrustedDeviceTTL = 2*time.Minute, 3*time.Minute, 4*time.Minute, 5*time.Minute
 		}
@@ -387,7 +388,7 @@ func TestC05Expiry(t *testing.T) {
 				i := issueAll(t)
 				start := i.w.Clock.Now()
 				if kind == "proof" {
-					start = start.Add(-time.Minute) // GiveTOTP lets one pass
+					start = start.Add(-time.Minute) // GiveTOTP advances the clock by a minute
 				}
 				i.w.Engine = i.w.Another(lowered)
 				i.w.Clock.Set(start.Add(ttl - 1))
@@ -406,19 +407,19 @@ func TestC05Expiry(t *testing.T) {
 			i := issueAll(t)
 			start := i.w.Clock.Now()
 			if kind == "proof" {
-				start = start.Add(-time.Minute) // GiveTOTP lets one pass
+				start = start.Add(-time.Minute) // GiveTOTP advances the clock by a minute
 			}
 			i.w.Clock.Set(start.Add(ttl - 1))
 			world.OK(t, i.use(kind, i.tokens[kind]))
 			i.w.Clock.Advance(1)
 			if err := i.use(kind, i.tokens[kind]); err == nil {
-				t.Errorf("%s: lives on after %v", kind, ttl)
+				t.Errorf("%s: still valid after %v", kind, ttl)
 			}
 		}
 	})
 }
 
-// C06: a challenge or a half-done enrollment survives a change of the password, of
+// C06: a challenge or a pending enrollment survives a change of the password or
 // the factors, or a reset.
 func TestC06SurvivesAChange(t *testing.T) {
 	changes := map[string]func(w *world.World, ada person) error{
@@ -470,7 +471,7 @@ func TestC06SurvivesAChange(t *testing.T) {
 					world.WantErr(t, err, mfa.ErrInvalidToken)
 				}
 			}
-			_, err = w.TrustDevice(w.Ctx, "ada", ada.Proof, "") // proofs and devices end with it
+			_, err = w.TrustDevice(w.Ctx, "ada", ada.Proof, "") // the proof has ended too
 			world.WantErr(t, err, mfa.ErrInvalidToken)
 			if w.Enrolled("ada") != nil {
 				w.Begin("ada", mfa.WithTrustedDevice(device.Token))
@@ -517,16 +518,17 @@ func TestC06SurvivesAChange(t *testing.T) {
 			world.OK(t, err)
 			world.OK(t, change(w))
 			if _, err = w.EnrollmentUser(w.Ctx, token); !errors.Is(err, mfa.ErrInvalidToken) {
-				t.Errorf("%s: the token lives: %v", name, err)
+				t.Errorf("%s: the token is still valid: %v", name, err)
 			}
 			if _, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, w.Scan(pending.URI).Shows()); !errors.Is(err, mfa.ErrNoPendingEnrollment) {
-				t.Errorf("%s: the pending factor lives: %v", name, err)
+				t.Errorf("%s: the pending factor is still valid: %v", name, err)
 			}
 		}
 	})
 }
 
-// C07: tokens can be forged: unsigned, or under a key that is weak, known or none.
+// C07: tokens can be forged: they are unsigned, or the key is weak, known or
+// missing.
 func TestC07Forgery(t *testing.T) {
 	good := world.New(t).Config
 	for name, keys := range map[string][][]byte{
@@ -570,14 +572,15 @@ func TestC07Forgery(t *testing.T) {
 		for _, tail := range []string{"A", "=", "==", "\n", "\r\n", " ", "\x00", token, body} {
 			refuse(token+tail, fmt.Sprintf("with %q", tail))
 		}
-		if other := base64.StdEncoding.EncodeToString(sealed); other != body { // as nearly always
+		if other := base64.StdEncoding.EncodeToString(sealed); other != body { // almost always true
 			refuse(prefix+other, "in another alphabet")
 		}
 		refuse(strings.ToUpper(prefix)+body, "in capitals")
 		refuse("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ.", "as a JWT without an algorithm")
 		refuse(prefix+base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{0}, len(sealed))), "all zero")
 	}
-	// Another key makes other tokens, for the same user on the same store.
+	// An engine with another key does not accept the tokens, for the same user and
+	// with the same store.
 	foreign := i.w.Another(func(c *mfa.Config) { c.Keys = [][]byte{world.Key(9)} })
 	for _, kind := range []string{"login", "enrollment"} {
 		var err error
@@ -588,7 +591,7 @@ func TestC07Forgery(t *testing.T) {
 		}
 		world.WantErr(t, err, mfa.ErrInvalidToken)
 	}
-	for _, kind := range kinds { // and all of them are still good
+	for _, kind := range kinds { // all of them are still valid
 		i.w.Clock.Advance(step)
 		if err := i.use(kind, i.tokens[kind]); err != nil {
 			t.Errorf("%s: %v", kind, err)
@@ -596,8 +599,8 @@ func TestC07Forgery(t *testing.T) {
 	}
 }
 
-// C08: what a token says can be read in two ways: fields joined without their
-// lengths.
+// C08: a token can be parsed in two ways, since its fields are joined without
+// their lengths.
 func TestC08AmbiguousTokens(t *testing.T) {
 	required := true
 	const delimiters = "!|:,;.&=/\\+-_ \"'{}[]()<>%#@~`$^*?"
@@ -630,7 +633,7 @@ func TestC08AmbiguousTokens(t *testing.T) {
 		app := w.Scan(uri)
 		for _, delimiter := range delimiters {
 			d := string(delimiter)
-			left, right := "a"+d+"b", "b"+d+"c" // a, b:c and a:b, c are the same once joined
+			left, right := "a"+d+"b", "b"+d+"c" // joined by ":", both (a, b:c) and (a:b, c) are a:b:c
 			for _, pair := range [][2][2]string{{{"a", right}, {left, "c"}}, {{"a", "bc"}, {"ab", "c"}}} {
 				for _, claim := range pair {
 					world.OK(t, w.ImportTOTP(w.Ctx, claim[0], uri))
@@ -654,7 +657,7 @@ func TestC08AmbiguousTokens(t *testing.T) {
 	})
 }
 
-// C09: what is malformed, or comes out of order, ends in a panic.
+// C09: malformed input, or calls out of order, cause a panic.
 func TestC09MalformedAndOutOfOrder(t *testing.T) {
 	states := map[string]func(w *world.World){
 		"unknown":     func(*world.World) {},
@@ -689,12 +692,12 @@ func TestC09MalformedAndOutOfOrder(t *testing.T) {
 					calls++
 				}
 			}
-			for _, text := range texts { // and where a code is asked for
+			for _, text := range texts { // and as a code
 				store.Arm(before, 0, "")
 				var challenge *mfa.ChallengeError
 				if errors.As(w.BeginLogin(w.Ctx, "ada"), &challenge) {
 					if login, err := w.VerifyLogin(w.Ctx, challenge.Token, text); login != nil || err == nil {
-						t.Errorf("a code of %.40q: %v", text, err)
+						t.Errorf("with the code %.40q: %v", text, err)
 					}
 				}
 				for _, method := range []mfa.Method{"", mfa.MethodPasskey, mfa.MethodTOTP, mfa.MethodSMS} {
@@ -704,15 +707,15 @@ func TestC09MalformedAndOutOfOrder(t *testing.T) {
 				}
 			}
 			if calls < 20*len(texts) {
-				t.Errorf("%d calls only", calls)
+				t.Errorf("only %d calls", calls)
 			}
 		})
 	}
 }
 
-// call calls a method of the engine with this text for every text that it takes
-// but the user's ID, and again for that too. It must not panic, and gives a
-// result or an error, never both.
+// call calls a method of the engine with text as every string argument except
+// the user's ID, and then as the user's ID too. The method must not panic, and
+// must return either a result or an error.
 func call(t *testing.T, w *world.World, method reflect.Method, text string) {
 	t.Helper()
 	defer func() {
@@ -738,28 +741,28 @@ func call(t *testing.T, w *world.World, method reflect.Method, text string) {
 			case kind == reflect.TypeFor[[]mfa.SendOption]():
 				in = append(in, reflect.Zero(kind.Elem()), reflect.ValueOf(mfa.ToFactor(text)))
 			default:
-				t.Fatalf("%s takes a %v: say what to give it", method.Name, kind)
+				t.Fatalf("%s takes a %v: add an argument for it to this test", method.Name, kind)
 			}
 		}
 		out := method.Func.Call(in)
 		err, _ := out[len(out)-1].Interface().(error)
 		if len(out) == 2 && (err == nil) == out[0].IsZero() {
-			t.Errorf("%s(%.40q) gives %v and %v", method.Name, text, out[0], err)
+			t.Errorf("%s(%.40q) returned %v and %v", method.Name, text, out[0], err)
 		}
 	}
 }
 
-// C10: challenges can be foreseen.
+// C10: challenges are predictable.
 func TestC10PredictableChallenges(t *testing.T) {
 	w := world.New(t)
 	w.GiveTOTP("ada")
 	const n = 20_000
 	seen := make(map[string]bool, n)
-	var values [][256]bool // at each place
+	var values [][256]bool // the byte values seen at each index
 	for range n {
 		token := w.Begin("ada").Token
 		if seen[token] {
-			t.Fatal("a token came twice")
+			t.Fatal("a token was issued twice")
 		}
 		seen[token] = true
 		sealed, err := base64.RawURLEncoding.DecodeString(token[len("mfa_tmp_"):])
@@ -771,9 +774,9 @@ func TestC10PredictableChallenges(t *testing.T) {
 			values[place][value] = true
 		}
 	}
-	const header = 5 // a version and the key's ID, which are the same in all
+	const header = 5 // the version and the key's ID, the same in all tokens
 	for place := header; place < len(values); place++ {
-		if slices.Contains(values[place][:], false) { // each of 256 is missing once in 10^31
+		if slices.Contains(values[place][:], false) { // for a random byte, once in 10^31 runs
 			t.Errorf("byte %d of a token is not random", place)
 		}
 	}
@@ -791,7 +794,7 @@ func TestC10PredictableChallenges(t *testing.T) {
 	})
 }
 
-// A countingReader counts what is read.
+// A countingReader counts the bytes that are read from it.
 type countingReader struct {
 	io.Reader
 	read int
@@ -803,8 +806,8 @@ func (r *countingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// C11: a challenge is answered with a factor that is not the user's, or no longer,
-// or not yet; or one that policy has forbidden meanwhile.
+// C11: a challenge is answered with a factor that is not the user's, no longer or
+// not yet, or with one that policy has since forbidden.
 func TestC11FactorNotAllowed(t *testing.T) {
 	t.Run("none of that kind", func(t *testing.T) {
 		w := world.New(t)
@@ -869,12 +872,12 @@ func TestC11FactorNotAllowed(t *testing.T) {
 		_, err = w.Another(func(c *mfa.Config) { c.SMS = nil }).SendCode(w.Ctx, token)
 		world.WantErr(t, err, mfa.ErrMethodUnavailable)
 		if got := len(w.Outbox.Messages()); got != sent {
-			t.Errorf("%d messages were sent", got-sent)
+			t.Errorf("%d messages were sent, want none", got-sent)
 		}
 	})
 }
 
-// C12: a remembered device is not bound to its user, can be made, or is not
+// C12: a remembered device is not bound to its user, can be forged, or is not
 // forgotten.
 func TestC12RememberedDevice(t *testing.T) {
 	trust := func(w *world.World, user, proof string) string {
@@ -901,7 +904,7 @@ func TestC12RememberedDevice(t *testing.T) {
 		w.GiveTOTP("bob")
 		device := trust(w, "ada", ada.Proof)
 		if !passes(w, "ada", device) || passes(w, "bob", device) {
-			t.Error("a device is not its user's alone")
+			t.Error("a device is trusted for another user")
 		}
 	})
 	for name, end := range map[string]func(w *world.World, ada person){
@@ -919,7 +922,7 @@ func TestC12RememberedDevice(t *testing.T) {
 			trusted := trust(w, "ada", w.Login("ada", ada.Shows()).Proof)
 			world.OK(t, w.ImportSMS(w.Ctx, "ada", world.Phone2))
 			if passes(w, "ada", trusted) {
-				t.Error("trusted beside a phone that was imported")
+				t.Error("the device is still trusted after a phone was imported")
 			}
 		},
 		"forgotten alone": func(w *world.World, _ person) {
@@ -939,7 +942,7 @@ func TestC12RememberedDevice(t *testing.T) {
 			ada := w.Full("ada", world.Phone)
 			device := trust(w, "ada", ada.Proof)
 			if !passes(w, "ada", device) {
-				t.Fatal("a trusted device is not")
+				t.Fatal("the device is not trusted to begin with")
 			}
 			end(w, ada)
 			if passes(w, "ada", device) {
@@ -987,7 +990,7 @@ func TestC12RememberedDevice(t *testing.T) {
 	})
 }
 
-// C13: a factor is named by a number that another user can name too
+// C13: a factor has an ID with which another user can name it too
 // (CVE-2020-5240, CVE-2019-19687).
 func TestC13FactorOfAnotherUser(t *testing.T) {
 	w := world.New(t)
@@ -999,15 +1002,15 @@ func TestC13FactorOfAnotherUser(t *testing.T) {
 		foreign := change(w, "ada", mfa.WithProof(bob.Proof))
 		world.Challenged(t, foreign)
 		if foreign.Error() != forged.Error() {
-			t.Errorf("%s: with another's proof %v, with a forged one %v", name, foreign, forged)
+			t.Errorf("%s: with another user's proof %v, with a forged one %v", name, foreign, forged)
 		}
 	}
 	if after := w.Stored("ada"); after.Version != before.Version {
-		t.Error("another's proof has changed something")
+		t.Error("another user's proof changed the record")
 	}
 	w.Login("ada", ada.Shows())
 
-	// Nor does an ID name what is another user's, whatever it is written like.
+	// Nor does an ID name another user's factor, however it is spelled.
 	var named []string
 	for _, method := range engineMethods(t) {
 		for _, name := range parameters(method) {
@@ -1053,7 +1056,7 @@ func TestC13FactorOfAnotherUser(t *testing.T) {
 		world.OK(t, w.ForgetDevice(w.Ctx, "ada", id))
 	}
 	if after := w.Stored("ada"); after.Version != before.Version || len(devices(w, "bob")) != 1 || w.Factor("bob", mfa.MethodTOTP) == nil {
-		t.Error("another's ID has changed something")
+		t.Error("another user's ID changed a record")
 	}
 	world.OK(t, w.Revoke(w.Ctx, "ada", mfa.MethodTOTP, mfa.OnlyFactor(app)))
 }
@@ -1066,7 +1069,7 @@ func devices(w *world.World, user string) []mfa.TrustedDevice {
 	return list
 }
 
-// changes are the ways to change a user's factors.
+// changes lists the ways to change a user's factors.
 var changes = map[string]func(w *world.World, user string, opts ...mfa.ChangeOption) error{
 	"EnrollTOTP": func(w *world.World, user string, opts ...mfa.ChangeOption) error {
 		_, err := w.EnrollTOTP(w.Ctx, user, "a", opts...)
@@ -1088,7 +1091,7 @@ var changes = map[string]func(w *world.World, user string, opts ...mfa.ChangeOpt
 	},
 }
 
-// C14: what confirmed one enrollment confirms another (CVE-2022-42731).
+// C14: the code that confirmed one enrollment confirms another (CVE-2022-42731).
 func TestC14EnrollmentTwice(t *testing.T) {
 	begin := map[mfa.Method]func(w *world.World) (code string){
 		mfa.MethodTOTP: func(w *world.World) string {
@@ -1117,7 +1120,7 @@ func TestC14EnrollmentTwice(t *testing.T) {
 			world.WantErr(t, err, mfa.ErrInvalidToken)
 		}
 		if after := w.Stored("ada"); after.Version != before.Version {
-			t.Errorf("%s: the second confirmation has changed something", method)
+			t.Errorf("%s: the second confirmation changed the record", method)
 		}
 		w = world.New(t)
 		code = enroll(w)
@@ -1127,12 +1130,12 @@ func TestC14EnrollmentTwice(t *testing.T) {
 			return err
 		}), mfa.ErrNoPendingEnrollment)
 		if told := count(w, mfa.EventEnrolled); told != 1 || !slices.Equal(w.Enrolled("ada"), []mfa.Method{method}) {
-			t.Errorf("%s: %d were told, enrolled %v", method, told, w.Enrolled("ada"))
+			t.Errorf("%s: %d events of an enrollment, enrolled %v", method, told, w.Enrolled("ada"))
 		}
 	}
 }
 
-// C15: one login's success lets the others of that user in too.
+// C15: one login's success completes the same user's other logins too.
 func TestC15OtherLoginsOfTheUser(t *testing.T) {
 	for _, d := range doors {
 		w := world.New(t)
@@ -1144,7 +1147,7 @@ func TestC15OtherLoginsOfTheUser(t *testing.T) {
 			_, err = d.enter(w.Ctx, w.Engine, second, code)
 			world.WantErr(t, err, mfa.ErrInvalidCode)
 		}
-		for _, other := range doors { // and a new one is asked as well
+		for _, other := range doors { // a new one asks for a code as well
 			_, err := other.enter(w.Ctx, w.Engine, other.open(w, "ada"), ada.Shows())
 			world.WantErr(t, err, mfa.ErrInvalidCode)
 		}
@@ -1156,7 +1159,7 @@ func TestC15OtherLoginsOfTheUser(t *testing.T) {
 	}
 }
 
-// C16: the result of what is asked is not looked at (CVE-2026-0723).
+// C16: the result of a check is ignored (CVE-2026-0723).
 func TestC16ResultNotLookedAt(t *testing.T) {
 	down := errors.New("down")
 	t.Run("policy", func(t *testing.T) {
@@ -1206,7 +1209,7 @@ func TestC16ResultNotLookedAt(t *testing.T) {
 				"VerifyLogin": func() error {
 					login, err := e.VerifyLogin(w.Ctx, token, app.Shows())
 					if login != nil {
-						t.Errorf("%s: a login", name)
+						t.Errorf("%s: VerifyLogin returned a Login", name)
 					}
 					return err
 				},
@@ -1215,7 +1218,7 @@ func TestC16ResultNotLookedAt(t *testing.T) {
 				"EnrollTOTP":                   func() error { _, err := e.EnrollTOTP(w.Ctx, "ada", "a"); return err },
 			} {
 				if err := do(); mfa.ErrorCode(err) != "internal" {
-					t.Errorf("%s: %s gives %v", name, what, err)
+					t.Errorf("%s: %s returned %v", name, what, err)
 				}
 			}
 		}
@@ -1224,7 +1227,7 @@ func TestC16ResultNotLookedAt(t *testing.T) {
 	})
 }
 
-// An answeringStore answers every Load alike.
+// An answeringStore returns the same from every Load.
 type answeringStore struct {
 	mfa.Store
 	record mfa.Record

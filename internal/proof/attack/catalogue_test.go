@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// sections are the sections of the catalogue with the number of their classes.
+// sections lists the sections of the catalogue and how many classes each has.
 var sections = []struct {
 	letter  string
 	classes int
@@ -23,14 +23,15 @@ var sections = []struct {
 	{"D", 16}, // enrollment and life cycle
 	{"E", 8},  // policy
 	{"F", 9},  // input
-	{"G", 17}, // randomness, storage, store errors
+	{"G", 17}, // randomness, storage, store errors, audit
 	{"H", 10}, // disclosure
 	{"I", 7},  // SMS
 	{"J", 8},  // passkeys
 }
 
-// sharedWithWebapp are about what a host does around the engine too: they have
-// a test here for the engine's part and one in examples/webapp for the host's.
+// sharedWithWebapp lists the classes that also concern what a host does around
+// the engine. Each has a test here for the engine's part and one in
+// examples/webapp for the host's.
 var sharedWithWebapp = map[string]string{
 	"B09": "one canonical user ID",
 	"C02": "challenges bound to the browser's session",
@@ -40,7 +41,8 @@ var sharedWithWebapp = map[string]string{
 	"H04": "what is told before the first factor",
 }
 
-// TestCatalogueIsComplete: every class has its test, and every test its class.
+// TestCatalogueIsComplete checks that every class has a test, and every test a
+// class.
 func TestCatalogueIsComplete(t *testing.T) {
 	tests := testNames(t)
 	known := make(map[string]bool)
@@ -59,22 +61,22 @@ func TestCatalogueIsComplete(t *testing.T) {
 			}
 		}
 	}
-	if len(known) != 129 { // of which SECURITY.md speaks
+	if len(known) != 129 { // the number in SECURITY.md
 		t.Errorf("%d classes, want 129", len(known))
 	}
 	for id := range sharedWithWebapp {
 		if !known[id] {
-			t.Errorf("%s is no class", id)
+			t.Errorf("there is no class %s", id)
 		}
 	}
 	for _, name := range tests {
 		if class := classOf(name); class != "" && !known[class] {
-			t.Errorf("%s tests no class", name)
+			t.Errorf("%s is named after a class that does not exist", name)
 		}
 	}
 }
 
-// TestCatalogueIsWrittenDown: a reader finds every test.
+// TestCatalogueIsWrittenDown checks that docs/security-tests.md names every test.
 func TestCatalogueIsWrittenDown(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(moduleRoot, "docs", "security-tests.md"))
 	if err != nil {
@@ -86,7 +88,7 @@ func TestCatalogueIsWrittenDown(t *testing.T) {
 		}
 	}
 
-	// Each claim names classes and tests that there are.
+	// Each claim names classes and tests that exist.
 	_, claims, _ := strings.Cut(string(text), "## Claims of SECURITY.md\n")
 	claims, _, _ = strings.Cut(claims, "## Flaws\n")
 	rows := regexp.MustCompile(`(?m)^\| [^-|][^|]* \| ([^|]+) \|$`).FindAllStringSubmatch(claims, -1)
@@ -108,7 +110,7 @@ func TestCatalogueIsWrittenDown(t *testing.T) {
 		}
 	}
 	if len(rows) < 40 {
-		t.Errorf("%d rows of claims only", len(rows))
+		t.Errorf("found only %d rows of claims", len(rows))
 	}
 	for _, row := range rows {
 		if row[1] == "shown by" {
@@ -116,7 +118,7 @@ func TestCatalogueIsWrittenDown(t *testing.T) {
 		}
 		for _, name := range strings.FieldsFunc(strings.ReplaceAll(row[1], " to ", ", "), func(r rune) bool { return strings.ContainsRune(", `", r) }) {
 			if !named[name] {
-				t.Errorf("the claim %q names %s, which there is not", row[0], name)
+				t.Errorf("the claim %q names %s, which does not exist", row[0], name)
 			}
 		}
 	}
@@ -124,7 +126,7 @@ func TestCatalogueIsWrittenDown(t *testing.T) {
 
 var className = regexp.MustCompile(`^Test([A-Z][0-9]{2})`)
 
-// classOf returns the ID in the name of a test; "" where there is none.
+// classOf returns the ID in the name of a test, or "" if there is none.
 func classOf(test string) string {
 	if match := className.FindStringSubmatch(test); match != nil {
 		return match[1]
@@ -132,7 +134,7 @@ func classOf(test string) string {
 	return ""
 }
 
-// testNames returns the test functions of this directory.
+// testNames returns the names of the test functions in this directory.
 func testNames(t *testing.T) (names []string) {
 	t.Helper()
 	paths, err := filepath.Glob("*_test.go")

@@ -42,7 +42,7 @@ func TestA01SameCodeTwice(t *testing.T) {
 			w.Login("ada", code)
 			for _, later := range []time.Duration{0, 1, period / 2, period - 1, period, 2*period - 1, 2 * period} {
 				w.Clock.Set(accepted.Add(later))
-				world.OK(t, w.Unlock(w.Ctx, "ada")) // no delay hides the verdict
+				world.OK(t, w.Unlock(w.Ctx, "ada")) // so that no delay hides the result
 				for _, d := range doors {
 					if _, err := d.enter(w.Ctx, w.Another(), d.open(w, "ada"), code); !isInvalidCode(err) {
 						t.Errorf("%v later, for %s: %v", later, d.name, err)
@@ -55,8 +55,8 @@ func TestA01SameCodeTwice(t *testing.T) {
 	}
 }
 
-// A02: what is remembered of a spent code is not the step that it belongs to,
-// or is forgotten too soon (CVE-2021-43177).
+// A02: the wrong time step is recorded as spent, or it is forgotten too soon
+// (CVE-2021-43177).
 func TestA02CodeOfANeighbourStep(t *testing.T) {
 	for matched := -1; matched <= 1; matched++ {
 		for later := range 4 {
@@ -78,9 +78,8 @@ func TestA02CodeOfANeighbourStep(t *testing.T) {
 	}
 }
 
-// A03: another spelling of a spent code is another code to whoever remembers it,
-// or to whoever counts (CVE-2025-6014, CVE-2025-6015, CVE-2025-55000,
-// CVE-2025-55003).
+// A03: another spelling of a spent code passes as another code, or is counted as
+// one (CVE-2025-6014, CVE-2025-6015, CVE-2025-55000, CVE-2025-55003).
 func TestA03OtherSpellings(t *testing.T) {
 	const (
 		same    = "the same code"
@@ -115,7 +114,7 @@ func TestA03OtherSpellings(t *testing.T) {
 		{"zero behind", func(c string) string { return c + "0" }, wrong},
 		{"last digit missing", func(c string) string { return c[:5] }, wrong},
 		{"twice", func(c string) string { return c + c }, wrong},
-		{"letter behind", func(c string) string { return c + "a" }, nothing}, // without backup codes
+		{"letter behind", func(c string) string { return c + "a" }, nothing}, // since she has no backup codes
 		{"plus sign", func(c string) string { return "+" + c }, nothing},
 		{"NUL behind", func(c string) string { return c + "\x00" }, nothing},
 		{"circles", func(c string) string { return moved(strings.ReplaceAll(c, "0", "1"), '⓪') }, nothing},
@@ -128,7 +127,7 @@ func TestA03OtherSpellings(t *testing.T) {
 			w := world.New(t)
 			app, _ := w.GiveTOTP("ada")
 
-			// While it is fresh it is either that very code, or none.
+			// While the code is fresh, the spelling is either that code or no code.
 			code := app.Shows()
 			_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, test.spell(code))
 			if test.is == same {
@@ -137,8 +136,8 @@ func TestA03OtherSpellings(t *testing.T) {
 				world.WantErr(t, err, mfa.ErrInvalidCode)
 				w.Login("ada", code)
 			}
-			// Spent, it has no second life, and is charged as design says: a
-			// replay and what is no code at all cost nothing.
+			// Once the code is spent, the spelling does not work either. A replay
+			// and what is no code at all cost nothing; a wrong code costs a try.
 			left := map[string]int{same: 5, wrong: 4, nothing: 5}[test.is]
 			challenge := w.Begin("ada")
 			for range 2 {
@@ -182,18 +181,18 @@ func TestA03OtherSpellings(t *testing.T) {
 				world.WantTries(t, err, 4)
 			}
 			if left := w.StatusOf("ada").BackupCodesLeft; left != 1 {
-				t.Errorf("%d codes left, want one", left)
+				t.Errorf("%d codes left, want 1", left)
 			}
 		})
 	}
 }
 
-// moved writes digits in another script, whose zero is given.
+// moved returns code with its digits in the script whose zero is given.
 func moved(digits string, zero rune) string {
 	return strings.Map(func(r rune) rune { return r - '0' + zero }, digits)
 }
 
-// A04: an app's code is accepted twice where two requests come at once
+// A04: an app's code is accepted by two concurrent requests
 // (CVE-2026-20779, GHSA-w73w-g5xw-rwhf).
 func TestA04SameCodeConcurrently(t *testing.T) {
 	for _, d := range doors {
@@ -230,8 +229,8 @@ func TestA04SameCodeConcurrently(t *testing.T) {
 	})
 }
 
-// wantOneUse checks that one attempt of a race succeeded, which was saved and
-// told once, and that the others changed nothing.
+// wantOneUse checks that one attempt of a race succeeded, with one Save and one
+// event, and that the others changed nothing.
 func wantOneUse(w *world.World, race func() []error, refusals ...error) {
 	w.T.Helper()
 	before := w.Stored("ada").Version
@@ -241,12 +240,12 @@ func wantOneUse(w *world.World, race func() []error, refusals ...error) {
 		w.T.Errorf("%d saves, want one", saves)
 	}
 	if told := count(w, mfa.EventVerified); told != 1 {
-		w.T.Errorf("%d were told to be verified, want one", told)
+		w.T.Errorf("%d events of a verified code, want one", told)
 	}
 }
 
-// A05: a slow login puts the memory of spent codes back, or steps are rounded,
-// so that a code is fresh again.
+// A05: a slow login sets the record of spent codes back, or steps are rounded, so
+// that a spent code works again.
 func TestA05MemoryGoesBack(t *testing.T) {
 	t.Run("a slow login", func(t *testing.T) {
 		store := &world.HookStore{Store: mfa.NewMemoryStore()}
@@ -255,7 +254,7 @@ func TestA05MemoryGoesBack(t *testing.T) {
 		now := w.Clock.Now()
 		first, next := app.Code(now), app.Code(now.Add(step))
 		slow, fast := w.Begin("ada"), w.Begin("ada")
-		store.Loaded = func() { // the slow one has read the record
+		store.Loaded = func() { // the slow login has read the record
 			store.Loaded = nil
 			_, err := w.VerifyLogin(w.Ctx, fast.Token, next)
 			world.OK(t, err)
@@ -281,7 +280,7 @@ func TestA05MemoryGoesBack(t *testing.T) {
 			code := app.Shows()
 			w.Login("ada", code)
 			challenge := w.Begin("ada")
-			for i := range 100 { // until one step behind it is over, or nearly so
+			for i := range 100 { // until about one step after its own has ended
 				w.Clock.Set(start.Add(time.Duration(i) * period / 100))
 				if _, err := w.VerifyLogin(w.Ctx, challenge.Token, code); !isInvalidCode(err) {
 					t.Fatalf("period %v, offset %v, replay %d: %v", period, offset, i, err)
@@ -293,8 +292,8 @@ func TestA05MemoryGoesBack(t *testing.T) {
 	}
 }
 
-// A06: the code of one purpose serves another: that of an enrollment for a login,
-// that of a login for a change of factors.
+// A06: a code for one purpose is accepted for another: an enrollment's for a
+// login, or a login's for a change of factors.
 func TestA06CodeOfAnotherPurpose(t *testing.T) {
 	t.Run("enrollment, then everything", func(t *testing.T) {
 		for _, d := range doors {
@@ -353,10 +352,9 @@ func TestA06CodeOfAnotherPurpose(t *testing.T) {
 	})
 }
 
-// A07: a second way to check a code does not record that it was used
-// (CVE-2026-20779).
+// A07: a second way to check a code does not record its use (CVE-2026-20779).
 func TestA07SecondWayToVerify(t *testing.T) {
-	// The list of ways is complete.
+	// doors is complete.
 	if got, want := methodsWith(t, "answer"), []string{"VerifyEnrollment", "VerifyLogin", "VerifyStepUp"}; !slices.Equal(got, want) {
 		t.Fatalf("methods that take a code: %v, want %v: add the new one to doors", got, want)
 	}
@@ -392,8 +390,8 @@ func TestA07SecondWayToVerify(t *testing.T) {
 	})
 }
 
-// methodsWith returns the engine's exported methods that have a parameter of that
-// name.
+// methodsWith returns the names of the engine's exported methods that have a
+// parameter of the given name.
 func methodsWith(t *testing.T, parameter string) (names []string) {
 	t.Helper()
 	for _, method := range engineMethods(t) {
@@ -436,16 +434,16 @@ func engineMethods(t *testing.T) (methods []*ast.FuncDecl) {
 		}
 	}
 	if len(methods) < 20 {
-		t.Fatalf("found %d methods of the engine only", len(methods))
+		t.Fatalf("found only %d methods of the engine", len(methods))
 	}
 	return methods
 }
 
-// A08: two steps that share their digits are told apart wrongly: a used code
-// lives on in the next step, or a fresh one is refused. The later of two in
-// reach is spent, so that neither digits nor step come twice.
+// A08: two steps with the same digits are confused: a spent code works again in
+// the next step, or a fresh one is refused. If two steps within the window match,
+// the later is spent, so that neither the digits nor the step work again.
 func TestA08EqualCodesOfNeighbours(t *testing.T) {
-	// Found by search: this key's codes of first and of first + apart are equal.
+	// Found by search: with this key, the codes of first and first + apart are equal.
 	const uri = "otpauth://totp/x?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 	for _, test := range []struct {
 		first time.Time
@@ -462,7 +460,7 @@ func TestA08EqualCodesOfNeighbours(t *testing.T) {
 		if code != app.Code(at(test.apart)) {
 			t.Fatalf("%v: the codes differ", test.first)
 		}
-		start := func(n int) { // with nothing spent
+		start := func(n int) { // starts at step first + n, with nothing spent
 			world.OK(t, w.Reset(w.Ctx, "ada"))
 			world.OK(t, w.ImportTOTP(w.Ctx, "ada", uri))
 			w.Clock.Set(at(n))
@@ -472,7 +470,7 @@ func TestA08EqualCodesOfNeighbours(t *testing.T) {
 			_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, code)
 			world.WantTries(t, err, 5)
 		}
-		// Both in reach: one acceptance spends both.
+		// If both are within the window, accepting the code once spends both.
 		start(test.apart - 1)
 		w.Login("ada", code)
 		for n := test.apart - 1; n <= test.apart+1; n++ {
@@ -481,8 +479,8 @@ func TestA08EqualCodesOfNeighbours(t *testing.T) {
 		}
 		w.Login("ada", app.Code(at(test.apart+1)))
 
-		// The second out of reach when the first is used: it is fresh later on,
-		// once.
+		// If the second is not within the window when the first is used, it works
+		// later, once.
 		start(test.apart - 2)
 		w.Login("ada", code)
 		refused()
@@ -494,8 +492,8 @@ func TestA08EqualCodesOfNeighbours(t *testing.T) {
 	}
 }
 
-// A09: setting the clock back opens spent codes, ends a delay early or extends it
-// for ever.
+// A09: setting the clock back revives spent codes, ends a delay early or extends
+// it forever.
 func TestA09ClockGoesBack(t *testing.T) {
 	t.Run("spent codes", func(t *testing.T) {
 		w := world.New(t)
@@ -520,12 +518,12 @@ func TestA09ClockGoesBack(t *testing.T) {
 			w.Clock.Advance(15 * time.Minute)
 			w.VerifyLogin(w.Ctx, w.Begin("ada").Token, app.Wrong())
 		}
-		const delay = 32 * time.Second // after the tenth
+		const delay = 32 * time.Second // after ten wrong codes
 		end := w.Clock.Now().Add(delay)
 		for _, back := range []time.Duration{0, time.Second, time.Hour} {
 			w.Clock.Set(end.Add(-delay - back))
 			_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, app.Shows())
-			world.WantThrottled(t, err, delay+back) // the true wait: asking has moved nothing
+			world.WantThrottled(t, err, delay+back) // the true wait: the attempt has not moved it
 		}
 		w.Clock.Set(end.Add(-1))
 		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, app.Shows())
@@ -534,8 +532,7 @@ func TestA09ClockGoesBack(t *testing.T) {
 		w.Login("ada", app.Shows())
 	})
 
-	// Clocks of two processes may differ by five minutes, and not by a moment
-	// more.
+	// The clocks of two processes may differ by five minutes, but no more.
 	limits := []struct {
 		ahead time.Duration
 		taken bool
@@ -546,12 +543,12 @@ func TestA09ClockGoesBack(t *testing.T) {
 				i := issueAll(t)
 				issued := i.w.Clock.Now()
 				if kind == "proof" {
-					issued = issued.Add(-time.Minute) // GiveTOTP lets one pass
+					issued = issued.Add(-time.Minute) // GiveTOTP advances the clock by a minute
 				}
 				i.w.Clock.Set(issued.Add(-limit.ahead))
 				err := i.use(kind, i.tokens[kind])
 				// The app's codes of that time are spent: a challenge that is
-				// taken says so.
+				// accepted refuses them.
 				if taken := err == nil || isInvalidCode(err); taken != limit.taken {
 					t.Errorf("%v ahead: %v", limit.ahead, err)
 				}
@@ -592,21 +589,21 @@ func TestA10BackupCodeTwice(t *testing.T) {
 		login, err := d.enter(w.Ctx, w.Engine, d.open(w, "ada"), code)
 		world.OK(t, err)
 		if left := len(codes) - i - 1; login.BackupCodesLeft != left || w.StatusOf("ada").BackupCodesLeft != left {
-			t.Errorf("%d codes left, Status says %d, want %d", login.BackupCodesLeft, w.StatusOf("ada").BackupCodesLeft, left)
+			t.Errorf("%d codes left, %d in Status, want %d", login.BackupCodesLeft, w.StatusOf("ada").BackupCodesLeft, left)
 		}
 		again := doors[(i+1)%len(doors)]
-		_, err = again.enter(w.Ctx, w.Another(), again.open(w, "ada"), code) // as after a restart
+		_, err = again.enter(w.Ctx, w.Another(), again.open(w, "ada"), code) // on a new engine, as after a restart
 		world.WantTries(t, err, 4)
 	}
 	w.Clock.Advance(time.Hour)
-	for _, code := range codes[:2] { // and no use of another brings it back
+	for _, code := range codes[:2] { // the use of another does not bring one back
 		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, code)
 		world.WantTries(t, err, 4)
 	}
 }
 
-// A11: a backup code is accepted twice where two requests come at once, or used
-// ones come back (GHSA-2299-ghjr-6vjp, CVE-2026-48505, CVE-2026-5774).
+// A11: a backup code is accepted by two concurrent requests, or used ones come
+// back (GHSA-2299-ghjr-6vjp, CVE-2026-48505, CVE-2026-5774).
 func TestA11BackupCodeConcurrently(t *testing.T) {
 	for name, n := range map[string]int{"one challenge": 1, "many challenges": racers} {
 		t.Run(name, func(t *testing.T) {
@@ -629,13 +626,13 @@ func TestA11BackupCodeConcurrently(t *testing.T) {
 				}
 			}
 			if told, left := count(w, mfa.EventVerified), w.StatusOf("ada").BackupCodesLeft; successes != 1 || told != 1 || left != 1 {
-				t.Errorf("%d succeeded, %d were told, %d codes left", successes, told, left)
+				t.Errorf("%d succeeded, %d events, %d codes left", successes, told, left)
 			}
 		})
 	}
-	// In the race above the hashes take their time, which spreads the verdicts.
-	// Here all attempts have seen the code unspent.
-	const attempts = 5 // what one challenge takes
+	// In the race above, hashing takes time, which spreads the attempts. Here all
+	// attempts have read the record in which the code is unspent.
+	const attempts = 5 // as many as one challenge allows
 	for name, test := range map[string]struct{ challenges, codes int }{
 		"one challenge, all have read it":    {1, 1},
 		"many challenges, all have read it":  {attempts, 1},
@@ -659,13 +656,13 @@ func TestA11BackupCodeConcurrently(t *testing.T) {
 			})
 			told, used := count(w, mfa.EventVerified), len(codes)-w.StatusOf("ada").BackupCodesLeft
 			if successes != test.codes || told != test.codes || used != test.codes {
-				t.Errorf("%d succeeded, %d were told, %d codes are used, want %d", successes, told, used, test.codes)
+				t.Errorf("%d succeeded, %d events, %d codes are used, want %d", successes, told, used, test.codes)
 			}
 		})
 	}
 }
 
-// A12: a code by SMS works twice, one after the other or at once
+// A12: an SMS code works twice, in sequence or concurrently
 // (GHSA-jpq4-7fmq-q5fj).
 func TestA12MessageTwice(t *testing.T) {
 	for _, d := range doors {
@@ -678,7 +675,7 @@ func TestA12MessageTwice(t *testing.T) {
 			w.SentCode(others[1])
 			for i, other := range others { // whether one was sent for it or not
 				_, err := d.enter(w.Ctx, w.Engine, other, code)
-				world.WantTries(t, err, 5-i) // the first has nothing to compare it with
+				world.WantTries(t, err, 5-i) // no code was sent for the first, so it costs nothing
 			}
 			_, err := d.enter(w.Ctx, w.Engine, token, code)
 			world.OK(t, err)
@@ -713,7 +710,7 @@ func TestA12MessageTwice(t *testing.T) {
 	})
 }
 
-// A13: a single wrong try voids the right code, so that anybody can keep its owner
+// A13: one wrong attempt voids the right code, so that anybody can lock its owner
 // out.
 func TestA13OneWrongTryVoidsTheCode(t *testing.T) {
 	type answers struct{ right, wrong string }
@@ -771,10 +768,10 @@ func confirmWith(w *world.World, method mfa.Method) func(code string) error {
 	return func(code string) error { _, err := w.VerifyEnrollment(w.Ctx, "ada", method, code); return err }
 }
 
-// A14: a code of the app that was overheard lives on after a recovery by backup
-// code. Here it does, for its minute and a half and once, as SECURITY.md says:
-// the owner of the backup code may be who reads the app next. What ends it is a
-// new app, or the password.
+// A14: an overheard code of the app stays valid after a recovery by backup code.
+// Here it does, once and within its minute and a half, as SECURITY.md says: the
+// owner who used the backup code may use the app next. A new app or a new
+// password invalidates it.
 func TestA14CodeAfterRecovery(t *testing.T) {
 	recovered := func() (*world.World, world.App, *mfa.Login) {
 		w := world.New(t)
@@ -807,14 +804,15 @@ func TestA14CodeAfterRecovery(t *testing.T) {
 	world.WantTries(t, err, 4)
 }
 
-// isInvalidCode reports whether err refuses a code, and nothing else.
+// isInvalidCode reports whether err refuses a code for no reason but that it is
+// wrong.
 func isInvalidCode(err error) bool { return mfa.ErrorCode(err) == "invalid_code" }
 
-// A15: to forget failures, or what a clock ran ahead to, frees codes that were
-// used.
+// A15: forgetting failures, or steps spent by a clock that ran ahead, makes used
+// codes valid again.
 func TestA15UnlockFreesNoCode(t *testing.T) {
 	for _, behind := range []time.Duration{0, time.Second, 5 * time.Second, step, 5 * time.Minute} {
-		for ahead := -1; ahead <= 1; ahead++ { // of the steps that are right
+		for ahead := -1; ahead <= 1; ahead++ { // the steps within the window
 			w := world.New(t)
 			app, _ := w.GiveTOTP("ada")
 			start := time.Date(2030, 1, 1, 12, 10, 0, 0, time.UTC)
@@ -848,7 +846,7 @@ func TestA15UnlockFreesNoCode(t *testing.T) {
 			world.WantTries(t, err, 5)
 		}
 		w.Clock.Set(start.Add(step))
-		refused(app.Shows()) // as an earlier one
+		refused(app.Shows()) // its step is before the spent one
 		world.OK(t, w.Unlock(w.Ctx, "ada"))
 		refused(used)
 		w.Login("ada", app.Shows())
@@ -858,8 +856,8 @@ func TestA15UnlockFreesNoCode(t *testing.T) {
 	})
 }
 
-// A16: of several apps, a code is spent for one and good for another, or none has
-// spent codes of its own.
+// A16: if a user has several apps, a code of one is spent for all of them, or for
+// none.
 func TestA16CodeOfSeveralApps(t *testing.T) {
 	prepare := func() (w *world.World, apps []world.App) {
 		w = world.New(t)
@@ -868,7 +866,7 @@ func TestA16CodeOfSeveralApps(t *testing.T) {
 		return w, []world.App{app, second}
 	}
 	w, apps := prepare()
-	for i, app := range apps { // one's use spends nothing of the other's
+	for i, app := range apps { // using one spends no code of the other
 		d := doors[i]
 		code := app.Shows()
 		login, err := d.enter(w.Ctx, w.Engine, d.open(w, "ada"), code)
@@ -881,7 +879,7 @@ func TestA16CodeOfSeveralApps(t *testing.T) {
 			world.WantTries(t, err, 5)
 		}
 	}
-	t.Run("at once", func(t *testing.T) { // each of the two is good for one
+	t.Run("at once", func(t *testing.T) { // each of the two codes works once
 		w, apps := prepare()
 		tokens, successes := begin(w, "ada", racers), 0
 		for _, err := range w.Race(racers, func(engine *mfa.Engine, i int) error {
@@ -898,14 +896,14 @@ func TestA16CodeOfSeveralApps(t *testing.T) {
 			t.Errorf("%d succeeded, want two", successes)
 		}
 	})
-	t.Run("the same digits", func(t *testing.T) { // are spent for both
+	t.Run("the same digits", func(t *testing.T) { // spent for both
 		w, apps := prepare()
 		w.Tamper("ada", func(u *record.User) { u.TOTP[1].Key = u.TOTP[0].Key })
 		code := apps[0].Shows()
 		w.Login("ada", code)
 		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, code)
 		world.WantTries(t, err, 5)
-		first := w.StatusOf("ada").Factors[0].ID // without which the other remembers
+		first := w.StatusOf("ada").Factors[0].ID // once it is removed, the other still remembers
 		world.OK(t, w.Revoke(w.Ctx, "ada", mfa.MethodTOTP, mfa.OnlyFactor(first)))
 		_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, code)
 		world.WantTries(t, err, 5)

@@ -22,7 +22,7 @@ import (
 	"github.com/protekt/mfa/internal/throttle"
 )
 
-// deep returns all that is in a value, also in fields that no verb of fmt shows.
+// deep returns everything in a value, including fields that no fmt verb prints.
 func deep(v any) string {
 	var b strings.Builder
 	var walk func(v reflect.Value, depth int)
@@ -66,8 +66,8 @@ func deep(v any) string {
 	return b.String()
 }
 
-// shown is every form in which a value may leave a host: as text, as JSON, in a
-// log, and what is inside, which gob and others write.
+// shown returns a value in every form in which it may leave a host: as text, as
+// JSON, in a log, and field by field, as gob and others encode it.
 func shown(v any) string {
 	var b bytes.Buffer
 	b.WriteString(world.Printed(v, world.VerbsInside) + world.Logged("value", v) + deep(v))
@@ -124,10 +124,10 @@ func TestH01CodesAreNotReturned(t *testing.T) {
 	_, err = w.SendCode(w.Ctx, w.Begin("ada").Token)
 	returned("SendCode, not delivered", err)
 	if len(results) < 15 {
-		t.Fatalf("%d results only", len(results))
+		t.Fatalf("only %d results", len(results))
 	}
 	if !strings.Contains(shown(w.Outbox.Messages()), code) {
-		t.Error("the search does not find the code in the message") // where it is
+		t.Error("the search does not find the code in the message that contains it")
 	}
 	for name, result := range results {
 		if strings.Contains(name, "wrong") && !errors.Is(result.(error), mfa.ErrInvalidCode) {
@@ -142,19 +142,19 @@ func TestH01CodesAreNotReturned(t *testing.T) {
 	}
 }
 
-// openFields are the fields that may hold text and no secret.
+// openFields lists the fields that hold no secret, though their types could.
 var openFields = []string{"Action", "Methods", "Phone", "UserID", "Method", "AMR", "Issuer", "Domain", "Algorithm", "Type", "Data",
 	"ID", "FactorID", "ChallengeID", "Label", "ReplacedPhone", "Handle", "Account", "Options"}
 
 // H03 (GHSA-75v4-m273-5j49): a value that holds a secret shows it when it is
-// printed, logged or marshalled.
+// printed, logged or marshaled.
 func TestH03ValuesAreRedacted(t *testing.T) {
 	const mark = "S3CR3TS3CR3T"
 	w := world.New(t, func(c *mfa.Config) { c.Keys = [][]byte{[]byte(strings.Repeat(mark, 3)[:31] + "\x00")} })
 	world.OK(t, w.ImportTOTP(w.Ctx, "ada", importedURI))
 	world.OK(t, w.ImportSMS(w.Ctx, "ada", world.Phone))
-	// Each exported type, the fields of it that are secret, and whether its
-	// JSON is for the client, who needs them.
+	// Each exported type, its secret fields, and whether its JSON is for the
+	// client, who needs them.
 	samples := map[string]struct {
 		value   any
 		secrets []string
@@ -202,7 +202,7 @@ func TestH03ValuesAreRedacted(t *testing.T) {
 		}
 	}
 	if len(names) < 25 {
-		t.Fatalf("%d exported types only", len(names))
+		t.Fatalf("only %d exported types", len(names))
 	}
 	for _, name := range names {
 		sample, ok := samples[name]
@@ -225,13 +225,13 @@ func TestH03ValuesAreRedacted(t *testing.T) {
 				kind := field.Type.Kind()
 				text := kind == reflect.String || kind == reflect.Slice && field.Type.Elem().Kind() != reflect.Struct
 				if field.IsExported() && text && !slices.Contains(sample.secrets, field.Name) && !slices.Contains(openFields, field.Name) {
-					t.Errorf("whether %s.%s is a secret nobody has said", name, field.Name)
+					t.Errorf("say in this test whether %s.%s is a secret", name, field.Name)
 				}
 			}
 		}
 		for form, v := range map[string]any{"by pointer": sample.value, "by value": value.Interface()} {
 			if name == "MemoryStore" && form == "by value" {
-				continue // it holds locks
+				continue // it contains locks
 			}
 			out := world.Printed(v, world.Verbs) + world.Printed([]any{v}, world.VerbsInside) + world.Printed(map[string]any{"x": v}, world.VerbsInside) +
 				world.Printed(struct{ V any }{v}, world.VerbsInside) + world.Logged("value", v)
@@ -244,7 +244,7 @@ func TestH03ValuesAreRedacted(t *testing.T) {
 				out += string(data)
 			}
 			if sample.client && len(sample.secrets) > 0 && !bytes.Contains(data, []byte(mark)) {
-				t.Errorf("%s %s: the client does not get it: %s", name, form, data)
+				t.Errorf("%s %s: the secret is missing from the client's JSON: %s", name, form, data)
 			}
 			for _, secret := range []string{mark, "JBSWY3DPEHPK3PXP", world.Phone} {
 				if as := spelled([]byte(out), secret); as != nil {
@@ -258,13 +258,13 @@ func TestH03ValuesAreRedacted(t *testing.T) {
 	}
 }
 
-// sentinels are the errors that a caller can tell apart.
+// sentinels lists the errors that a caller can distinguish.
 var sentinels = []error{mfa.ErrInvalidCode, mfa.ErrInvalidToken, mfa.ErrNotEnrolled, mfa.ErrNoPendingEnrollment, mfa.ErrEnforced, mfa.ErrMethodUnavailable,
 	mfa.ErrInvalidPhone, mfa.ErrInvalidUser, mfa.ErrInvalidInput, mfa.ErrDelivery, mfa.ErrFactorDisabled, mfa.ErrAlreadyEnrolled, mfa.ErrClonedPasskey, mfa.ErrNoRecord, mfa.ErrConflict}
 
-// told returns all that an error tells a caller: its type and fields, its text, its
-// code, and what errors.Is says of it. The tokens in it, new ones each time, are
-// left out.
+// told returns everything that an error reveals to a caller: its type and fields,
+// its text, its code, and the sentinels that errors.Is finds in it. Tokens, which
+// differ each time, are replaced.
 func told(err error) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%T %v %s", err, err, mfa.ErrorCode(err))
@@ -279,10 +279,10 @@ func told(err error) string {
 	return b.String()
 }
 
-// H04: who has an account, a factor or a lock, read from how an answer differs
-// before anything was proved. What the host says before the first factor is the
-// web example's to show; here, that no token tells more than that it is not
-// good, and nothing tells the unknown from those without MFA.
+// H04: answers reveal who has an account, a factor or a delay, before anything
+// was proved. The web example tests what the host reveals before the first
+// factor; this test, that a bad token reveals nothing more than that it is
+// invalid, and that an unknown user looks like one without MFA.
 func TestH04TokensTellNothing(t *testing.T) {
 	required := false
 	w := world.New(t, world.RequiredWhen(&required))
@@ -328,13 +328,13 @@ func TestH04TokensTellNothing(t *testing.T) {
 		_, sendErr := w.SendCode(w.Ctx, token)
 		_, userErr := w.EnrollmentUser(w.Ctx, token)
 		if name != "for another action" && told(sendErr) != want || told(userErr) != want {
-			t.Errorf("%s: SendCode says %v, EnrollmentUser %v", name, sendErr, userErr)
+			t.Errorf("%s: SendCode returned %v, EnrollmentUser %v", name, sendErr, userErr)
 		}
 	}
 	_, err = w.VerifyLogin(w.Ctx, good, ada.Shows())
 	world.OK(t, err)
 
-	// Nobody is the same as somebody without MFA, required or not.
+	// An unknown user looks like one without MFA, whether it is required or not.
 	world.OK(t, w.ImportSMS(w.Ctx, "former", "+15005550006"))
 	world.OK(t, w.Reset(w.Ctx, "former"))
 	for _, required = range []bool{false, true} {
@@ -353,13 +353,13 @@ func TestH04TokensTellNothing(t *testing.T) {
 			formerly, formerErr := ask("former")
 			unknown, unknownErr := ask("nobody")
 			if told(formerErr) != told(unknownErr) || deep(formerly) != deep(unknown) {
-				t.Errorf("%s, required %v: %v, %v for one, %v, %v for the other", name, required, formerly, formerErr, unknown, unknownErr)
+				t.Errorf("%s, required %v: %v, %v for a former user, %v, %v for an unknown one", name, required, formerly, formerErr, unknown, unknownErr)
 			}
 		}
 	}
 	required = false
 
-	// Nor does the challenge tell of a delay.
+	// Nor does the challenge reveal a delay.
 	before := told(w.BeginLogin(w.Ctx, "ada"))
 	for range 5 {
 		w.VerifyLogin(w.Ctx, w.Begin("ada").Token, ada.Wrong())
@@ -367,14 +367,15 @@ func TestH04TokensTellNothing(t *testing.T) {
 	_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, ada.Shows())
 	wantThrottled(t, err)
 	if got := told(w.BeginLogin(w.Ctx, "ada")); got != before {
-		t.Errorf("a delayed user's challenge says\n%s, not\n%s", got, before)
+		t.Errorf("a delayed user's challenge reveals\n%s, want\n%s", got, before)
 	}
 }
 
-// H05: which factor it was, that it was right once, how many tries there are:
-// what the answer to a wrong code gives away.
+// H05: the answer to a wrong code reveals which factor it was for, that it was
+// once right, or how many tries are left elsewhere.
 func TestH05NoOracle(t *testing.T) {
-	// Each is set up anew: with it go the answer, the events, and the counts.
+	// answerOf sets up new users each time, and returns the answer, the events and
+	// the counts.
 	answerOf := func(prepare func(w *world.World, ada, bob person) (token, code string)) string {
 		w := world.New(t)
 		ada, bob := w.Given("ada", world.Phone), w.Given("bob", world.Phone2)
@@ -382,18 +383,18 @@ func TestH05NoOracle(t *testing.T) {
 		w.Told()
 		login, err := w.VerifyLogin(w.Ctx, token, code)
 		if login != nil {
-			t.Errorf("it is accepted: %+v", login)
+			t.Errorf("the code is accepted: %+v", login)
 		}
 		return fmt.Sprintln(told(err), w.Told(), w.Decoded("ada").Lanes)
 	}
-	sent := func(w *world.World) string { // a challenge with a live code
+	sent := func(w *world.World) string { // returns a challenge for which a code was sent
 		token := w.Begin("ada").Token
 		w.SentCode(token)
 		return token
 	}
 	wrong := answerOf(func(w *world.World, ada, _ person) (string, string) { return sent(w), ada.Wrong() })
 	if !strings.Contains(wrong, "invalid_code") {
-		t.Fatalf("a wrong code says %s", wrong)
+		t.Fatalf("the answer to a wrong code is %s", wrong)
 	}
 	for name, prepare := range map[string]func(w *world.World, ada, bob person) (token, code string){
 		"another user's code": func(w *world.World, _, bob person) (string, string) { return sent(w), bob.Shows() },
@@ -407,11 +408,11 @@ func TestH05NoOracle(t *testing.T) {
 		},
 	} {
 		if got := answerOf(prepare); got != wrong {
-			t.Errorf("%s says\n%s, a wrong code\n%s", name, got, wrong)
+			t.Errorf("the answer to %s is\n%s, to a wrong code\n%s", name, got, wrong)
 		}
 	}
-	// With a message before, the same beside a wrong code after a message
-	// before.
+	// The code sent for another challenge is answered as a wrong code is, when
+	// the same messages were sent.
 	twice := func(pick func(w *world.World, ada person, first, firstCode, second string) string) string {
 		return answerOf(func(w *world.World, ada, _ person) (string, string) {
 			scriptCodes(t, 111_111, 222_222)
@@ -425,9 +426,9 @@ func TestH05NoOracle(t *testing.T) {
 	}
 	wrong = twice(func(*world.World, person, string, string, string) string { return "333333" })
 	if got := twice(func(_ *world.World, _ person, _, firstCode, _ string) string { return firstCode }); got != wrong {
-		t.Errorf("the code that another challenge sent says\n%s, a wrong one\n%s", got, wrong)
+		t.Errorf("the answer to another challenge's code is\n%s, to a wrong one\n%s", got, wrong)
 	}
-	// A spent backup code is a wrong one.
+	// A spent backup code is answered as a wrong one is.
 	backup := func(code func(ada person) string) string {
 		return answerOf(func(w *world.World, ada, _ person) (string, string) {
 			w.Login("ada", ada.Codes[0])
@@ -435,10 +436,11 @@ func TestH05NoOracle(t *testing.T) {
 		})
 	}
 	if spent, wrong := backup(func(ada person) string { return ada.Codes[0] }), backup(func(person) string { return "aaaa-aaaa" }); spent != wrong {
-		t.Errorf("a spent backup code says\n%s, a wrong one\n%s", spent, wrong)
+		t.Errorf("the answer to a spent backup code is\n%s, to a wrong one\n%s", spent, wrong)
 	}
 
-	// While delayed, or disabled, a right code says what a wrong one does.
+	// While a factor is delayed or disabled, a right code is answered as a wrong
+	// one is.
 	for name, change := range map[string]func(lane *throttle.Lane, now time.Time){
 		"delayed":  func(lane *throttle.Lane, now time.Time) { lane.Consecutive, lane.LastFailure = 20, now },
 		"disabled": func(lane *throttle.Lane, _ time.Time) { lane.Disabled = true },
@@ -456,16 +458,16 @@ func TestH05NoOracle(t *testing.T) {
 		}
 		right, wrong := shut(func(ada person) string { return ada.Shows() }), shut(func(ada person) string { return ada.Wrong() })
 		if right != wrong {
-			t.Errorf("%s, a right code says\n%s, a wrong one\n%s", name, right, wrong)
+			t.Errorf("%s, the answer to a right code is\n%s, to a wrong one\n%s", name, right, wrong)
 		}
 		right, wrong = shut(func(ada person) string { return ada.Codes[0] }), shut(func(person) string { return "aaaa-aaaa" })
 		if right != wrong {
-			t.Errorf("%s, a right backup code says\n%s, a wrong one\n%s", name, right, wrong)
+			t.Errorf("%s, the answer to a right backup code is\n%s, to a wrong one\n%s", name, right, wrong)
 		}
 	}
 
-	// One thing differs, as it is documented to: a code of the app that was used
-	// costs no try, and says that it is spent. Nothing but these two fields does.
+	// As documented, a code of the app that was used costs no try, and the answer
+	// reports that it is spent. Nothing but these two fields differs.
 	w := world.New(t)
 	ada := w.Given("ada", world.Phone)
 	w.Login("ada", ada.Shows())
@@ -476,12 +478,12 @@ func TestH05NoOracle(t *testing.T) {
 	for err, want := range map[error]mfa.CodeError{replayed: {TriesLeft: 5, Spent: true}, refused: {TriesLeft: 4}} {
 		var code mfa.CodeError
 		if !errors.As(err, &code) || told(err) != told(&want) {
-			t.Errorf("says\n%s, want\n%s", told(err), told(&want))
+			t.Errorf("the answer is\n%s, want\n%s", told(err), told(&want))
 		}
 	}
 }
 
-// H06: whoever has the password learns where the codes go.
+// H06: an attacker who has the password learns the phone number.
 func TestH06NumbersAreMasked(t *testing.T) {
 	for _, phone := range []string{"+1234567", "+12345678", "+123456789", "+1234567890", "+12345678901", "+123456789012", "+1234567890123", "+12345678901234", "+123456789012345"} {
 		ends := 3
@@ -525,21 +527,21 @@ func TestH06NumbersAreMasked(t *testing.T) {
 					text += string(body)
 				}
 				if strings.Contains(text, phone) || len(hidden) > 3 && strings.Contains(text, hidden) {
-					t.Errorf("%s, %s: %s is in there", place, name, phone)
+					t.Errorf("%s, %s: it reveals %s", place, name, phone)
 				}
 			}
 			if body := world.JSON(t, challenge); strings.Contains(body, phone[:3]) || strings.Contains(body, "*") {
-				t.Errorf("the client of a login gets %s", body)
+				t.Errorf("the client's JSON contains the number: %s", body)
 			}
 		}
 	}
 }
 
-// H07: the picture of the secret is drawn by somebody else's server.
+// H07: the QR code of the secret is drawn by a third party's server.
 func TestH07PicturesAreDrawnHere(t *testing.T) {
 	deps := goList(t, "-deps", ".")
 	if !slices.Contains(deps, "image/png") {
-		t.Fatalf("the list of dependencies is not one: %v", deps)
+		t.Fatalf("the list of dependencies is incomplete: %v", deps)
 	}
 	for _, path := range deps {
 		if path == "net" || strings.HasPrefix(path, "net/http") || path == "os/exec" || path == "plugin" || path == "syscall/js" {
@@ -551,9 +553,9 @@ func TestH07PicturesAreDrawnHere(t *testing.T) {
 		enrollment, err := w.EnrollTOTP(w.Ctx, "ada", account)
 		world.OK(t, err)
 		if !strings.HasPrefix(enrollment.URI, "otpauth://totp/") || strings.Contains(shown(enrollment)+world.JSON(t, enrollment), "http") {
-			t.Errorf("it leads elsewhere: %s", enrollment.URI)
+			t.Errorf("the enrollment contains a link: %s", enrollment.URI)
 		}
-		if !strings.HasPrefix(enrollment.QRCode, "data:image/png;base64,") { // TestQRCodeHoldsTheURI reads it
+		if !strings.HasPrefix(enrollment.QRCode, "data:image/png;base64,") { // TestQRCodeHoldsTheURI decodes it
 			t.Errorf("not a picture: %.40s", enrollment.QRCode)
 		}
 		login, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, w.Scan(enrollment.URI).Shows())
@@ -563,7 +565,7 @@ func TestH07PicturesAreDrawnHere(t *testing.T) {
 	}
 }
 
-// H08: a name in the URI that becomes a parameter of it.
+// H08: a name in the key URI becomes a parameter of it.
 func TestH08NamesStayNames(t *testing.T) {
 	wellFormed := regexp.MustCompile(`^otpauth://totp/[A-Za-z0-9%._~@-]+:[A-Za-z0-9%._~@-]+\?secret=[A-Z2-7]+&issuer=[A-Za-z0-9%._~@-]+$`)
 	check := func(issuer, account string) (taken bool) {
@@ -592,11 +594,11 @@ func TestH08NamesStayNames(t *testing.T) {
 		query, err := url.ParseQuery(uri.RawQuery)
 		want := url.Values{"secret": {enrollment.Secret}, "issuer": {issuer}}
 		if err != nil || !reflect.DeepEqual(query, want) || uri.Path != "/"+issuer+":"+account || uri.Fragment != "" || uri.Host != "totp" {
-			t.Errorf("%q, %q: is read as %v, %v, %v", issuer, account, uri, query, err)
+			t.Errorf("%q, %q: parsed as %v, %v, %v", issuer, account, uri, query, err)
 		}
-		key, err := otp.NewKeyFromURL(enrollment.URI) // by an app
+		key, err := otp.NewKeyFromURL(enrollment.URI) // as an app would parse it
 		if err != nil || key.Secret() != enrollment.Secret || key.Issuer() != issuer || key.AccountName() != account || key.Period() != 30 || key.Digits() != otp.DigitsSix {
-			t.Errorf("%q, %q: another library reads %v, %v", issuer, account, key, err)
+			t.Errorf("%q, %q: another library parsed %v, %v", issuer, account, key, err)
 		}
 		return true
 	}
@@ -610,15 +612,15 @@ func TestH08NamesStayNames(t *testing.T) {
 		"a:b": false, ":": false, "a\nb": false, "a\x00b": false, "a\r\n": false, "\u202eb": false, "a\u200bb": false, "a\xff": false, "": false, "a\tb": false, strings.Repeat("a", 10<<10): false,
 	} {
 		if got := check("ACME", name); got != taken {
-			t.Errorf("the account %.40q is taken: %v, want %v", name, got, taken)
+			t.Errorf("the account %.40q is accepted: %v, want %v", name, got, taken)
 		}
 		if got := check(name, "ada"); got != taken {
-			t.Errorf("the issuer %.40q is taken: %v, want %v", name, got, taken)
+			t.Errorf("the issuer %.40q is accepted: %v, want %v", name, got, taken)
 		}
 	}
 }
 
-// H09: words of somebody's choice in the message that comes from us.
+// H09: a message contains text chosen by somebody else.
 func TestH09MessagesAreFixed(t *testing.T) {
 	const evil = "evil.example http://evil.example/?"
 	for _, domain := range []string{"", "login.example.com"} {
@@ -645,8 +647,8 @@ func TestH09MessagesAreFixed(t *testing.T) {
 			}
 		}
 	}
-	// With the longest text, that of a change of factors, a long issuer fits one
-	// message of 160 characters.
+	// The longest text, for a change of factors, fits one message of 160 characters
+	// even with a long issuer.
 	w := world.New(t, func(c *mfa.Config) { c.Issuer = strings.Repeat("a", 89) })
 	w.GiveSMS("ada", world.Phone)
 	w.SentCode(stepUp(mfa.ActionManage).open(w, "ada"))
@@ -656,7 +658,7 @@ func TestH09MessagesAreFixed(t *testing.T) {
 	}
 }
 
-// H10: the profile comes with the pending login.
+// H10: a pending login already returns the user's profile.
 func TestH10ChallengesHoldNothingElse(t *testing.T) {
 	required := true
 	w := world.New(t, world.RequiredWhen(&required))
@@ -682,7 +684,7 @@ func TestH10ChallengesHoldNothingElse(t *testing.T) {
 		world.JSON(t, enrollment): `{"mfa_enrollment_required":true,"mfa_token":"` + enrollment.Token + `","available_methods":["totp","sms"]}`,
 	} {
 		if body != want {
-			t.Errorf("the client gets %s, want %s", body, want)
+			t.Errorf("the client's JSON is %s, want %s", body, want)
 		}
 	}
 	for _, token := range []string{challenge.Token, enrollment.Token} {
@@ -695,7 +697,7 @@ func TestH10ChallengesHoldNothingElse(t *testing.T) {
 		}
 	}
 	login, err := w.VerifyLogin(w.Ctx, challenge.Token, ada.Shows())
-	if err != nil || login.UserID != user { // then, and not before
+	if err != nil || login.UserID != user { // returned now, and not before
 		t.Errorf("%+v, %v", login, err)
 	}
 }

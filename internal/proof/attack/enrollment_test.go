@@ -14,7 +14,7 @@ import (
 	"github.com/protekt/mfa/internal/proof/world"
 )
 
-// enrollTOTP begins the enrollment of an app, and gives that app.
+// enrollTOTP begins the enrollment of an app and returns the app.
 func enrollTOTP(w *world.World, user string, opts ...mfa.ChangeOption) world.App {
 	w.T.Helper()
 	enrollment, err := w.EnrollTOTP(w.Ctx, user, "a", opts...)
@@ -24,14 +24,13 @@ func enrollTOTP(w *world.World, user string, opts ...mfa.ChangeOption) world.App
 	return w.Scan(enrollment.URI)
 }
 
-// confirm ends an enrollment.
+// confirm confirms a pending enrollment.
 func confirm(w *world.World, method mfa.Method, code string) error {
 	_, err := w.VerifyEnrollment(w.Ctx, "ada", method, code)
 	return err
 }
 
-// D01: what is being enrolled replaces the factor before it is confirmed, and
-// locks its user out.
+// D01: an unconfirmed factor replaces the confirmed one, and locks its user out.
 func TestD01UnconfirmedReplaces(t *testing.T) {
 	t.Run("app", func(t *testing.T) {
 		w := world.New(t)
@@ -42,7 +41,7 @@ func TestD01UnconfirmedReplaces(t *testing.T) {
 		world.WantTries(t, err, 4)
 
 		c := enrollTOTP(w, "ada", mfa.WithProof(login.Proof))
-		world.WantTries(t, confirm(w, mfa.MethodTOTP, b.Shows()), 4) // the last alone can be confirmed
+		world.WantTries(t, confirm(w, mfa.MethodTOTP, b.Shows()), 4) // only the last can be confirmed
 		w.Clock.Advance(step)
 		w.Login("ada", active.Shows())
 		world.OK(t, confirm(w, mfa.MethodTOTP, c.Shows()))
@@ -92,7 +91,7 @@ func TestD01UnconfirmedReplaces(t *testing.T) {
 	})
 }
 
-// D02: a new key inherits that the old one was confirmed.
+// D02: a new key inherits the old one's confirmation.
 func TestD02InheritsConfirmed(t *testing.T) {
 	w := world.New(t)
 	login := w.GiveSMS("ada", world.Phone)
@@ -102,10 +101,10 @@ func TestD02InheritsConfirmed(t *testing.T) {
 	_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(login.Proof))
 	world.OK(t, err)
 	if after := world.JSON(t, w.StatusOf("ada")); after != before {
-		t.Errorf("what is not confirmed shows:\n%s\n%s", before, after)
+		t.Errorf("Status shows an unconfirmed factor:\n%s\n%s", before, after)
 	}
 	if got := w.Stored("ada").Methods; !slices.Equal(got, []mfa.Method{mfa.MethodTOTP, mfa.MethodSMS}) {
-		t.Errorf("the record names %v", got)
+		t.Errorf("the record lists the methods %v", got)
 	}
 	for _, d := range doors {
 		_, err := d.enter(w.Ctx, w.Engine, d.open(w, "ada"), b.Shows())
@@ -113,7 +112,7 @@ func TestD02InheritsConfirmed(t *testing.T) {
 	}
 	w.Login("ada", app.Shows())
 
-	// Nor where a wrong code is followed by another beginning.
+	// Nor after a wrong code and another EnrollTOTP.
 	world.WantTries(t, confirm(w, mfa.MethodTOTP, b.Wrong()), 4)
 	c := enrollTOTP(w, "ada", mfa.WithProof(login.Proof))
 	_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, c.Shows())
@@ -121,7 +120,7 @@ func TestD02InheritsConfirmed(t *testing.T) {
 	world.OK(t, confirm(w, mfa.MethodTOTP, c.Shows()))
 }
 
-// notProofs returns what is no fresh proof of ada's.
+// notProofs returns strings that are no fresh proof of ada's.
 func notProofs(w *world.World) map[string]string {
 	w.T.Helper()
 	bob, login := w.GiveTOTP("bob")
@@ -142,8 +141,8 @@ func notProofs(w *world.World) map[string]string {
 	}
 }
 
-// wantUnproved checks that a change is asked to be proved first, by each of what
-// is no proof, and that nothing was done or sent.
+// wantUnproved checks that with each of the invalid proofs a change is answered
+// with a challenge, and that nothing is changed or sent.
 func wantUnproved(t *testing.T, w *world.World, name string, proofs map[string]string) {
 	t.Helper()
 	before, sent := w.Stored("ada"), len(w.Outbox.Messages())
@@ -154,11 +153,11 @@ func wantUnproved(t *testing.T, w *world.World, name string, proofs map[string]s
 		}
 	}
 	if after := w.Stored("ada"); after.Version != before.Version || !bytes.Equal(after.Data, before.Data) || len(w.Outbox.Messages()) != sent {
-		t.Errorf("%s: something was done without a proof", name)
+		t.Errorf("%s: something was changed or sent without a proof", name)
 	}
 }
 
-// D03: to replace a factor takes less proof than to remove it.
+// D03: replacing a factor takes less proof than removing it.
 func TestD03ReplacingUnproved(t *testing.T) {
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
@@ -172,7 +171,7 @@ func TestD03ReplacingUnproved(t *testing.T) {
 			world.OK(t, change(w, "ada", mfa.WithProof(w.Login("ada", ada.Shows()).Proof)))
 		})
 	}
-	t.Run("begun before the owner had any", func(t *testing.T) { // by whoever has the password
+	t.Run("begun before the owner had any", func(t *testing.T) { // by a thief who has the password
 		w := world.New(t)
 		thief := enrollTOTP(w, "ada")
 		_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone2)
@@ -186,7 +185,7 @@ func TestD03ReplacingUnproved(t *testing.T) {
 	})
 }
 
-// D04: whoever owes a second factor enrolls one instead (CVE-2019-16766).
+// D04: a user who owes a code enrolls a factor instead (CVE-2019-16766).
 func TestD04EnrollInsteadOfAnswer(t *testing.T) {
 	required := true
 	w := world.New(t, world.RequiredWhen(&required))
@@ -198,7 +197,7 @@ func TestD04EnrollInsteadOfAnswer(t *testing.T) {
 	ada := w.Full("ada", world.Phone)
 	pending := w.Begin("ada")
 	if strings.Contains(world.JSON(t, pending), "enrollment") {
-		t.Error("who owes a code is led to enroll")
+		t.Error("a user who owes a code is offered an enrollment")
 	}
 	for what, token := range map[string]string{"login": pending.Token, "enrollment": enrollment.Token} {
 		_, err := w.EnrollmentUser(w.Ctx, token)
@@ -213,7 +212,8 @@ func TestD04EnrollInsteadOfAnswer(t *testing.T) {
 	}
 	world.WantErr(t, confirm(w, mfa.MethodTOTP, ada.Shows()), mfa.ErrNoPendingEnrollment)
 
-	// It stops where a factor is, and does not come back with the last.
+	// The enrollment token ends with the first factor, and removing the last factor
+	// does not make it valid again.
 	remove := func(method mfa.Method, code string) {
 		t.Helper()
 		required = false
@@ -228,7 +228,7 @@ func TestD04EnrollInsteadOfAnswer(t *testing.T) {
 	w.MustEnroll("ada")
 }
 
-// D05: what is not confirmed counts as MFA, or keeps its user out.
+// D05: an unconfirmed factor counts as MFA, or locks its user out.
 func TestD05UnconfirmedCounts(t *testing.T) {
 	required := false
 	begin := map[mfa.Method]func(w *world.World) (code, wrong string){
@@ -268,7 +268,7 @@ func TestD05UnconfirmedCounts(t *testing.T) {
 			if wrongs < 5 {
 				twin := world.New(t)
 				code, _ := enroll(twin)
-				world.OK(t, confirm(twin, method, code)) // what it takes
+				world.OK(t, confirm(twin, method, code)) // the code does confirm it
 				twin.Begin("ada")
 			} else {
 				world.WantErr(t, confirm(w, method, code), mfa.ErrNoPendingEnrollment)
@@ -279,7 +279,7 @@ func TestD05UnconfirmedCounts(t *testing.T) {
 	}
 }
 
-// D06: a confirmation confirms another key than the one that was shown.
+// D06: a key other than the one shown is confirmed.
 func TestD06ConfirmsAnother(t *testing.T) {
 	t.Run("two tabs", func(t *testing.T) {
 		w := world.New(t)
@@ -325,7 +325,7 @@ func TestD06ConfirmsAnother(t *testing.T) {
 			if i%2 == 0 {
 				_, err := engine.EnrollTOTP(w.Ctx, "ada", "a")
 				if errors.As(err, new(*mfa.ChallengeError)) {
-					return errBegun // the other was faster
+					return errBegun // the confirmation was faster
 				}
 				return errors.Join(err, errBegun)
 			}
@@ -341,7 +341,7 @@ func TestD06ConfirmsAnother(t *testing.T) {
 		if got := w.Enrolled("ada"); confirmed != (got != nil) {
 			t.Fatalf("confirmed %t, enrolled %v", confirmed, got)
 		}
-		if confirmed { // then it is that very key
+		if confirmed { // then that very key
 			w.Clock.Advance(step)
 			w.Login("ada", a.Shows())
 		}
@@ -350,10 +350,10 @@ func TestD06ConfirmsAnother(t *testing.T) {
 
 var errBegun = errors.New("begun")
 
-// D07: the client says what the key is.
+// D07: the client supplies the key.
 func TestD07ClientGivesTheKey(t *testing.T) {
-	// What confirms an enrollment takes a user, a kind and a code, and no call
-	// but the host's own import takes a key.
+	// VerifyEnrollment takes a user, a method and a code, and only the host's
+	// imports take a key.
 	confirmation := reflect.TypeOf((*mfa.Engine).VerifyEnrollment)
 	want := []reflect.Type{reflect.TypeFor[*mfa.Engine](), reflect.TypeFor[context.Context](), reflect.TypeFor[string](), reflect.TypeFor[mfa.Method](), reflect.TypeFor[string]()}
 	for i := range max(confirmation.NumIn(), len(want)) {
@@ -365,7 +365,7 @@ func TestD07ClientGivesTheKey(t *testing.T) {
 		for i, name := range parameters(method) {
 			known := slices.Contains([]string{"ctx", "userID", "account", "phone", "method", "answer", "token", "action", "proof", "label", "factorID", "deviceID", "opts"}, name)
 			if imports := method.Name.Name == "ImportTOTP" && name == "key"; !known && !imports {
-				t.Errorf("%s takes a %s (parameter %d): show that it is no key", method.Name.Name, name, i)
+				t.Errorf("%s takes a %s (parameter %d): check that it is no key", method.Name.Name, name, i)
 			}
 		}
 	}
@@ -379,11 +379,11 @@ func TestD07ClientGivesTheKey(t *testing.T) {
 			sets = append(sets, field.Name)
 		}
 		if !slices.Equal(sets, want) {
-			t.Errorf("%v sets %v, want %v: show that none is a key", option, sets, want)
+			t.Errorf("%v sets %v, want %v: check that none is a key", option, sets, want)
 		}
 	}
 
-	// What the engine gave out is not read back.
+	// A key that the client changed is not read back.
 	w := world.New(t)
 	enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "a")
 	world.OK(t, err)
@@ -393,13 +393,13 @@ func TestD07ClientGivesTheKey(t *testing.T) {
 	for _, code := range []string{mallory.Shows(), mine, enrollment.Secret[:6]} {
 		world.WantErr(t, confirm(w, mfa.MethodTOTP, code), mfa.ErrInvalidCode)
 	}
-	// Nor another user's: what is pending is that user's alone.
+	// Nor does another user's pending key count.
 	bob := enrollTOTP(w, "bob")
 	world.WantErr(t, confirm(w, mfa.MethodTOTP, bob.Shows()), mfa.ErrInvalidCode)
 	world.OK(t, confirm(w, mfa.MethodTOTP, app.Shows()))
 }
 
-// D08: a factor is removed by whoever has the password, or a login half done
+// D08: a factor is removed with the password or a pending login only
 // (CVE-2026-3429).
 func TestD08RemovedUnproved(t *testing.T) {
 	for name, method := range map[string]mfa.Method{"Unenroll": mfa.MethodTOTP, "Unenroll the backup codes": mfa.MethodBackupCode} {
@@ -422,9 +422,9 @@ func TestD08RemovedUnproved(t *testing.T) {
 			fresh := w.Login("ada", ada.Shows()).Proof // the factor still works
 			world.OK(t, w.Unenroll(w.Ctx, "ada", method, mfa.WithProof(fresh)))
 			if w.Factor("ada", method) != nil {
-				t.Error("it is still there")
+				t.Error("the factor is still enrolled")
 			}
-			if method == mfa.MethodTOTP { // and what proved it is spent with it
+			if method == mfa.MethodTOTP { // removing it ends the proof
 				err := w.Unenroll(w.Ctx, "ada", mfa.MethodSMS, mfa.WithProof(fresh))
 				world.Challenged(t, err)
 			}
@@ -432,10 +432,10 @@ func TestD08RemovedUnproved(t *testing.T) {
 	}
 }
 
-// D09: a second way to remove a factor asks for less, or lets a user be without
-// where MFA is required.
+// D09: a second way to remove a factor asks for less, or leaves a user without a
+// factor although MFA is required.
 func TestD09SecondWayToRemove(t *testing.T) {
-	// Whoever can take a factor away: one way for users, the rest for the host.
+	// The methods that remove a factor: Unenroll for users, these for the host.
 	removing := map[string]func(w *world.World) error{
 		"Reset":      func(w *world.World) error { return w.Reset(w.Ctx, "ada") },
 		"DeleteUser": func(w *world.World) error { return w.DeleteUser(w.Ctx, "ada") },
@@ -449,11 +449,11 @@ func TestD09SecondWayToRemove(t *testing.T) {
 		w.Full("ada", world.Phone)
 		world.OK(t, remove(w))
 		if w.Enrolled("ada") != nil {
-			t.Errorf("%s leaves %v", name, w.Enrolled("ada"))
+			t.Errorf("after %s, enrolled %v", name, w.Enrolled("ada"))
 		}
 		world.OK(t, w.BeginLogin(w.Ctx, "ada"))
 		required = true
-		w.MustEnroll("ada") // never simply in
+		w.MustEnroll("ada") // she is not simply logged in
 		required = false
 	}
 	for _, method := range []mfa.Method{mfa.MethodTOTP, mfa.MethodSMS} {
@@ -470,12 +470,12 @@ func TestD09SecondWayToRemove(t *testing.T) {
 		if after := w.Stored("ada"); after.Version != before.Version {
 			t.Errorf("%s: something was removed", method)
 		}
-		enrollTOTP(w, "ada", mfa.WithProof(ada.Proof)) // to replace one is allowed
+		enrollTOTP(w, "ada", mfa.WithProof(ada.Proof)) // replacing a factor is allowed
 		required = false
 		world.OK(t, w.Unenroll(w.Ctx, "ada", method, mfa.WithProof(ada.Proof)))
 	}
-	// No other method makes a confirmed factor go: each is given a user with
-	// everything and a fresh proof.
+	// No other method removes a confirmed factor. Each is called for a user with
+	// every kind of factor and a fresh proof.
 	engine := reflect.TypeFor[*mfa.Engine]()
 	store := world.NewFaultStore()
 	w := world.New(t, func(c *mfa.Config) { c.Store = store })
@@ -490,13 +490,13 @@ func TestD09SecondWayToRemove(t *testing.T) {
 			store.Arm(before, 0, "")
 			call(t, w, method, text)
 			if got := w.Enrolled("ada"); !slices.Equal(got, enrolled) {
-				t.Errorf("%s(%q) leaves %v", method.Name, text, got)
+				t.Errorf("after %s(%q), enrolled %v", method.Name, text, got)
 			}
 		}
 	}
 }
 
-// D10: backup codes are there before MFA is, or after (CVE-2022-36071).
+// D10: backup codes exist before MFA does, or after (CVE-2022-36071).
 func TestD10BackupCodesWithoutMFA(t *testing.T) {
 	refused := func(w *world.World, codes []string) {
 		t.Helper()
@@ -535,9 +535,9 @@ func TestD10BackupCodesWithoutMFA(t *testing.T) {
 			w.Login("ada", codes[0])
 			world.OK(t, remove(w, login.Proof))
 			if status := w.StatusOf("ada"); status.BackupCodesLeft != 0 || len(status.Factors) != 0 {
-				t.Errorf("%s leaves %+v", name, *status)
+				t.Errorf("after %s, the status is %+v", name, *status)
 			}
-			w.GiveTOTP("ada") // enabled again, they stay dead
+			w.GiveTOTP("ada") // enabling MFA again does not make them valid
 			refused(w, codes)
 		}
 	})
@@ -549,12 +549,12 @@ func TestD10BackupCodesWithoutMFA(t *testing.T) {
 		refused(w, old)
 		w.Login("ada", set[0])
 		if left := w.StatusOf("ada").BackupCodesLeft; left != 1 {
-			t.Errorf("%d codes left, want one", left)
+			t.Errorf("%d codes left, want 1", left)
 		}
 		world.OK(t, w.Unenroll(w.Ctx, "ada", mfa.MethodBackupCode, mfa.WithProof(login.Proof)))
 		refused(w, set)
 	})
-	t.Run("a new app keeps them", func(t *testing.T) { // they are the user's, not the app's: what was used stays used
+	t.Run("a new app keeps them", func(t *testing.T) { // codes belong to the user, not to the app; used ones stay used
 		w := world.New(t, world.BackupCodes(2))
 		_, login := w.GiveTOTP("ada")
 		codes := w.GiveBackupCodes("ada", login.Proof)
@@ -580,16 +580,17 @@ func TestD10BackupCodesWithoutMFA(t *testing.T) {
 				t.Errorf("call %d fails: %v, %v", at, set, err)
 			}
 			store.At = 0
-			w.Login("ada", old[0]) // which still works
+			w.Login("ada", old[0]) // the old set still works
 			calls++
 		}
 		if calls < 2 {
-			t.Errorf("%d calls only", calls)
+			t.Errorf("only %d calls", calls)
 		}
 	})
 }
 
-// D11: backup codes are made anew without proof, or two makings leave two sets.
+// D11: backup codes are generated without proof, or two concurrent calls leave two
+// valid sets.
 func TestD11BackupCodesAnew(t *testing.T) {
 	store := &world.HookStore{Store: mfa.NewMemoryStore()}
 	w := world.New(t, func(c *mfa.Config) { c.Store = store })
@@ -599,19 +600,19 @@ func TestD11BackupCodesAnew(t *testing.T) {
 	w.Clock.Advance(step)
 	proof := w.Login("ada", ada.Shows()).Proof
 
-	const makers = 5 // as many sets as there may be in an hour
+	const makers = 5 // as many sets as a user may generate in an hour
 	var sets []string
 	before := w.Stored("ada").Version
-	inside(store, makers, 2, func(int) { // one Load before it is made, one to save it
+	inside(store, makers, 2, func(int) { // one Load to count the set, one to save it
 		codes, err := w.Another().GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(proof))
 		world.OK(t, err)
 		sets = append(sets, codes...)
 	})
 	if left := w.StatusOf("ada").BackupCodesLeft; left != 1 || len(sets) != makers {
-		t.Errorf("%d codes left of %d made, want one", left, len(sets))
+		t.Errorf("%d codes left of %d generated, want one", left, len(sets))
 	}
 	if saves := w.Stored("ada").Version - before; saves != 2*makers {
-		t.Errorf("%d saves for %d sets, want one to count and one to keep each", saves, makers)
+		t.Errorf("%d saves for %d sets, want two each: one to count, one to store", saves, makers)
 	}
 	works := 0
 	for _, code := range sets {
@@ -644,7 +645,7 @@ func TestD12ShownAgain(t *testing.T) {
 	show(login)
 	codes := w.GiveBackupCodes("ada", login.Proof)
 	if !strings.Contains(world.JSON(t, enrollment), enrollment.Secret) {
-		t.Fatal("the key is not even shown once, and the test shows nothing")
+		t.Fatal("the search does not find the key where it is shown")
 	}
 	device, err := w.TrustDevice(w.Ctx, "ada", login.Proof, "")
 	world.OK(t, err)
@@ -664,7 +665,7 @@ func TestD12ShownAgain(t *testing.T) {
 	show(w.ImportTOTP(w.Ctx, "ada", enrollment.URI))
 	next, err := w.EnrollTOTP(w.Ctx, "ada", "a", mfa.WithProof(w.Login("ada", codes[1]).Proof))
 	world.OK(t, err)
-	show(next) // which is another key
+	show(next) // another key
 	for _, secret := range append(codes, enrollment.Secret, enrollment.URI, enrollment.QRCode) {
 		for _, form := range world.Spellings(secret) {
 			if strings.Contains(shown.String(), string(form)) {
@@ -674,9 +675,9 @@ func TestD12ShownAgain(t *testing.T) {
 	}
 }
 
-// D13: a flag that says whether a user has MFA goes stale (CVE-2024-45042). There
-// is none: the record's list of methods, Status and BeginLogin agree after each
-// change. Random histories of changes are the model's.
+// D13: a flag that records who has MFA goes stale (CVE-2024-45042). The engine has
+// none: the record's list of methods, Status and BeginLogin agree after each
+// change. Package model tries random histories of changes.
 func TestD13StaleFlag(t *testing.T) {
 	required := false
 	w := world.New(t, world.RequiredWhen(&required), func(c *mfa.Config) { c.InsecureSkipProof = true })
@@ -718,7 +719,7 @@ func TestD13StaleFlag(t *testing.T) {
 					asked = errors.As(err, new(*mfa.EnrollmentError))
 				}
 				if !asked || !slices.Equal(w.Enrolled("ada"), change.has) || !slices.Equal(w.Stored("ada").Methods, change.has) {
-					t.Errorf("%s, required %t: BeginLogin gives %v, Status %v, the record %v, want %v",
+					t.Errorf("%s, required %t: BeginLogin offers %v, Status lists %v, the record %v, want %v",
 						change.name, required, err, w.Enrolled("ada"), w.Stored("ada").Methods, change.has)
 				}
 			}
@@ -726,9 +727,9 @@ func TestD13StaleFlag(t *testing.T) {
 	}
 }
 
-// D14: a login that began before MFA was enabled ends without it after. That
-// answer is of the moment of its Load; every later one asks. What a session of
-// before may do is the host's part.
+// D14: a login that began before MFA was enabled completes without it. BeginLogin
+// answers for the moment of its Load; every later call asks for a code. What an
+// earlier session may do is the host's part.
 func TestD14EnabledDuringALogin(t *testing.T) {
 	t.Run("between load and answer", func(t *testing.T) {
 		store := &world.HookStore{Store: mfa.NewMemoryStore()}
@@ -737,7 +738,7 @@ func TestD14EnabledDuringALogin(t *testing.T) {
 		store.Loaded = func() {
 			store.Loaded = nil
 			world.OK(t, confirm(w, mfa.MethodTOTP, app.Shows()))
-			w.Begin("ada") // asked from now on
+			w.Begin("ada") // logins ask for a code from now on
 		}
 		world.OK(t, w.BeginLogin(w.Ctx, "ada"))
 		w.Begin("ada")
@@ -765,7 +766,7 @@ func TestD14EnabledDuringALogin(t *testing.T) {
 		}
 		w.Begin("ada")
 	})
-	t.Run("while it is required", func(t *testing.T) { // then nobody was let in, and the token ends with the confirmation
+	t.Run("while it is required", func(t *testing.T) { // nobody was logged in before, and the confirmation ends the token
 		required := true
 		w := world.New(t, world.RequiredWhen(&required))
 		token := w.MustEnroll("ada").Token
@@ -776,8 +777,8 @@ func TestD14EnabledDuringALogin(t *testing.T) {
 	})
 }
 
-// D15: what was before MFA was removed lives on when it is enabled again: spent
-// steps, delays, challenges, devices.
+// D15: something from before MFA was removed is still in effect when MFA is
+// enabled again: spent steps, delays, challenges, devices.
 func TestD15Leftovers(t *testing.T) {
 	for name, remove := range map[string]func(w *world.World, proof string) error{
 		"Unenroll": func(w *world.World, proof string) error {
@@ -804,7 +805,7 @@ func TestD15Leftovers(t *testing.T) {
 			app := enrollTOTP(w, "ada")
 			before := w.Clock.Now().Add(-step)
 			world.OK(t, confirm(w, mfa.MethodTOTP, app.Code(before))) // no step is spent
-			w.Login("ada", app.Shows())                               // and there is no delay
+			w.Login("ada", app.Shows())                               // there is no delay
 			for _, code := range []string{old.Shows(), app.Code(w.Clock.Now().Add(step))} {
 				_, err := w.VerifyLogin(w.Ctx, token, code)
 				world.WantErr(t, err, mfa.ErrInvalidToken)
@@ -821,9 +822,9 @@ func TestD15Leftovers(t *testing.T) {
 	}
 }
 
-// D16: what was begun under a proof is confirmed after that proof is gone. A thief
-// holds a stolen session's proof and begins a factor of his own; whatever the
-// owner or the support desk does next drops it.
+// D16: a factor begun under a stolen proof is confirmed after that proof has
+// ended. A thief has the proof of a stolen session and begins to enroll a factor
+// of his own; whatever the owner or the support desk does next discards it.
 func TestD16PendingOutlivesItsProof(t *testing.T) {
 	type theft struct {
 		begin  func(w *world.World, proof mfa.ChangeOption) (answer string)
@@ -846,7 +847,7 @@ func TestD16PendingOutlivesItsProof(t *testing.T) {
 	}
 	for name, change := range map[string]struct {
 		do     func(w *world.World, ada world.App, proof mfa.ChangeOption) // proof is the owner's own
-		proofs bool                                                        // whether they end too
+		proofs bool                                                        // whether proofs end too
 	}{
 		"replaces her phone": {func(w *world.World, _ world.App, proof mfa.ChangeOption) {
 			_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone2, proof)
@@ -884,7 +885,7 @@ func TestD16PendingOutlivesItsProof(t *testing.T) {
 					return w, app, mfa.WithProof(login.Proof), answer
 				}
 				w, _, _, answer := prepare()
-				world.OK(t, confirm(w, theft.method, answer)) // what it takes
+				world.OK(t, confirm(w, theft.method, answer)) // the answer does confirm it
 
 				w, ada, proof, answer := prepare()
 				change.do(w, ada, proof)
@@ -893,7 +894,7 @@ func TestD16PendingOutlivesItsProof(t *testing.T) {
 					world.WantErr(t, confirm(w, method, answer), mfa.ErrNoPendingEnrollment)
 				}
 				if told := count(w, mfa.EventEnrolled); told != 0 {
-					t.Errorf("%d are told to be enrolled", told)
+					t.Errorf("%d events of an enrollment, want none", told)
 				}
 				_, err := w.EnrollTOTP(w.Ctx, "ada", "a", proof)
 				if challenged := errors.As(err, new(*mfa.ChallengeError)); challenged != change.proofs {
@@ -902,7 +903,7 @@ func TestD16PendingOutlivesItsProof(t *testing.T) {
 			})
 		}
 	}
-	for name, adopt := range map[string]func(w *world.World) error{ // beside what the owner has
+	for name, adopt := range map[string]func(w *world.World) error{ // in addition to the owner's factors
 		"an app is imported": func(w *world.World) error { return w.ImportTOTP(w.Ctx, "ada", importedURI) },
 		"she is reset": func(w *world.World) error {
 			return errors.Join(w.Reset(w.Ctx, "ada"), w.ImportTOTP(w.Ctx, "ada", importedURI))

@@ -17,7 +17,7 @@ import (
 	tokens "github.com/protekt/mfa/internal/token"
 )
 
-// answers are what opens a challenge of a full user, by factor.
+// answers maps each of a full user's factors to an answer to a challenge.
 var answers = map[mfa.Method]func(w *world.World, user person, token string) (right, wrong string){
 	mfa.MethodTOTP: func(_ *world.World, user person, _ string) (right, wrong string) { return user.Shows(), user.Wrong() },
 	mfa.MethodSMS: func(w *world.World, _ person, token string) (right, wrong string) {
@@ -27,8 +27,7 @@ var answers = map[mfa.Method]func(w *world.World, user person, token string) (ri
 	mfa.MethodBackupCode: func(_ *world.World, user person, _ string) (right, wrong string) { return user.Codes[0], "aaaa-aaaa" },
 }
 
-// G11: the store says that somebody else was faster, or fails, and the answer
-// is a success all the same.
+// G11: the store reports a conflict or fails, and the call succeeds all the same.
 func TestG11SaveDecides(t *testing.T) {
 	for method, answer := range answers {
 		t.Run(string(method), func(t *testing.T) {
@@ -47,18 +46,18 @@ func TestG11SaveDecides(t *testing.T) {
 			calls, err := attempt(0, "")
 			world.OK(t, err)
 			for at := 1; at <= calls; at++ {
-				// A conflict is tried again from the start, and works.
+				// After a conflict the call is retried from the start, and succeeds.
 				if _, err := attempt(at, world.Conflicts); err != nil {
 					t.Errorf("call %d conflicts once: %v", at, err)
 				}
-				// For ever, it is tried as often as is written, and no more.
+				// If every Save conflicts, the retries are as many as documented.
 				n, err := attempt(at, world.EverTooLate)
 				world.WantErr(t, err, mfa.ErrConflict)
 				if n > 2*100+4 {
-					t.Errorf("call %d conflicts for ever: %d calls", at, n)
+					t.Errorf("call %d conflicts forever: %d calls", at, n)
 				}
-				// Where the answer of the store is lost, that of the engine is no
-				// success; the code may be spent, and is never good for two.
+				// If the store's answer is lost, the engine returns an error; the
+				// code may be spent, and never works twice.
 				for _, fault := range []world.Fault{world.Fails, world.FailsLate} {
 					if _, err := attempt(at, fault); !errors.Is(err, world.ErrStore) {
 						t.Errorf("call %d %s: %v", at, fault, err)
@@ -71,13 +70,13 @@ func TestG11SaveDecides(t *testing.T) {
 					}
 					done := fault == world.FailsLate && at == calls
 					if successes > 1 || done && successes > 0 {
-						t.Errorf("call %d %s: the code is good for %d more", at, fault, successes)
+						t.Errorf("call %d %s: the code works %d times more", at, fault, successes)
 					}
 				}
 			}
 
-			// Who was faster may have used the code: then there is nothing left to
-			// accept.
+			// The faster call may have used the code, so that it is no longer
+			// accepted.
 			store.Arm(before, 0, "")
 			fast := w.Another()
 			hook := &world.HookStore{Store: store}
@@ -85,13 +84,13 @@ func TestG11SaveDecides(t *testing.T) {
 			hook.Loaded = func() {
 				hook.Loaded = nil
 				if _, err := fast.VerifyLogin(w.Ctx, token, code); err != nil {
-					t.Errorf("the faster one: %v", err)
+					t.Errorf("the faster call: %v", err)
 				}
 			}
 			_, err = slow.VerifyLogin(w.Ctx, token, code)
 			world.WantErr(t, err, mfa.ErrInvalidToken)
 
-			// And at one moment, one of many.
+			// Of many concurrent calls, one succeeds.
 			store.Arm(before, 0, "")
 			world.WantOne(t, w.Race(racers, func(engine *mfa.Engine, _ int) error {
 				_, err := engine.VerifyLogin(w.Ctx, token, code)
@@ -101,24 +100,24 @@ func TestG11SaveDecides(t *testing.T) {
 	}
 }
 
-// A flow is a call of an engine on a user that is set up for it.
+// A flow is a call of an engine for a user who is set up for it.
 type flow struct {
 	name    string
 	prepare func(w *world.World) (call func(ctx context.Context) error)
 }
 
-// flows are all calls that read or write a user. Those of right and of wrong
-// codes come in pairs.
+// flows returns all calls that read or write a user. Those with right codes and
+// with wrong codes come in pairs.
 var flows = func() (list []flow) {
 	prepared := func(name string, prepare func(w *world.World) func(ctx context.Context) error) {
 		list = append(list, flow{name, prepare})
 	}
-	unknown := func(name string, call func(ctx context.Context, e *mfa.Engine) error) { // for a user without a record
+	unknown := func(name string, call func(ctx context.Context, e *mfa.Engine) error) { // a user without a record
 		prepared(name, func(w *world.World) func(context.Context) error {
 			return func(ctx context.Context) error { return call(ctx, w.Engine) }
 		})
 	}
-	known := func(name string, call func(ctx context.Context, e *mfa.Engine, ada person, token string) error) { // for one with everything
+	known := func(name string, call func(ctx context.Context, e *mfa.Engine, ada person, token string) error) { // a user with every kind of factor
 		prepared(name, func(w *world.World) func(context.Context) error {
 			ada := w.Given("ada", world.Phone)
 			token := w.Begin("ada").Token
@@ -230,11 +229,11 @@ var flows = func() (list []flow) {
 
 var anyID = regexp.MustCompile(`fac_[0-9a-f]{16}`)
 
-// G12: an error of the store is read as "no MFA", "no match" or "no failures".
-// Each call of the store, in turn, meets each fault. Success is returned only
-// where all was saved; an error leaves the user as before, or as after a step of
-// the call; no event says what was not saved; no message goes out; and right
-// codes and wrong ones get the same answer.
+// G12: a store fault is read as "no MFA", "no match" or "no failures". Each call
+// of the store, in turn, meets each fault. A call succeeds only if everything was
+// saved. An error leaves the user as before, or as after a step of the call. No
+// event reports what was not saved, no message is sent, and right and wrong codes
+// get the same answer.
 func TestG12FaultsFailClosed(t *testing.T) {
 	failures := func(w *world.World) (n int) {
 		if record, err := w.Store.Load(w.Ctx, "ada"); err == nil && record.Version > 0 {
@@ -244,7 +243,7 @@ func TestG12FaultsFailClosed(t *testing.T) {
 		return n
 	}
 	required := true
-	refusals := make(map[string]string) // what right and wrong codes get under each fault
+	refusals := make(map[string]string) // the error for right and wrong codes, by fault
 	for _, flow := range flows {
 		t.Run(flow.name, func(t *testing.T) {
 			store := world.NewFaultStore()
@@ -254,10 +253,10 @@ func TestG12FaultsFailClosed(t *testing.T) {
 			look := func() string {
 				calls := store.Calls
 				defer func() { store.Calls = calls }()
-				return anyID.ReplaceAllString(world.JSON(t, w.StatusOf("ada")), "an ID") // which is random
+				return anyID.ReplaceAllString(world.JSON(t, w.StatusOf("ada")), "an ID") // IDs are random
 			}
 			charged := failures(w)
-			looks := []string{look()} // at first, and after each Save, where nothing fails
+			looks := []string{look()} // at first and after each Save, when nothing fails
 			w.Told()
 			store.Arm(before, 0, "")
 			store.Saved = func() { looks = append(looks, look()) }
@@ -266,7 +265,7 @@ func TestG12FaultsFailClosed(t *testing.T) {
 			calls, told, saved := store.Calls, w.Told(), store.Records["ada"].Version
 			looks = append(looks, look())
 			if calls == 0 {
-				t.Fatal("it does not ask the store")
+				t.Fatal("the flow does not call the store")
 			}
 			for at := 1; at <= calls; at++ {
 				for fault, want := range map[world.Fault]error{
@@ -283,7 +282,7 @@ func TestG12FaultsFailClosed(t *testing.T) {
 					if got := look(); !slices.Contains(looks, got) {
 						t.Errorf("%s: the user is left as\n\t%s", name, got)
 					}
-					if !met || want == nil { // a Load has no conflicts, and what conflicts once is tried again
+					if !met || want == nil { // a Load has no conflicts, and one conflict is retried
 						if mfa.ErrorCode(err) != mfa.ErrorCode(clean) || version != saved {
 							t.Errorf("%s: %v, want %v", name, err, clean)
 						}
@@ -293,17 +292,17 @@ func TestG12FaultsFailClosed(t *testing.T) {
 						t.Errorf("%s: got %v, want %v", name, err, want)
 					}
 					if n := len(w.Outbox.Messages()) - sent; n != 0 {
-						t.Errorf("%s: %d messages went out", name, n)
+						t.Errorf("%s: %d messages were sent", name, n)
 					}
 					if len(told) > 0 && len(events) >= len(told) && !slices.Contains(events, mfa.EventDeliveryFailed) {
-						t.Errorf("%s: the events %v, as if it had worked", name, events)
+						t.Errorf("%s: the events %v, as after a success", name, events)
 					}
 					if n := failures(w); n > charged+2 {
 						t.Errorf("%s: %d failures became %d", name, charged, n)
 					}
 					if kind, _, found := strings.Cut(flow.name, ", right: "); found && err != nil {
 						if had, ok := refusals[kind+name]; ok && had != err.Error() {
-							t.Errorf("%s: one of a right and a wrong code gets %q, the other %v", name, had, err)
+							t.Errorf("%s: a right and a wrong code return %q and %v, want the same", name, had, err)
 						}
 						refusals[kind+name] = err.Error()
 					}
@@ -313,7 +312,7 @@ func TestG12FaultsFailClosed(t *testing.T) {
 	}
 }
 
-// TestACancelledContextEndsTheCall before the store is asked.
+// TestACancelledContextEndsTheCall checks that it ends before the store is called.
 func TestACancelledContextEndsTheCall(t *testing.T) {
 	required := true
 	ctx, cancel := context.WithCancel(t.Context())
@@ -330,7 +329,7 @@ func TestACancelledContextEndsTheCall(t *testing.T) {
 	}
 }
 
-// G13: an old copy of the record is read, and what it allows is granted.
+// G13: a stale copy of the record decides.
 func TestG13StaleReads(t *testing.T) {
 	for method, answer := range answers {
 		t.Run(string(method), func(t *testing.T) {
@@ -344,27 +343,27 @@ func TestG13StaleReads(t *testing.T) {
 			world.OK(t, err)
 			now := store.Records["ada"]
 
-			// With its own version it cannot be saved over what is there now, so
-			// that neither a right nor a wrong code is judged by it.
+			// With its own version it cannot be saved over the current record, so
+			// it judges neither a right nor a wrong code.
 			stale := w.Another(func(c *mfa.Config) { c.Store = world.StaleStore{Store: store, Old: old} })
 			for _, try := range []struct{ token, code string }{{token, code}, {second, code}, {token, wrong}, {second, wrong}} {
 				if _, err := stale.VerifyLogin(w.Ctx, try.token, try.code); !errors.Is(err, mfa.ErrConflict) {
 					t.Errorf("%v: %v", try, err)
 				}
 			}
-			// With the version of today it does not open.
+			// Under the current version it does not open.
 			old.Version = now.Version
 			mixed := w.Another(func(c *mfa.Config) { c.Store = world.StaleStore{Store: store, Old: old} })
 			if _, err := mixed.VerifyLogin(w.Ctx, token, code); mfa.ErrorCode(err) != "internal" {
-				t.Errorf("under today's version: %v", err)
+				t.Errorf("under the current version: %v", err)
 			}
 			if got := store.Records["ada"]; got.Version != now.Version || !bytes.Equal(got.Data, now.Data) {
-				t.Error("something was saved")
+				t.Error("a record was saved")
 			}
 		})
 	}
 
-	// What is to be sent by an old record is not.
+	// Nothing is sent because of a stale record.
 	store := world.NewFaultStore()
 	w := world.New(t, func(c *mfa.Config) { c.Store = store })
 	ada := w.Given("ada", world.Phone)
@@ -383,7 +382,7 @@ func TestG13StaleReads(t *testing.T) {
 	}
 }
 
-// G17: whoever hangs up once it is done keeps it out of the audit log, or an
+// G17: a client that hangs up keeps what it did out of the audit log, or an
 // attempt with a stolen token leaves no trace.
 func TestG17HangingUpHidesNothing(t *testing.T) {
 	type key struct{}
@@ -405,7 +404,7 @@ func TestG17HangingUpHidesNothing(t *testing.T) {
 		}, mfa.EventPasswordChanged},
 		"a message": {func(ctx context.Context, w *world.World, _ person, token string) {
 			w.SendCode(ctx, token)
-		}, mfa.EventDeliveryFailed}, // since the sender is asked after
+		}, mfa.EventDeliveryFailed}, // since the sender is called later
 	} {
 		store := &world.HookStore{Store: mfa.NewMemoryStore()}
 		w := world.New(t, func(c *mfa.Config) { c.Store = store })
@@ -416,7 +415,7 @@ func TestG17HangingUpHidesNothing(t *testing.T) {
 		w.Engine = w.Another(func(c *mfa.Config) {
 			c.OnEvent = func(listening context.Context, event mfa.Event) {
 				if ctx.Err() == nil || listening.Err() != nil || listening.Value(key{}) != "request" {
-					t.Errorf("%s: told %s in a context that has ended, or in another one: %v", name, event.Type, listening.Err())
+					t.Errorf("%s: emitted %s before the client hung up, or with a context that ended or is not the caller's: %v", name, event.Type, listening.Err())
 				}
 				told = append(told, event.Type)
 			}
@@ -424,12 +423,12 @@ func TestG17HangingUpHidesNothing(t *testing.T) {
 		store.Saved = hangUp
 		test.do(ctx, w, ada, token)
 		if !slices.Equal(told, []mfa.EventType{test.want}) {
-			t.Errorf("%s: told %v, want %s", name, told, test.want)
+			t.Errorf("%s: emitted %v, want %s", name, told, test.want)
 		}
 	}
 
-	// A token of the engine's own that is refused is told with its user and its
-	// challenge, whatever call it came to; a forged one has neither.
+	// The event for a refused token of the engine's names its user and challenge,
+	// whatever call refused it. A forged token causes no event.
 	w := world.New(t)
 	ada := w.Given("ada", world.Phone)
 	used, old, other := w.Begin("ada").Token, w.Begin("ada").Token, w.Begin("ada").Token
@@ -442,11 +441,11 @@ func TestG17HangingUpHidesNothing(t *testing.T) {
 		if len(want) > 0 {
 			claims, _ := tokens.Open(w.Ring(), tokens.Challenge, token)
 			if event := w.LastEvent(); event.UserID != "ada" || event.ChallengeID != hex.EncodeToString(claims.ID[:]) || event.Err == nil {
-				t.Errorf("%s: told %+v", name, event)
+				t.Errorf("%s: emitted %+v", name, event)
 			}
 		}
 		if told := w.Told(); !slices.Equal(told, want) {
-			t.Errorf("%s: told %v, want %v", name, told, want)
+			t.Errorf("%s: emitted %v, want %v", name, told, want)
 		}
 	}
 	verify := func(token string) func() error {

@@ -24,11 +24,11 @@ import (
 	"github.com/protekt/mfa/internal/throttle"
 )
 
-// What SECURITY.md says of guesses.
+// The limits on guesses that SECURITY.md states.
 const (
 	free       = 4                // wrong one-time codes in a row that cost no delay
 	freeBackup = 9                // the same for backup codes
-	longest    = 15 * time.Minute // delay
+	longest    = 15 * time.Minute // the longest delay
 	disabling  = 100              // failures in a row, or in 30 days
 	yearly     = 1217             // guesses beside a user who logs in daily
 )
@@ -41,7 +41,7 @@ func delayAfter(k int) time.Duration {
 	return min(time.Second<<min(k-free-1, 20), longest)
 }
 
-// guess opens a door with a new challenge and a wrong code.
+// guess tries a code at a door with a new challenge.
 func guess(w *world.World, d door, user, code string) error {
 	w.T.Helper()
 	_, err := d.enter(w.Ctx, w.Engine, d.open(w, user), code)
@@ -56,21 +56,21 @@ func lock(w *world.World, user string, app world.App) {
 	}
 }
 
-// TestGuessesSucceedAsSeldomAsPromised: the table in SECURITY.md is what the
-// engine's own numbers make.
+// TestGuessesSucceedAsSeldomAsPromised checks that the table in SECURITY.md
+// follows from the engine's own numbers.
 func TestGuessesSucceedAsSeldomAsPromised(t *testing.T) {
 	w := world.New(t)
 	app, login := w.GiveTOTP("ada")
 	million := math.Pow10(len(app.Shows()))
 	bits := 5 * len(strings.ReplaceAll(w.GiveBackupCodes("ada", login.Proof)[0], "-", ""))
 	const (
-		appCodes, sentCodes, backupCodes = 3, 1, 10 // right at one time: B17, I04, TestBackupCodes
+		appCodes, sentCodes, backupCodes = 3, 1, 10 // valid at a time: B17, I04, TestBackupCodes
 		accounts                         = 1_000_000
 	)
 	atOnce, first := 0, time.Duration(0)
-	for k := range throttle.Limit { // what it takes until the last of them
+	for k := range throttle.Limit { // add the delays before the last guess
 		if first += throttle.OneTimeCodes.Delay(k); first == 0 {
-			atOnce++ // judged without a wait
+			atOnce++ // judged without waiting
 		}
 	}
 	inAYear := int(math.Round(float64(throttle.Limit) * float64(365*24*time.Hour) / float64(throttle.Window)))
@@ -97,7 +97,7 @@ func TestGuessesSucceedAsSeldomAsPromised(t *testing.T) {
 		}
 	}
 	if atOnce != free+1 || inAYear != yearly {
-		t.Errorf("%d guesses at once, %d in a year", atOnce, inAYear) // not those that B01 and B12 count
+		t.Errorf("%d guesses at once, %d in a year, unlike the numbers that B01 and B12 count", atOnce, inAYear)
 	}
 }
 
@@ -117,8 +117,8 @@ func TestB01UnlimitedGuesses(t *testing.T) {
 		}
 	}
 
-	// A day of guessing, as fast as anything is judged, with every trick that a
-	// password opens.
+	// A day of guessing, as fast as guesses are judged, with every trick that a
+	// known password allows.
 	w := world.New(t)
 	app, _ := w.GiveTOTP("ada")
 	end := w.Clock.Now().Add(24 * time.Hour)
@@ -137,7 +137,7 @@ func TestB01UnlimitedGuesses(t *testing.T) {
 			}
 		}
 		judged += count(w, mfa.EventRefused)
-		world.OK(t, w.PasswordChanged(w.Ctx, "ada")) // by whoever owns the mailbox
+		world.OK(t, w.PasswordChanged(w.Ctx, "ada")) // an attacker who reads her mail resets it
 		w.Clock.Advance(wait)
 	}
 	if judged != disabling || !w.Factor("ada", mfa.MethodTOTP).Disabled {
@@ -145,7 +145,8 @@ func TestB01UnlimitedGuesses(t *testing.T) {
 	}
 }
 
-// B02: the count of wrong codes is the challenge's, so that a new one begins anew.
+// B02: wrong codes are counted per challenge, so that a new challenge starts a new
+// count.
 func TestB02NewChallenges(t *testing.T) {
 	t.Run("one after the other", func(t *testing.T) {
 		w := world.New(t)
@@ -183,7 +184,7 @@ func TestB02NewChallenges(t *testing.T) {
 	})
 }
 
-// B03: a wrong code is answered with a new challenge, and new tries.
+// B03: a wrong code is answered with a new challenge and a fresh set of tries.
 func TestB03WrongCodeBeginsAnew(t *testing.T) {
 	for _, d := range doors {
 		w := world.New(t)
@@ -196,7 +197,7 @@ func TestB03WrongCodeBeginsAnew(t *testing.T) {
 			world.WantTries(t, err, 4-i)
 			shown := world.Printed(err, world.VerbsInside) + world.JSON(t, err)
 			if login != nil || errors.As(err, new(*mfa.ChallengeError)) || strings.Contains(shown, "mfa_") {
-				t.Errorf("%s: wrong code %d gives %v and %s", d.name, i, login, shown)
+				t.Errorf("%s: wrong code %d returned %v and %s", d.name, i, login, shown)
 			}
 		}
 		w.WantTold(slices.Repeat([]mfa.EventType{mfa.EventRefused}, 5)...)
@@ -206,9 +207,9 @@ func TestB03WrongCodeBeginsAnew(t *testing.T) {
 	}
 }
 
-// B04: another message means new tries, or lifts a delay.
+// B04: another message grants new tries, or lifts a delay.
 func TestB04AnotherMessage(t *testing.T) {
-	// With the shortest of cooldowns the delay alone stops messages.
+	// With the shortest cooldown, only the delay stops messages.
 	w := world.New(t, func(c *mfa.Config) { c.SMSCodes.Cooldown = time.Nanosecond })
 	w.GiveSMS("ada", world.Phone)
 	first, second := w.Begin("ada").Token, w.Begin("ada").Token
@@ -224,13 +225,13 @@ func TestB04AnotherMessage(t *testing.T) {
 	_, err = w.VerifyLogin(w.Ctx, first, code)
 	world.WantErr(t, err, mfa.ErrInvalidToken)
 
-	// While there is a delay nothing is sent, and what is sent after it lifts
-	// nothing.
+	// During a delay no message is sent, and a message sent after it lifts no
+	// later delay.
 	sent := len(w.Outbox.Messages())
 	_, err = w.SendCode(w.Ctx, second)
 	world.WantThrottled(t, err, time.Second)
 	if got := len(w.Outbox.Messages()); got != sent {
-		t.Errorf("%d messages were sent", got-sent)
+		t.Errorf("%d messages were sent, want none", got-sent)
 	}
 	w.Clock.Advance(30 * time.Second)
 	code = w.SentCode(second)
@@ -245,8 +246,8 @@ func TestB04AnotherMessage(t *testing.T) {
 	world.OK(t, err)
 }
 
-// B05: what is no proof of a second factor clears the count: a right password,
-// above all. Only what is documented does.
+// B05: something that proves no second factor, above all a right password, clears
+// the count. Only what is documented clears it.
 func TestB05CountIsClearedEarly(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -311,14 +312,14 @@ func TestB05CountIsClearedEarly(t *testing.T) {
 			world.WantTries(t, guess(w, doors[0], "ada", ada.Wrong()), 4)
 			retryAt := w.Factor("ada", mfa.MethodTOTP).RetryAt
 			if test.clears != retryAt.IsZero() {
-				t.Errorf("after one wrong code more, the delay ends at %v", retryAt)
+				t.Errorf("after one more wrong code, the delay ends at %v", retryAt)
 			}
 		})
 	}
 }
 
-// B06: success with another factor, or a right code while there is a delay,
-// clears the count.
+// B06: success with another factor, or a right code during a delay, clears the
+// count.
 func TestB06OtherSuccess(t *testing.T) {
 	t.Run("the right code during a delay", func(t *testing.T) {
 		w := world.New(t)
@@ -333,10 +334,10 @@ func TestB06OtherSuccess(t *testing.T) {
 			}
 		}
 		if w.Stored("ada").Version != before {
-			t.Error("a refusal has changed something")
+			t.Error("a refusal changed the record")
 		}
 		w.Clock.Advance(time.Second)
-		w.Login("ada", app.Shows()) // which the refusals have not spent
+		w.Login("ada", app.Shows()) // the refusals have not spent the code
 	})
 	for name, succeed := range map[string]func(w *world.World, ada person){
 		"message":     func(w *world.World, _ person) { w.AnswerBySMS(w.Begin("ada")) },
@@ -368,8 +369,7 @@ func TestB06OtherSuccess(t *testing.T) {
 	}
 }
 
-// B07: what was counted does not reach the store (CVE-2026-27801,
-// CVE-2026-35597).
+// B07: the count does not reach the store (CVE-2026-27801, CVE-2026-35597).
 func TestB07CountIsNotStored(t *testing.T) {
 	t.Run("another process each time", func(t *testing.T) {
 		store := &world.CountingStore{Store: jsonStore{mfa.NewMemoryStore()}}
@@ -405,7 +405,7 @@ func TestB07CountIsNotStored(t *testing.T) {
 				told = append(told, fmt.Sprint(err))
 			}
 			if told[0] != told[1] {
-				t.Errorf("%s: a right code gives %q, a wrong one %q", fault, told[0], told[1])
+				t.Errorf("%s: a right code returns %q, a wrong one %q", fault, told[0], told[1])
 			}
 			store.Arm(before, 0, "")
 			_, err := w.VerifyLogin(w.Ctx, token, app.Wrong())
@@ -416,7 +416,7 @@ func TestB07CountIsNotStored(t *testing.T) {
 	})
 }
 
-// A jsonStore turns records into JSON and back, as many a store does.
+// A jsonStore encodes records as JSON and decodes them, as many stores do.
 type jsonStore struct{ mfa.Store }
 
 func (s jsonStore) Save(ctx context.Context, record mfa.Record) error {
@@ -431,7 +431,7 @@ func (s jsonStore) Save(ctx context.Context, record mfa.Record) error {
 	return s.Store.Save(ctx, back)
 }
 
-// B08: of guesses that come at once more are judged than the limit says.
+// B08: more parallel guesses are judged than the limit allows.
 func TestB08ParallelGuesses(t *testing.T) {
 	for _, challenges := range []int{1, 200} {
 		w := world.New(t)
@@ -450,10 +450,10 @@ func TestB08ParallelGuesses(t *testing.T) {
 		}
 		told, saved := count(w, mfa.EventRefused), w.Stored("ada").Version-before
 		if judged != free+1 || told != judged || saved != int64(judged) {
-			t.Errorf("%d challenges: %d were judged, %d told, %d saved, want %d", challenges, judged, told, saved, free+1)
+			t.Errorf("%d challenges: %d judged, %d events, %d saves, want %d", challenges, judged, told, saved, free+1)
 		}
 	}
-	// Of wrong backup codes, each of which costs a hash, ten.
+	// Ten wrong backup codes are judged, each of which costs a hash.
 	w := world.New(t)
 	w.Full("ada", world.Phone)
 	tokens, hashed := begin(w, "ada", 100), 0
@@ -468,7 +468,7 @@ func TestB08ParallelGuesses(t *testing.T) {
 	if hashed != freeBackup+1 {
 		t.Errorf("%d wrong backup codes were hashed, want %d", hashed, freeBackup+1)
 	}
-	// Only as one of those may the right one win.
+	// A right code succeeds only if it is among the guesses that are judged.
 	for place := 1; place <= 12; place++ {
 		w := world.New(t)
 		app, _ := w.GiveTOTP("ada")
@@ -477,14 +477,14 @@ func TestB08ParallelGuesses(t *testing.T) {
 			w.VerifyLogin(w.Ctx, tokens[i], app.Wrong())
 		}
 		if _, err := w.VerifyLogin(w.Ctx, tokens[place-1], app.Shows()); (err == nil) != (place <= free+1) {
-			t.Errorf("the right code as number %d: %v", place, err)
+			t.Errorf("the right code as guess %d: %v", place, err)
 		}
 	}
 }
 
-// B09: the count is kept under something that the guesser may vary: the case of
+// B09: the count is kept under something that the guesser can vary: the case of
 // a name, an address, a spelling (CVE-2025-24806, CVE-2026-47203,
-// CVE-2020-25827). Which ID is a user's is the host's part.
+// CVE-2020-25827). Mapping each user to one ID is the host's part.
 func TestB09OtherNameForTheSameUser(t *testing.T) {
 	t.Run("one count for a user", func(t *testing.T) {
 		w := world.New(t)
@@ -512,7 +512,7 @@ func TestB09OtherNameForTheSameUser(t *testing.T) {
 		w := world.New(t)
 		app, _ := w.GiveTOTP("zoë")
 		for _, other := range []string{"Zoë", "zoë ", " zoë", "zoe\u0308", "zoe", "zoë\u00a0", "zoë%20"} {
-			world.OK(t, w.BeginLogin(w.Ctx, other)) // nothing is folded: this one has no factor
+			world.OK(t, w.BeginLogin(w.Ctx, other)) // IDs are not normalized: this user has no factor
 			app, _ := w.GiveTOTP(other)
 			lock(w, other, app)
 			wantThrottled(t, guess(w, doors[0], other, app.Shows()))
@@ -536,7 +536,7 @@ func TestB10OnlyLoginsAreLimited(t *testing.T) {
 		_, err := locked.enter(w.Ctx, w.Engine, locked.open(w, "ada"), ada.Shows())
 		world.OK(t, err)
 	}
-	t.Run("changes of factors", func(t *testing.T) { // which ask with a challenge
+	t.Run("changes of factors", func(t *testing.T) { // which return a challenge
 		w := world.New(t)
 		app, _ := w.GiveTOTP("ada")
 		for range free + 1 {
@@ -548,7 +548,7 @@ func TestB10OnlyLoginsAreLimited(t *testing.T) {
 		_, err = w.VerifyStepUp(w.Ctx, "ada", world.Challenged(t, err).Token, mfa.ActionManage, app.Shows())
 		world.WantThrottled(t, err, time.Second)
 	})
-	t.Run("confirmation", func(t *testing.T) { // of what is not a factor yet: five tries for each key or message
+	t.Run("confirmation", func(t *testing.T) { // five tries for each pending key or message
 		w := world.New(t)
 		for range 3 {
 			enrollment, err := w.EnrollTOTP(w.Ctx, "ada", "a")
@@ -572,7 +572,7 @@ func TestB10OnlyLoginsAreLimited(t *testing.T) {
 			}
 		}
 		if sent := len(w.Outbox.Messages()); sent > 11 || judged != 5*sent {
-			t.Errorf("%d guesses were judged, of %d messages in a day", judged, sent)
+			t.Errorf("%d guesses were judged for %d messages in a day", judged, sent)
 		}
 	})
 	t.Run("confirmation touches no other count", func(t *testing.T) {
@@ -587,19 +587,19 @@ func TestB10OnlyLoginsAreLimited(t *testing.T) {
 			_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, w.Scan(enrollment.URI).Wrong())
 			world.WantTries(t, err, 4-i)
 		}
-		world.WantTries(t, guess(w, doors[0], "ada", app.Wrong()), 4) // the fifth
+		world.WantTries(t, guess(w, doors[0], "ada", app.Wrong()), 4) // the fifth wrong code
 		world.WantThrottled(t, guess(w, doors[0], "ada", app.Shows()), delayAfter(free+1))
 	})
 }
 
-// B11: each factor has more guesses than the limit says, or one is not counted.
+// B11: a factor is not counted, or allows more guesses than the limit.
 func TestB11FactorNotCounted(t *testing.T) {
 	judged := make(map[mfa.Method]int)
 	w := world.New(t, func(c *mfa.Config) {
 		c.OnEvent = func(_ context.Context, event mfa.Event) {
 			switch {
 			case event.Type != mfa.EventRefused:
-			case event.Method == "": // compared with both, charged to both
+			case event.Method == "": // compared with app and phone, charged to both
 				judged[mfa.MethodTOTP]++
 				judged[mfa.MethodSMS]++
 			default:
@@ -612,11 +612,11 @@ func TestB11FactorNotCounted(t *testing.T) {
 		for range 24 * 4 {
 			var challenge *mfa.ChallengeError
 			if !errors.As(w.BeginLogin(w.Ctx, "ada"), &challenge) {
-				break // nothing is left to guess at
+				break // every factor is disabled
 			}
-			w.SendCode(w.Ctx, challenge.Token) // over its limits the app alone is compared
+			w.SendCode(w.Ctx, challenge.Token) // once the limits are reached, codes are compared with the app only
 			for range 3 {
-				for _, code := range []string{"12345", "uuuu-uuuu"} { // which cannot be right
+				for _, code := range []string{"12345", "uuuu-uuuu"} { // never right
 					w.VerifyLogin(w.Ctx, challenge.Token, code)
 				}
 			}
@@ -631,7 +631,7 @@ func TestB11FactorNotCounted(t *testing.T) {
 	world.WantErr(t, w.BeginLogin(w.Ctx, "ada"), mfa.ErrFactorDisabled)
 }
 
-// B12: the delay is short and does not grow, which makes a steady rate.
+// B12: the delay is short and does not grow, which allows a steady rate.
 func TestB12DelayDoesNotGrow(t *testing.T) {
 	t.Run("each failure delays longer", func(t *testing.T) {
 		w := world.New(t)
@@ -668,10 +668,10 @@ func TestB12DelayDoesNotGrow(t *testing.T) {
 		const day = 24 * time.Hour
 		w := world.New(t)
 		app, _ := w.GiveTOTP("ada")
-		var mine []time.Time // guesses of the last 30 days: one more than 99 would end it
+		var mine []time.Time // guesses in the last 30 days: the hundredth disables the factor
 		judged := 0
 		for range 365 {
-			w.Login("ada", app.Shows()) // clears the row, not the count of 30 days
+			w.Login("ada", app.Shows()) // clears the failures in a row, not the count of 30 days
 			now := w.Clock.Now()
 			mine = slices.DeleteFunc(mine, func(g time.Time) bool { return now.Sub(g) > 30*day+longest })
 			for i := 0; i < free && len(mine) < disabling-1; i++ {
@@ -682,12 +682,12 @@ func TestB12DelayDoesNotGrow(t *testing.T) {
 			w.Clock.Advance(day)
 		}
 		if w.Factor("ada", mfa.MethodTOTP).Disabled {
-			t.Fatal("the guesser went too far, and the test shows nothing")
+			t.Fatal("the guesses disabled the factor, so the test shows nothing")
 		}
 		if judged > yearly || judged < yearly*9/10 {
-			t.Errorf("%d guesses were judged in a year, want at most %d, and not many less", judged, yearly)
+			t.Errorf("%d guesses were judged in a year, want at most %d, and not many fewer", judged, yearly)
 		}
-		for range disabling { // whoever goes further has ended it soon
+		for range disabling { // guessing faster soon disables the factor
 			if w.Factor("ada", mfa.MethodTOTP).Disabled {
 				return
 			}
@@ -695,21 +695,21 @@ func TestB12DelayDoesNotGrow(t *testing.T) {
 			guess(w, doors[0], "ada", app.Wrong())
 			w.Clock.Advance(step)
 		}
-		t.Error("a hundred guesses in 30 days do not end it")
+		t.Error("a hundred guesses in 30 days do not disable the factor")
 	})
 }
 
-// B13: limits are off by default, a setting is not looked at, or one can mean
-// "without limit" (CVE-2021-41177).
+// B13: limits are off by default, a setting is ignored, or one can mean "no limit"
+// (CVE-2021-41177).
 func TestB13LimitsAreOff(t *testing.T) {
 	if _, err := mfa.New(mfa.Config{}); !errors.Is(err, mfa.ErrInvalidInput) {
-		t.Errorf("New without anything: %v", err)
+		t.Errorf("New with an empty Config: %v", err)
 	}
 	base := world.New(t).Config
 	base.BackupCodes.Count = 0
 
-	// A host that forgets the limits for each number is told so; to do without has
-	// an ugly name.
+	// New returns an error to a host that forgets the limits for each number; doing
+	// without them has an ugly name.
 	unlimited := base
 	unlimited.SMSCodes.InsecureNoNumberLimits = false
 	if _, err := mfa.New(unlimited); !errors.Is(err, mfa.ErrInvalidInput) || !strings.Contains(err.Error(), "SMSCodes.Numbers") {
@@ -733,7 +733,7 @@ func TestB13LimitsAreOff(t *testing.T) {
 		}
 	}
 
-	// Each of them is looked at: what the default allows, a setting refuses.
+	// Each setting has an effect: it refuses what the default allows.
 	live := map[string]struct {
 		value int64
 		works func(w *world.World) bool
@@ -752,11 +752,11 @@ func TestB13LimitsAreOff(t *testing.T) {
 	for _, field := range numbers {
 		setting, ok := live[field.name]
 		if !ok {
-			t.Errorf("%s is not shown to be looked at", field.name)
+			t.Errorf("%s: add a check that the setting has an effect", field.name)
 			continue
 		}
 		if !setting.works(world.New(t)) {
-			t.Errorf("%s: the default allows less", field.name)
+			t.Errorf("%s: the default refuses what it should allow", field.name)
 		}
 		if setting.works(world.New(t, func(c *mfa.Config) { field.in(c).SetInt(setting.value) })) {
 			t.Errorf("%s = %d changes nothing", field.name, setting.value)
@@ -764,7 +764,7 @@ func TestB13LimitsAreOff(t *testing.T) {
 	}
 }
 
-// A numericField is a number in a Config.
+// A numericField is a numeric field of a Config or of a struct in it.
 type numericField struct {
 	name string
 	path []int
@@ -774,7 +774,7 @@ func (f numericField) in(config *mfa.Config) reflect.Value {
 	return reflect.ValueOf(config).Elem().FieldByIndex(f.path)
 }
 
-// numericFields returns all of them, of structs inside too.
+// numericFields returns the numeric fields of a struct and of the structs in it.
 func numericFields(in reflect.Type, path []int) (fields []numericField) {
 	for i := range in.NumField() {
 		field, at := in.Field(i), append(slices.Clone(path), i)
@@ -859,7 +859,7 @@ func deviceWorks(w *world.World, after time.Duration) bool {
 	return w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device.Token)) == nil
 }
 
-// B14: counts are pushed out of a memory that others fill, or end with it.
+// B14: a user's count is evicted from memory by other users', or is lost with it.
 func TestB14CountIsEvicted(t *testing.T) {
 	w := world.New(t)
 	app, _ := w.GiveTOTP("ada")
@@ -872,7 +872,7 @@ func TestB14CountIsEvicted(t *testing.T) {
 		world.OK(t, w.ImportTOTP(w.Ctx, user, uri))
 		world.WantTries(t, guess(w, doors[0], user, "12345"), 4)
 	}
-	for range 100 { // and challenges of the same user, which push out older ones
+	for range 100 { // and challenges of the same user, which evict older ones
 		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, "?")
 		world.WantErr(t, err, mfa.ErrInvalidCode)
 		w.Begin("ada")
@@ -882,16 +882,16 @@ func TestB14CountIsEvicted(t *testing.T) {
 	world.WantTries(t, guess(w, doors[0], "ada", app.Wrong()), 4)
 	world.WantThrottled(t, guess(w, doors[0], "ada", app.Shows()), time.Second)
 
-	// An engine keeps nothing of a user: all of its state is configuration.
+	// An engine keeps no state of a user: all of its state is configuration.
 	engine := reflect.TypeFor[mfa.Engine]()
 	for i := range engine.NumField() {
 		if name := engine.Field(i).Name; !slices.Contains([]string{"config", "ring", "hashing"}, name) {
-			t.Errorf("the engine has a field %s: show that it counts nothing", name)
+			t.Errorf("the engine has a field %s: check that it counts nothing", name)
 		}
 	}
 }
 
-// B15: anybody can lock anybody out, for ever, and with no way back in.
+// B15: anybody can lock the owner out, forever and with no way back in.
 func TestB15LockoutOfTheOwner(t *testing.T) {
 	w := world.New(t, world.BackupCodes(2))
 	app, login := w.GiveTOTP("ada")
@@ -899,7 +899,7 @@ func TestB15LockoutOfTheOwner(t *testing.T) {
 	b, _ := w.GiveTOTP("bob")
 	expired := w.Begin("ada").Token
 	w.Clock.Advance(5 * time.Minute)
-	_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, app.Wrong()) // what it takes to be counted
+	_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, app.Wrong()) // with a valid token, it counts
 	world.WantTries(t, err, 4)
 	good := w.Begin("ada").Token
 	foreign := world.Challenged(t, func() error {
@@ -915,21 +915,21 @@ func TestB15LockoutOfTheOwner(t *testing.T) {
 			w.SendCode(w.Ctx, token)
 			w.EnrollmentUser(w.Ctx, token)
 		}
-		w.VerifyLogin(w.Ctx, good, "?")                                  // no code at all
-		w.VerifyStepUp(w.Ctx, "ada", good, "transfer", app.Wrong())      // not what it is for
+		w.VerifyLogin(w.Ctx, good, "?")                                  // not a code
+		w.VerifyStepUp(w.Ctx, "ada", good, "transfer", app.Wrong())      // another action
 		w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, app.Wrong())    // nothing is pending
 		w.EnrollTOTP(w.Ctx, "ada", "a", mfa.WithProof("mfa_prf_forged")) // not proved
 	}
 	if after := w.Stored("ada"); after.Version != before.Version || !slices.Equal(after.Data, before.Data) {
-		t.Error("what needs no token has changed the user's record")
+		t.Error("calls without a valid token changed the user's record")
 	}
 	_, err = w.VerifyLogin(w.Ctx, good, app.Shows())
 	world.OK(t, err)
-	wantThrottled(t, guess(w, doors[0], "bob", b.Shows())) // whose token it was
+	wantThrottled(t, guess(w, doors[0], "bob", b.Shows())) // his token was among them
 
-	// Who has the password can bring about a delay. It ends, a backup code
-	// opens meanwhile, and so does the support desk; nothing of the user's is
-	// gone.
+	// An attacker who has the password can cause a delay. It ends; meanwhile a
+	// backup code works, and the support desk can unlock the user, who loses no
+	// factor.
 	enrolled := w.Enrolled("ada")
 	lock(w, "ada", app)
 	w.Clock.Advance(step)
@@ -960,15 +960,15 @@ func TestB16SameCodeForManyUsers(t *testing.T) {
 		world.OK(t, w.ImportTOTP(w.Ctx, user(i), uri))
 		world.WantTries(t, guess(w, doors[0], user(i), wrong), 4)
 	}
-	for i := range 1000 { // each has paid for it
+	for i := range 1000 { // each was charged for it
 		for range free {
 			guess(w, doors[0], user(i), wrong)
 		}
 		if w.Factor(user(i), mfa.MethodTOTP).RetryAt.IsZero() {
-			t.Fatalf("%s has one failure less", user(i))
+			t.Fatalf("%s has one failure too few", user(i))
 		}
 	}
-	// Whatever takes a code takes who or what it is for too.
+	// Every method that takes a code also takes a token or a user.
 	for _, method := range engineMethods(t) {
 		if name := method.Name.Name; slices.Contains(methodsWith(t, "code"), name) &&
 			!slices.Contains(methodsWith(t, "token"), name) && !slices.Contains(methodsWith(t, "userID"), name) {
@@ -977,7 +977,7 @@ func TestB16SameCodeForManyUsers(t *testing.T) {
 	}
 }
 
-// B17: codes of many steps are right at one time.
+// B17: codes of many time steps are valid at once.
 func TestB17WideWindow(t *testing.T) {
 	const uri = "otpauth://totp/x?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 	for strict, reach := range map[bool]int{false: 1, true: 0} {
@@ -995,14 +995,14 @@ func TestB17WideWindow(t *testing.T) {
 			}
 		}
 		if accepted != 2*reach+1 {
-			t.Errorf("strict %t: %d codes are right at one time", strict, accepted)
+			t.Errorf("strict %t: %d codes are valid at once", strict, accepted)
 		}
 	}
-	// Nothing makes it wider.
+	// No setting widens the window.
 	settings := reflect.TypeFor[mfa.TOTPConfig]()
 	for i := range settings.NumField() {
 		if name := settings.Field(i).Name; !slices.Contains([]string{"Algorithm", "Digits", "Period", "Strict"}, name) {
-			t.Errorf("TOTPConfig has a field %s: show that it keeps the window", name)
+			t.Errorf("TOTPConfig has a field %s: check that it does not widen the window", name)
 		}
 	}
 	long := mfa.TOTPConfig{Period: time.Minute + time.Second}
@@ -1011,7 +1011,7 @@ func TestB17WideWindow(t *testing.T) {
 	world.WantErr(t, world.New(t).ImportTOTP(t.Context(), "ada", uri+"&period=121"), mfa.ErrInvalidInput)
 }
 
-// B18: an outage of the store is counted as the user's failure, or shown as one.
+// B18: a store outage is counted or reported as a wrong code.
 func TestB18OutageIsCounted(t *testing.T) {
 	kinds := map[string]func(w *world.World, ada person, token string) (right, wrong string, free int){
 		"app": func(_ *world.World, ada person, _ string) (string, string, int) { return ada.Shows(), ada.Wrong(), 2 },
@@ -1019,7 +1019,7 @@ func TestB18OutageIsCounted(t *testing.T) {
 			code := w.SentCode(token)
 			return code, code[:5], 2
 		},
-		// A backup code is paid for by the second call, before it is looked at.
+		// A backup code is charged by the second call, before it is judged.
 		"backup code": func(_ *world.World, ada person, _ string) (string, string, int) { return ada.Codes[0], "aaaa-aaaa", 2 },
 	}
 	for name, kind := range kinds {
@@ -1042,7 +1042,7 @@ func TestB18OutageIsCounted(t *testing.T) {
 				}
 			}
 			if store.Records["ada"].Version != before["ada"].Version {
-				t.Error("an outage has changed the record")
+				t.Error("an outage changed the record")
 			}
 			store.At = 0
 			_, err := w.VerifyLogin(w.Ctx, token, right)
@@ -1065,9 +1065,9 @@ func TestB18OutageIsCounted(t *testing.T) {
 	}
 }
 
-// B19: answers that cost nothing crowd out what the owner has begun. Whoever has
-// the password may try as often as they like what is compared with nothing: no
-// save is made for it, and nothing of hers ends.
+// B19: answers that cost nothing crowd out the owner's challenges. An attacker who
+// has the password may send answers that are compared with nothing as often as
+// they like: none of them is saved, and none of the owner's challenges ends.
 func TestB19FreeAnswersCrowdNobodyOut(t *testing.T) {
 	type user struct {
 		has   string
@@ -1104,7 +1104,7 @@ func TestB19FreeAnswersCrowdNobodyOut(t *testing.T) {
 				_, err = w.VerifyLogin(w.Ctx, tried, try)
 				world.WantTries(t, err, 5)
 				if store.Saves != 0 {
-					t.Errorf("%d saves", store.Saves)
+					t.Errorf("%d saves, want none", store.Saves)
 				}
 				_, err = w.VerifyLogin(w.Ctx, texted, sms)
 				world.OK(t, err)
@@ -1122,7 +1122,7 @@ func TestB19FreeAnswersCrowdNobodyOut(t *testing.T) {
 }
 
 // B20: whoever makes backup codes keeps others from using theirs: by filling the
-// line in which hashes are computed, and by the charges of those who wait in it.
+// queue in which hashes are computed, or because those who wait in it are charged.
 func TestB20MakingCodesKeepsNobodyOut(t *testing.T) {
 	t.Run("sets are limited", func(t *testing.T) {
 		w := world.New(t)
@@ -1144,14 +1144,14 @@ func TestB20MakingCodesKeepsNobodyOut(t *testing.T) {
 			t.Errorf("%d sets were made, want 5", made)
 		}
 		w.Login("bob", bob.Codes[0])
-		world.OK(t, w.PasswordChanged(w.Ctx, "ada")) // which gives none back
+		world.OK(t, w.PasswordChanged(w.Ctx, "ada")) // does not reset the limit
 		w.Clock.Advance(time.Hour - 1)
 		app := enrollTOTP(w, "eve")
 		world.OK(t, func() error { _, err := w.VerifyEnrollment(w.Ctx, "eve", mfa.MethodTOTP, app.Shows()); return err }())
 		skip := w.Another(func(c *mfa.Config) { c.InsecureSkipProof = true })
 		_, err := skip.GenerateBackupCodes(w.Ctx, "ada")
 		world.WantThrottled(t, err, 1)
-		_, err = skip.GenerateBackupCodes(w.Ctx, "eve") // it is the user's limit
+		_, err = skip.GenerateBackupCodes(w.Ctx, "eve") // the limit is per user
 		world.OK(t, err)
 		w.Clock.Advance(1)
 		_, err = skip.GenerateBackupCodes(w.Ctx, "ada")
@@ -1175,11 +1175,11 @@ func TestB20MakingCodesKeepsNobodyOut(t *testing.T) {
 			}
 			waited++
 			if !strings.Contains(err.Error(), "waiting") || !reflect.DeepEqual(after.Lanes, before.Lanes) || !reflect.DeepEqual(after.Challenges, before.Challenges) {
-				t.Errorf("%v: it is charged: %+v, %+v", err, after.Lanes.BackupCode, after.Challenges)
+				t.Errorf("%v: the attempt is charged: %+v, %+v", err, after.Lanes.BackupCode, after.Challenges)
 			}
 		}
 		if waited < 5 {
-			t.Errorf("%d have waited", waited)
+			t.Errorf("only %d attempts have waited", waited)
 		}
 	})
 	t.Run("makers stand in a line of their own", func(t *testing.T) {
@@ -1204,7 +1204,7 @@ func TestB20MakingCodesKeepsNobodyOut(t *testing.T) {
 				made.Add(1)
 			})
 		}
-		for begun.Load() < makers { // each is counted, and next computes its hashes
+		for begun.Load() < makers { // until each is counted and about to compute its hashes
 			runtime.Gosched()
 		}
 		checked := 0
@@ -1214,14 +1214,15 @@ func TestB20MakingCodesKeepsNobodyOut(t *testing.T) {
 			}
 		}
 		if checked < 3 {
-			t.Errorf("%d codes were checked while others were made", checked)
+			t.Errorf("only %d codes were checked while others were made", checked)
 		}
 		done.Wait()
 	})
 }
 
-// An impatient context's caller has hung up, though only those who wait see it.
-// Of a free line and that, either is taken: one call in two waits, and gives up.
+// An impatient context's Done channel is closed, but its Err is nil, so that only
+// code that waits on the channel sees it as cancelled. If the queue is free too,
+// select chooses either: one call in two gives up waiting.
 type impatient struct{ context.Context }
 
 func (impatient) Done() <-chan struct{} {
@@ -1230,8 +1231,8 @@ func (impatient) Done() <-chan struct{} {
 	return over
 }
 
-// B21: what a host does at each login clears the count: it imports the key that
-// the user has, as lazy migrations do.
+// B21: a repeated import clears the count: with a lazy migration, the host imports
+// the key that the user already has at each login.
 func TestB21RepeatedImports(t *testing.T) {
 	const lower = "otpauth://totp/x?secret=jbsw%20y3dp-ehpk3pxpjbswy3dpehpk3pxp&algorithm=SHA-1"
 	for name, again := range map[string]func(w *world.World) error{
@@ -1263,10 +1264,10 @@ func TestB21RepeatedImports(t *testing.T) {
 				}
 			}
 			if told := count(w, mfa.EventRefused); judged != free+1 || told != judged {
-				t.Errorf("%d guesses were judged, %d told, want %d", judged, told, free+1)
+				t.Errorf("%d guesses were judged, %d events, want %d", judged, told, free+1)
 			}
 			w.Clock.Advance(time.Second)
-			_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, used) // nor is a code free again
+			_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, used) // nor is a spent code valid again
 			world.WantTries(t, err, 5)
 		})
 	}
@@ -1276,11 +1277,11 @@ func TestB21RepeatedImports(t *testing.T) {
 	world.OK(t, w.ImportTOTP(w.Ctx, "ada", lower))
 	world.OK(t, w.ImportTOTP(w.Ctx, "ada", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"))
 	if w.Stored("ada").Version != before {
-		t.Error("another spelling of the key is another key")
+		t.Error("another spelling of the key is imported as another key")
 	}
 }
 
-// wantAlready returns nil for a refused import.
+// wantAlready returns nil if err is ErrAlreadyEnrolled.
 func wantAlready(err error) error {
 	if errors.Is(err, mfa.ErrAlreadyEnrolled) {
 		return nil
@@ -1288,7 +1289,7 @@ func wantAlready(err error) error {
 	return fmt.Errorf("got %v, want %w", err, mfa.ErrAlreadyEnrolled)
 }
 
-// B22: each factor more means guesses more.
+// B22: each additional factor allows more guesses.
 func TestB22GuessesAtSeveralApps(t *testing.T) {
 	w := world.New(t)
 	app, login := w.GiveTOTP("ada")
@@ -1300,7 +1301,7 @@ func TestB22GuessesAtSeveralApps(t *testing.T) {
 	_, err := w.EnrollTOTP(w.Ctx, "ada", "a", mfa.KeepOthers(), mfa.WithProof(login.Proof))
 	world.WantErr(t, err, mfa.ErrInvalidInput)
 
-	// Three codes of each are right at one time, of which SECURITY.md has the odds.
+	// Three codes of each are valid at a time; SECURITY.md states the odds.
 	w.Clock.Advance(time.Hour)
 	right := 0
 	frozen := w.Another(func(c *mfa.Config) { c.Store = world.FrozenStore{Store: w.Store} })
@@ -1313,11 +1314,11 @@ func TestB22GuessesAtSeveralApps(t *testing.T) {
 		}
 	}
 	if right != 3*record.MaxTOTP {
-		t.Errorf("%d codes are right at one time, want %d", right, 3*record.MaxTOTP)
+		t.Errorf("%d codes are valid at a time, want %d", right, 3*record.MaxTOTP)
 	}
 
-	// A wrong code is compared with all of them and charged once; what changes one
-	// of them clears nothing.
+	// A wrong code is compared with all of them and charged once. Removing or
+	// renaming one of them does not clear the count.
 	const wrong = "12345"
 	for k := 1; k <= free+2; k++ {
 		if k > free+1 {
@@ -1325,14 +1326,14 @@ func TestB22GuessesAtSeveralApps(t *testing.T) {
 		}
 		world.WantTries(t, guess(w, doors[0], "ada", wrong), 4)
 		if got := w.Decoded("ada").Lanes.TOTP.Consecutive; got != k {
-			t.Fatalf("%d failures are counted of %d", got, k)
+			t.Fatalf("%d failures are counted, want %d", got, k)
 		}
 		if k == free {
 			world.OK(t, w.Revoke(w.Ctx, "ada", mfa.MethodTOTP, mfa.OnlyFactor(w.StatusOf("ada").Factors[0].ID)))
 			world.OK(t, w.Rename(w.Ctx, "ada", w.StatusOf("ada").Factors[0].ID, "renamed"))
 		}
 	}
-	for _, app := range apps[1:] { // none is open while they are delayed
+	for _, app := range apps[1:] { // the delay applies to each
 		world.WantThrottled(t, guess(w, doors[0], "ada", app.Shows()), delayAfter(free+2))
 	}
 	skip := w.Another(func(c *mfa.Config) { c.InsecureSkipProof = true })

@@ -9,27 +9,27 @@ import (
 	"github.com/protekt/mfa/internal/proof/world"
 )
 
-// racers is how many attempts meet in a race.
+// racers is the number of attempts in a race.
 const racers = 32
 
-// moduleRoot is where the engine's files are, seen from this package.
+// moduleRoot is the path from this package to the engine's files.
 const moduleRoot = "../../.."
 
-// A person is what a user with every kind of factor holds.
+// A person holds the factors of a user who has one of every kind.
 type person = world.Person
 
-// A door is a way in by token and code.
+// A door is a way to log in or step up with a token and a code.
 type door struct {
 	name  string
 	open  func(w *world.World, user string) (token string)
 	enter func(ctx context.Context, engine *mfa.Engine, token, code string) (*mfa.Login, error)
 }
 
-// doors are all of them, as ada finds them. VerifyEnrollment takes a code too, but
-// no token: it leads to a pending factor alone.
+// doors lists all doors, for ada. VerifyEnrollment takes a code too, but no
+// token: it only confirms a pending factor.
 var doors = doorsOf("ada")
 
-// doorsOf returns the doors as a user who is logged in finds them.
+// doorsOf returns the doors for a user; the step-ups are in that user's session.
 func doorsOf(user string) []door {
 	return []door{
 		{"login",
@@ -42,10 +42,10 @@ func doorsOf(user string) []door {
 	}
 }
 
-// stepUp returns ada's door to an action.
+// stepUp returns ada's door for an action.
 func stepUp(action string) door { return stepUpOf("ada", action) }
 
-// stepUpOf returns a user's door to an action.
+// stepUpOf returns a user's door for an action.
 func stepUpOf(user, action string) door {
 	return door{action,
 		func(w *world.World, user string) string {
@@ -61,7 +61,7 @@ func stepUpOf(user, action string) door {
 		}}
 }
 
-// begin opens n login challenges.
+// begin begins n logins and returns the tokens of their challenges.
 func begin(w *world.World, user string, n int) []string {
 	w.T.Helper()
 	tokens := make([]string, n)
@@ -71,9 +71,10 @@ func begin(w *world.World, user string, n int) []string {
 	return tokens
 }
 
-// inside runs attempts one inside the other: each begins when the one before it
-// has loaded the record for the loads-th time, so that all have read the same.
-// It is for what hashes between its Loads, which would spread a race.
+// inside nests attempts: each begins when the one before it has loaded the
+// record for the loads-th time, so that all of them have read the same record.
+// It is for calls that compute a hash between two Loads, which would spread the
+// attempts of a race.
 func inside(store *world.HookStore, attempts, loads int, attempt func(i int)) {
 	begun, loaded := 0, 0
 	begin := func() {
@@ -89,7 +90,7 @@ func inside(store *world.HookStore, attempts, loads int, attempt func(i int)) {
 	store.Loaded = nil
 }
 
-// phoneOf returns the masked number that a challenge shows.
+// phoneOf returns the masked phone number in a challenge.
 func phoneOf(c mfa.Challenge) (phone string) {
 	for _, f := range c.Factors {
 		phone += f.Phone
@@ -97,7 +98,8 @@ func phoneOf(c mfa.Challenge) (phone string) {
 	return phone
 }
 
-// count returns how many events of a type were told since it was asked last.
+// count returns how many events of a type were emitted since the last call of
+// w.Told.
 func count(w *world.World, want mfa.EventType) (n int) {
 	for _, told := range w.Told() {
 		if told == want {
@@ -107,10 +109,10 @@ func count(w *world.World, want mfa.EventType) (n int) {
 	return n
 }
 
-// wantThrottled is for what must wait, however long.
+// wantThrottled checks that err is a ThrottledError, whatever the wait.
 func wantThrottled(t testing.TB, err error) {
 	t.Helper()
 	if !errors.As(err, new(*mfa.ThrottledError)) {
-		t.Errorf("got %v, want to be throttled", err)
+		t.Errorf("got %v, want a ThrottledError", err)
 	}
 }

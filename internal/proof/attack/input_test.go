@@ -23,12 +23,12 @@ import (
 	"github.com/protekt/mfa/internal/totp"
 )
 
-// nothings are what might equal a code that is not there.
+// nothings lists inputs that might equal a code that does not exist.
 var nothings = []string{"", " ", "      ", "\x00", "\x00\x00\x00\x00\x00\x00", "-", "------", "\u200b", "\ufeff",
 	"null", "nil", "undefined", "0", "000000", "00000000", "00000000-", "0000-0000"}
 
-// F01 (CVE-2025-12374, CVE-2023-45292): no code given, none expected, and
-// nothing equals nothing.
+// F01 (CVE-2025-12374, CVE-2023-45292): an empty code or token equals one that
+// does not exist.
 func TestF01NothingIsNoCode(t *testing.T) {
 	appOnly := func(w *world.World) (token, code string) {
 		world.OK(t, w.ImportTOTP(w.Ctx, "ada", importedURI))
@@ -48,7 +48,7 @@ func TestF01NothingIsNoCode(t *testing.T) {
 	for _, state := range []struct {
 		name string
 		have func(w *world.World) (token, code string)                   // a right code
-		lose func(w *world.World, token, code string) (challenge string) // and its end
+		lose func(w *world.World, token, code string) (challenge string) // ends it
 	}{
 		{"an app, its code used", appOnly, func(w *world.World, token, code string) string {
 			w.VerifyLogin(w.Ctx, token, code)
@@ -158,7 +158,7 @@ func TestF01NothingIsNoCode(t *testing.T) {
 				}
 			}
 			if err := w.BeginLogin(w.Ctx, "ada"); mfa.ErrorCode(err) != "internal" {
-				t.Errorf("%s: BeginLogin gives %v", name, err)
+				t.Errorf("%s: BeginLogin returned %v", name, err)
 			}
 		}
 		whole := w.Opened("ada")
@@ -180,7 +180,7 @@ func TestF01NothingIsNoCode(t *testing.T) {
 	})
 }
 
-// F02: a code is taken for a number, a condition or a query.
+// F02: a code is read as a number, a condition or a query.
 func TestF02CodesAreStrings(t *testing.T) {
 	w := world.New(t)
 	world.OK(t, w.ImportTOTP(w.Ctx, "ada", importedURI))
@@ -205,7 +205,7 @@ func TestF02CodesAreStrings(t *testing.T) {
 	}
 	w.Login("ada", code)
 
-	// A user ID is bytes, whatever it means elsewhere.
+	// A user ID is an opaque string, whatever it means elsewhere.
 	for _, user := range []string{`{"$ne":null}`, `{"$gt":""}`, "' OR '1'='1", "ada' --", "*", "a*", "%", "_da", "../ada", "ada/", "ada%00", "ada\u0301", "0", "ada;", "ada,bob"} {
 		spy := &world.SpyStore{Store: w.Store}
 		engine := w.Another(func(c *mfa.Config) { c.Store = spy })
@@ -215,15 +215,15 @@ func TestF02CodesAreStrings(t *testing.T) {
 			t.Errorf("%q is stored as %q", user, spy.IDs)
 		}
 		if got := world.Challenged(t, engine.BeginLogin(w.Ctx, user)).Methods; !slices.Equal(got, []mfa.Method{mfa.MethodSMS}) {
-			t.Errorf("%q has %v", user, got)
+			t.Errorf("%q has the methods %v", user, got)
 		}
 	}
 	if got := w.Enrolled("ada"); !slices.Equal(got, []mfa.Method{mfa.MethodTOTP}) {
-		t.Errorf("ada has %v", got)
+		t.Errorf("ada has the methods %v", got)
 	}
 }
 
-// zeros returns those of the decimal digits of every script but ours.
+// zeros returns the digit zero of every script, except ASCII's.
 func zeros() (zeros []rune) {
 	for _, r16 := range unicode.Nd.R16 {
 		for zero := rune(r16.Lo); zero <= rune(r16.Hi); zero += 10 {
@@ -238,15 +238,15 @@ func zeros() (zeros []rune) {
 	return slices.DeleteFunc(zeros, func(zero rune) bool { return zero == '0' })
 }
 
-// F03: the digits of another script make another code of one that is spent, or a
-// digit that they are not, or end in a crash.
+// F03: digits of another script make another code of one that is spent, are read
+// as the wrong digits, or cause a crash.
 func TestF03ForeignDigits(t *testing.T) {
 	w := world.New(t)
 	world.OK(t, w.ImportTOTP(w.Ctx, "ada", importedURI))
 	app := w.Scan(importedURI)
 	scripts := zeros()
 	if len(scripts) < 60 {
-		t.Fatalf("%d scripts only", len(scripts))
+		t.Fatalf("only %d scripts", len(scripts))
 	}
 	for _, zero := range scripts {
 		w.Clock.Advance(step)
@@ -264,7 +264,7 @@ func TestF03ForeignDigits(t *testing.T) {
 		}
 	}
 
-	// What is only like a digit is none, and costs nothing.
+	// Characters that only look like digits are not read as digits, and cost nothing.
 	w.Clock.Advance(step)
 	token, code := w.Begin("ada").Token, app.Shows()
 	for _, zero := range "\u2070\u2080\u24ea\u2776\u3007\u3220" { // superscripts, subscripts, circles, ideographs
@@ -274,7 +274,7 @@ func TestF03ForeignDigits(t *testing.T) {
 	_, err := w.VerifyLogin(w.Ctx, token, code)
 	world.OK(t, err)
 
-	// Nor are letters that fold to those of a backup code, or to digits.
+	// Nor are letters that only look like, or fold to, those of a backup code.
 	w.PlantCodes("ada", "7f3k-2m9p")
 	for _, code := range []string{"7f3\u212a-2m9p", "7ꜰ3k-2m9p", "7f3k-2m9ᵖ", "7ƒ3k-2m9p", "\u0668f3k-2m9p", "7f3k-2m9р"} {
 		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, code)
@@ -284,7 +284,8 @@ func TestF03ForeignDigits(t *testing.T) {
 	w.Login("ada", "\u0667F３K-２ｍ9Ｐ")
 }
 
-// F04: white space, dashes and what nobody sees are dropped in one place and not in another.
+// F04: white space, dashes and invisible characters are dropped in one place but
+// not in another.
 func TestF04OneSpelling(t *testing.T) {
 	fillers := []rune("\u00ad\u061c\u180b\u180e\u200b\u200d\u200f\u202a\u202c\u202e\u2060\u2069\ufe00\ufe0f\ufeff\U000e0001\U000e0039\U000e0100\U000e01ef")
 	for _, table := range []*unicode.RangeTable{unicode.White_Space, unicode.Dash} {
@@ -295,7 +296,7 @@ func TestF04OneSpelling(t *testing.T) {
 		}
 	}
 	if len(fillers) < 40 {
-		t.Fatalf("%d fillers only", len(fillers))
+		t.Fatalf("only %d fillers", len(fillers))
 	}
 	spell := func(code string, filler rune) string {
 		f := string(filler)
@@ -307,8 +308,8 @@ func TestF04OneSpelling(t *testing.T) {
 		w.PlantCodes("ada", "7f3k2m9p")
 		app := w.Scan(importedURI)
 		for _, code := range []string{app.Shows(), "7f3k2m9p"} {
-			// A spelling is the code: it is accepted once, and with it the code
-			// and all other spellings are spent.
+			// A spelling is the same code: it is accepted once, which spends the
+			// code and all its other spellings.
 			if _, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, spell(code, filler)); err != nil {
 				t.Errorf("%q: %v", spell(code, filler), err)
 			}
@@ -319,7 +320,7 @@ func TestF04OneSpelling(t *testing.T) {
 			}
 			world.OK(t, w.Unlock(w.Ctx, "ada"))
 		}
-		// And wrong ones are counted together, whatever their spelling.
+		// Wrong codes are counted together, whatever their spelling.
 		for _, wrong := range []string{app.Wrong(), spell(app.Wrong(), filler), spell(app.Wrong(), '-'), " " + app.Wrong(), spell(app.Wrong(), filler)} {
 			_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, wrong)
 			world.WantErr(t, err, mfa.ErrInvalidCode)
@@ -328,7 +329,7 @@ func TestF04OneSpelling(t *testing.T) {
 		world.WantThrottled(t, err, time.Second)
 	}
 
-	// What looks like them and is none is not dropped.
+	// Characters that only look like these are not dropped.
 	w := world.New(t)
 	world.OK(t, w.ImportTOTP(w.Ctx, "ada", importedURI))
 	code := w.Scan(importedURI).Shows()
@@ -336,16 +337,16 @@ func TestF04OneSpelling(t *testing.T) {
 		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, code[:3]+string(r)+code[3:])
 		world.WantErr(t, err, mfa.ErrInvalidCode)
 	}
-	// Padding counts toward the 256 bytes that are looked at.
+	// Padding counts toward the limit of 256 bytes.
 	_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, strings.Repeat(" ", 251)+code)
 	world.WantErr(t, err, mfa.ErrInvalidCode)
 	w.Login("ada", strings.Repeat(" ", 250)+code)
 }
 
-// rfcURI has the key of the RFCs' vectors: "12345678901234567890".
+// rfcURI holds the key of the RFCs' test vectors: "12345678901234567890".
 const rfcURI = "otpauth://totp/x?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 
-// F05: zeros in front are lost, or added, on the way through a number.
+// F05: leading zeros are lost or added by a conversion to a number.
 func TestF05LeadingZeros(t *testing.T) {
 	reformed := func(code string) []string {
 		forms := []string{strings.TrimLeft(code, "0"), code[1:], "0" + code, "00" + code, code + ".0"}
@@ -386,18 +387,18 @@ func TestF05LeadingZeros(t *testing.T) {
 		code := fmt.Sprintf("%06d", n)
 		w := world.New(t)
 		scriptCodes(t, n, n, n)
-		for range 2 { // which leaves tries for all the forms
+		for range 2 { // the second message grants new tries, enough for all forms
 			_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone)
 			world.OK(t, err)
 			w.Clock.Advance(30 * time.Second)
 		}
 		message := w.Outbox.Messages()[0]
 		if message.Code != code || !strings.HasPrefix(message.Body, code+" ") {
-			t.Errorf("the message says %q, %q; want %s", message.Code, message.Body, code)
+			t.Errorf("the message contains %q, %q; want %s", message.Code, message.Body, code)
 		}
 		forms := reformed(code)
 		if n >= 100_000 {
-			forms = forms[1:] // with nothing to strip
+			forms = forms[1:] // there is no zero to strip
 		}
 		for _, form := range forms[:4] {
 			_, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, form)
@@ -426,7 +427,7 @@ func TestF05LeadingZeros(t *testing.T) {
 	w.Login("ada", "0a000000")
 }
 
-// perHash is what one password hash of a backup code allocates.
+// perHash is how many bytes one password hash of a backup code allocates.
 const perHash = 19 << 20
 
 // allocated returns how many bytes do allocates.
@@ -438,8 +439,8 @@ func allocated(do func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// allocations returns how many allocations do makes: the least of a few runs, since a
-// pool that was emptied is filled again, which the race detector does at random.
+// allocations returns the number of allocations of do, the least of several runs:
+// some refill a pool, which the race detector empties at random.
 func allocations(do func()) float64 {
 	least := math.Inf(1)
 	for range 20 {
@@ -480,25 +481,25 @@ func TestF06BoundedWork(t *testing.T) {
 		for _, long := range []string{letters, digits} {
 			prefix := uint64(0)
 			if strings.Contains(name, "token") || name == "proof" || name == "trusted device" || name == "phone" || name == "URI" {
-				prefix = uint64(len(long)) + 1<<10 // which the test itself allocates to put the parts together
+				prefix = uint64(len(long)) + 1<<10 // the test itself allocates this to join the parts
 			}
 			if err := call(long[:8<<10]); err == nil {
-				t.Errorf("%s of 8 KiB is taken", name)
+				t.Errorf("%s of 8 KiB is accepted", name)
 			}
 			small, large := allocated(func() { call(long[:8<<10]) }), allocated(func() { call(long) })
 			if large > small+prefix+8<<10 {
 				t.Errorf("%s: %d bytes are allocated for 8 KiB, %d for 64 MiB", name, small, large)
 			}
 		}
-		// What a wrong input costs does not grow with its length either.
+		// The number of allocations for wrong input does not grow with its length.
 		if short, long := allocations(func() { call(letters[:5<<10]) }), allocations(func() { call(letters[:1<<20]) }); long > short+1 {
 			t.Errorf("%s: %v allocations for 5 KiB, %v for 1 MiB", name, short, long)
 		}
 	}
-	w.Login("ada", ada.Shows()) // none of which has cost Ada a try
+	w.Login("ada", ada.Shows()) // none of it cost ada a try
 
-	// A backup code costs one hash however many there are, and nothing else
-	// costs any.
+	// Judging a backup code costs one hash, however many codes there are. No
+	// other input costs a hash.
 	hashes := func(do func()) uint64 { return allocated(do) / perHash }
 	owasp := record.Argon2{Time: 2, Memory: 19 << 10, Threads: 1}
 	for _, left := range []int{0, 1, 10} {
@@ -511,12 +512,12 @@ func TestF06BoundedWork(t *testing.T) {
 	}
 	w = world.New(t)
 	ada = w.Full("ada", world.Phone)
-	code := w.GiveBackupCodes("ada", ada.Proof)[0] // at the real cost
+	code := w.GiveBackupCodes("ada", ada.Proof)[0] // hashed at the real cost
 	if n := hashes(func() { w.VerifyLogin(w.Ctx, w.Begin("ada").Token, "7f3k-2m9p") }); n != 1 {
-		t.Errorf("%d hashes for a wrong code", n)
+		t.Errorf("%d hashes for a wrong code, want 1", n)
 	}
 	if n := hashes(func() { w.Login("ada", code) }); n != 1 {
-		t.Errorf("%d hashes for a right one", n)
+		t.Errorf("%d hashes for a right code, want 1", n)
 	}
 	used, ended := w.Begin("ada").Token, w.Begin("ada").Token
 	w.Clock.Advance(time.Minute)
@@ -558,8 +559,8 @@ func TestF06BoundedWork(t *testing.T) {
 	}
 }
 
-// F07 (GHSA-g7m4-839x-ch6v, GHSA-2jx3-65f3-xr8r): a number runs over: a step
-// before the first, ten to the power of the digits, a counter at its end.
+// F07 (GHSA-g7m4-839x-ch6v, GHSA-2jx3-65f3-xr8r): a number overflows: a step
+// before the first, ten to the power of the digits, a counter at its limit.
 func TestF07NumbersAtTheirEnds(t *testing.T) {
 	refusedOrWorks := func(seconds int64) {
 		w := world.New(t)
@@ -572,7 +573,7 @@ func TestF07NumbersAtTheirEnds(t *testing.T) {
 		} else if mfa.ErrorCode(err) != "internal" {
 			t.Errorf("second %d: %v", seconds, err)
 		}
-		w.Clock.Set(time.Unix(1<<31, 0)) // nothing is broken for good
+		w.Clock.Set(time.Unix(1<<31, 0)) // the record still works at a later time
 		world.OK(t, w.Unlock(w.Ctx, "ada"))
 		if w.Enrolled("ada") != nil {
 			world.OK(t, w.Revoke(w.Ctx, "ada", mfa.MethodTOTP))
@@ -585,8 +586,8 @@ func TestF07NumbersAtTheirEnds(t *testing.T) {
 		refusedOrWorks(seconds)
 	}
 
-	// In the first step the one before it has no code, and not that of the last
-	// of 2^64 either.
+	// In the first step there is no code of the step before, and its counter does
+	// not wrap to the last of 2^64.
 	w := world.New(t)
 	w.Clock.Set(time.Unix(0, 0))
 	world.OK(t, w.ImportTOTP(w.Ctx, "ada", rfcURI))
@@ -615,7 +616,7 @@ func TestF07NumbersAtTheirEnds(t *testing.T) {
 		w.Login("ada", w.Scan(rfcURI+"&"+parameter).Shows())
 	}
 
-	// Counters at their ends do not start again.
+	// Counters at their limits do not wrap.
 	now := world.New(t).Clock.Now()
 	many := func(n int) []int64 { return slices.Repeat([]int64{now.Unix() / 900}, n) }
 	for name, test := range map[string]struct {
@@ -646,7 +647,7 @@ func TestF07NumbersAtTheirEnds(t *testing.T) {
 		w := world.New(t)
 		world.OK(t, w.ImportTOTP(w.Ctx, "ada", rfcURI))
 		token := w.Begin("ada").Token
-		w.VerifyLogin(w.Ctx, token, "0") // so that it is remembered
+		w.VerifyLogin(w.Ctx, token, "0") // so that the record holds the challenge
 		w.Tamper("ada", test.change)
 		login, err := w.VerifyLogin(w.Ctx, token, w.Scan(rfcURI).Shows())
 		switch {
@@ -658,7 +659,8 @@ func TestF07NumbersAtTheirEnds(t *testing.T) {
 	}
 }
 
-// sixDigits returns the codes of six digits that verify accepts, of every n-th.
+// sixDigits tries every n-th code of six digits and returns those that verify
+// accepts.
 func sixDigits(n int, verify func(code string) bool) (taken []string) {
 	for i := 0; i < 1_000_000; i += n {
 		if code := fmt.Sprintf("%06d", i); verify(code) {
@@ -668,12 +670,12 @@ func sixDigits(n int, verify func(code string) bool) (taken []string) {
 	return taken
 }
 
-// F08: a code for tests, or for support, opens every account.
+// F08: a code for testing or support opens every account.
 func TestF08NoMagicCode(t *testing.T) {
 	if testing.Short() {
 		t.Skip("left out by -short: every seventh code of six digits")
 	}
-	// What people choose repeats itself: all of the forms aaaaaa, ababab and
+	// People choose numbers with a pattern: all of the forms aaaaaa, ababab and
 	// abcabc are multiples of seven.
 	every := 7
 	if os.Getenv("MFA_TEST_LONG") != "" {
@@ -701,7 +703,7 @@ func TestF08NoMagicCode(t *testing.T) {
 		}
 	}
 	if taken := sixDigits(every, login); !slices.Equal(taken, want) {
-		t.Errorf("a login takes %v, want %v", taken, want)
+		t.Errorf("a login accepts %v, want %v", taken, want)
 	}
 
 	_, err := w.EnrollSMS(w.Ctx, "bob", world.Phone2)
@@ -710,7 +712,7 @@ func TestF08NoMagicCode(t *testing.T) {
 		_, err := engine.VerifyEnrollment(w.Ctx, "bob", mfa.MethodSMS, code)
 		return err == nil
 	}); !slices.Equal(taken, []string{"314167"}) {
-		t.Errorf("an enrollment takes %v", taken)
+		t.Errorf("an enrollment accepts %v, want 314167", taken)
 	}
 
 	// Words and other lengths.
@@ -725,8 +727,7 @@ func TestF08NoMagicCode(t *testing.T) {
 	world.OK(t, err)
 }
 
-// F09: the verifier takes every code, or computes others
-// than the standard's.
+// F09: every code is accepted, or others than the standard's.
 func TestF09CodesAreThoseOfTheStandard(t *testing.T) {
 	const seed = "1234567890123456789012345678901234567890123456789012345678901234"
 	keys := map[mfa.Algorithm]string{mfa.SHA1: base32NoPadding(seed[:20]), mfa.SHA256: base32NoPadding(seed[:32]), mfa.SHA512: base32NoPadding(seed[:64])}
@@ -761,8 +762,7 @@ func TestF09CodesAreThoseOfTheStandard(t *testing.T) {
 		}
 	}
 
-	// Of what surrounds a right code nothing is taken: one digit off, and one
-	// symbol off.
+	// No neighbor of a right code is accepted: one digit off, or one symbol off.
 	w := world.New(t)
 	world.OK(t, w.ImportTOTP(w.Ctx, "ada", rfcURI+"&digits=8"))
 	w.PlantCodes("ada", "7f3k-2m9p")
@@ -778,7 +778,7 @@ func TestF09CodesAreThoseOfTheStandard(t *testing.T) {
 			for _, symbol := range test.symbols {
 				other := test.code[:place] + string(symbol) + test.code[place+1:]
 				if other != test.code && accepts(other) {
-					t.Errorf("%s is taken for %s", other, test.code)
+					t.Errorf("%s is accepted for %s", other, test.code)
 				}
 			}
 		}
@@ -786,19 +786,19 @@ func TestF09CodesAreThoseOfTheStandard(t *testing.T) {
 	random := rand.New(rand.NewSource(1))
 	for range 20_000 {
 		if code := fmt.Sprintf("%08d", random.Intn(100_000_000)); accepts(code) {
-			t.Errorf("%s is taken", code)
+			t.Errorf("%s is accepted", code)
 		}
 	}
-	// Strict, the current step alone has a code.
+	// In strict mode, only the current step's code is accepted.
 	strict := w.Another(func(c *mfa.Config) { c.Store, c.TOTP.Strict = world.FrozenStore{Store: w.Store}, true })
 	for offset := -3 * time.Minute; offset <= 3*time.Minute; offset += 30 * time.Second {
 		code := w.Scan(rfcURI + "&digits=8").Code(w.Clock.Now().Add(offset))
 		_, err := strict.VerifyLogin(w.Ctx, token, code)
 		if taken := err == nil; taken != (offset == 0) {
-			t.Errorf("strict, %v off: taken %v", offset, taken)
+			t.Errorf("strict, %v off: accepted %v", offset, taken)
 		}
 		if taken := accepts(code); taken != (offset.Abs() <= 30*time.Second) {
-			t.Errorf("%v off: taken %v", offset, taken)
+			t.Errorf("%v off: accepted %v", offset, taken)
 		}
 	}
 }

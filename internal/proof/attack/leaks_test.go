@@ -23,21 +23,21 @@ const (
 	phone3         = "+33612345987"
 )
 
-// A scene is a world in which every secret is known, and all that comes out of
-// it is searched for every one.
+// A scene is a world in which every secret is known. Everything that comes out of
+// it is searched for each of them.
 type scene struct {
 	*world.World
 	store  *world.FaultStore
-	before map[string]mfa.Record // what each call begins with
+	before map[string]mfa.Record // the store's records at the start of each call
 	start  time.Time
 
-	secrets map[string]string // by what they are; those that were there before the calls
-	fresh   map[string]string // those that the call under way has made
-	seen    map[string]bool   // what has been searched for those that were there before
-	out     []string          // what has come out of the call under way
+	secrets map[string]string // by description, those that existed before the calls
+	fresh   map[string]string // by description, those that the current call made
+	seen    map[string]bool   // the texts already searched for secrets
+	out     []string          // what has come out of the current call
 	acted   bool              // whether the misfortune happened
 
-	held // what the users and the host have in hand
+	held // what the users and the host hold
 }
 
 type held struct {
@@ -47,8 +47,9 @@ type held struct {
 	answered                                                 string // what her passkey answers
 }
 
-// newScene has four users: ada with everything, bob with what was imported, eve
-// with nothing confirmed, kim with a passkey. spoil, if any, happens to ada's factors.
+// newScene returns a scene with four users: ada has every kind of factor, bob
+// imported ones, eve nothing confirmed, and kim a passkey. spoil, if not nil, is
+// called with ada's app.
 func newScene(t *testing.T, spoil func(s *scene, a world.App)) *scene {
 	t.Helper()
 	s := &scene{store: world.NewFaultStore(), secrets: make(map[string]string), fresh: make(map[string]string), seen: make(map[string]bool)}
@@ -103,7 +104,7 @@ func newScene(t *testing.T, spoil func(s *scene, a world.App)) *scene {
 	_, err = s.EnrollSMS(s.Ctx, "eve", phone3)
 	world.OK(t, err)
 	s.pendingSMS = s.Outbox.Code(phone3)
-	s.Clock.Advance(30 * time.Second) // the cooldown; the app's code of now is still right
+	s.Clock.Advance(30 * time.Second) // the cooldown; the app's present code stays valid
 	s.login = s.Begin("ada").Token
 	stepUp, err := s.BeginStepUp(s.Ctx, "ada", "pay")
 	world.OK(t, err)
@@ -119,24 +120,25 @@ func newScene(t *testing.T, spoil func(s *scene, a world.App)) *scene {
 	return s
 }
 
-// other returns a code that looks as random as a right one does: 000000 is found in
-// many places.
+// other returns a wrong code that looks as random as code does: a search would
+// find 000000 in many places.
 func other(code string) string {
 	return strings.Map(func(digit rune) rune { return '0' + (digit-'0'+5)%10 }, code)
 }
 
-// An attempt is one operation, well or badly used. It gives what the host gets.
+// An attempt is one call of an operation, used well or badly. It returns what the
+// host gets.
 type attempt struct {
 	method, how string
-	want        string // the error's code, where nothing else goes wrong
+	want        string // the error's code, if nothing else goes wrong
 	do          func(s *scene, e *mfa.Engine) (any, error)
 }
 
-// none is for operations that give an error alone.
+// none adapts operations that return only an error.
 func none(err error) (any, error) { return nil, err }
 
-// codesOf hides backup codes, which are plain strings: to show them once is all
-// that the host can do with them.
+// codesOf hides backup codes, which are plain strings: the host is meant to show
+// them once.
 func (s *scene) codesOf(codes []string, err error) (any, error) {
 	for _, code := range codes {
 		s.fresh["new backup code"] = code
@@ -284,16 +286,16 @@ var attempts = []attempt{
 	}},
 }
 
-// A misfortune is what goes wrong around the engine.
+// A misfortune makes something go wrong around the engine.
 type misfortune struct {
 	name   string
 	adjust func(s *scene, c *mfa.Config)
-	before func(s *scene) // each call
+	before func(s *scene) // called before each attempt
 }
 
 var errHost = errors.New("the host's fault")
 
-// hostPanic is what a host's part panics with that has something to hide.
+// A hostPanic is a value with a secret in it, with which a host's part panics.
 type hostPanic struct{ Message mfa.SMS }
 
 var misfortunes = func() []misfortune {
@@ -353,7 +355,7 @@ var misfortunes = func() []misfortune {
 	return list
 }()
 
-// sends returns a sender that does what it is told, and remembers the code.
+// sends returns a sender that records the code and calls send.
 func (s *scene) sends(send world.SenderFunc) mfa.SMSSender {
 	return world.SenderFunc(func(ctx context.Context, message mfa.SMS) error {
 		s.fresh["code of a message"], s.acted = message.Code, true
@@ -380,7 +382,7 @@ func (s quotingSender) SendSMS(_ context.Context, message mfa.SMS) error {
 	return quotingError{message, message.Body, s.err}
 }
 
-// A panickingVerifier panics with a response of whose length alone it says.
+// A panickingVerifier panics with a text that contains only the response's length.
 type panickingVerifier struct {
 	world.Verifier
 	s *scene
@@ -391,7 +393,7 @@ func (v panickingVerifier) VerifyRequest(_ mfa.PasskeyUser, _ []byte, _ []mfa.Pa
 	panic(fmt.Sprint("a response of ", len(response), " bytes"))
 }
 
-// A panickingStore logs what it should save, and panics.
+// A panickingStore logs what it should save or delete, and panics.
 type panickingStore struct{ s *scene }
 
 func (p panickingStore) Load(ctx context.Context, userID string) (mfa.Record, error) {
@@ -409,11 +411,12 @@ func (p panickingStore) Delete(_ context.Context, userID string) error {
 	panic(userID)
 }
 
-// H02: codes, secrets and tokens in logs. Every operation is called, used well
-// and badly, in every misfortune, and all that the host can print, log or store
-// as JSON is searched for every secret in every spelling. What is meant to hold a
-// secret is left out by name: the JSON of what clients get (clientJSON), messages
-// to the sender, backup codes, and a host's own error behind Unwrap.
+// H02: logs, events and errors contain codes, secrets or tokens. Every operation
+// is called, used well and badly, in every misfortune, and everything that the
+// host can print, log or encode as JSON is searched for every secret in every
+// spelling. What is meant to hold a secret is excluded by name: the JSON for
+// clients (clientJSON), messages to the sender, backup codes, and a host's own
+// error behind Unwrap.
 func TestH02NothingSecretIsLogged(t *testing.T) {
 	if testing.Short() {
 		t.Skip("left out by -short: the search for secrets in all that comes out")
@@ -433,16 +436,16 @@ func TestH02NothingSecretIsLogged(t *testing.T) {
 			}
 		})
 		if failures == 0 {
-			t.Errorf("%s changes nothing", m.name)
+			t.Errorf("%s changes no call's result", m.name)
 		}
 	}
 	if len(s.seen) < 200 {
-		t.Errorf("only %d different things came out", len(s.seen))
+		t.Errorf("only %d different texts came out", len(s.seen))
 	}
 }
 
-// TestNothingOfALockedUserIsLogged: delayed and disabled factors refuse in words of
-// their own.
+// TestNothingOfALockedUserIsLogged searches what comes out while factors are
+// delayed or disabled, which return errors of their own.
 func TestNothingOfALockedUserIsLogged(t *testing.T) {
 	if testing.Short() {
 		t.Skip("left out by -short: the search for secrets of a locked user")
@@ -472,7 +475,7 @@ func TestNothingOfALockedUserIsLogged(t *testing.T) {
 	}
 }
 
-// suffer makes every call in a misfortune and searches what comes out.
+// suffer makes every attempt in a misfortune and searches what comes out.
 func (s *scene) suffer(m misfortune, check func(c attempt, err error)) {
 	s.T.Helper()
 	s.acted = false
@@ -500,7 +503,7 @@ func (s *scene) suffer(m misfortune, check func(c attempt, err error)) {
 		}
 		value, err := s.make(c, e)
 		if !always && !s.acted && !s.store.Met {
-			continue // as if nothing were wrong
+			continue // the misfortune did not affect this call
 		}
 		met = true
 		s.show(value)
@@ -517,8 +520,8 @@ func (s *scene) suffer(m misfortune, check func(c attempt, err error)) {
 	}
 }
 
-// make makes a call. A panic of the host's comes through as it was, for a
-// handler of the host's to print.
+// make makes a call. A panic of the host's is returned as an error, since a
+// handler of the host's would print it.
 func (s *scene) make(c attempt, e *mfa.Engine) (value any, err error) {
 	defer func() {
 		if thrown := recover(); thrown != nil {
@@ -526,7 +529,7 @@ func (s *scene) make(c attempt, e *mfa.Engine) (value any, err error) {
 			case mfa.SMS, *mfa.SMS, mfa.Event, hostPanic, string:
 			default:
 				if thrown != any(errHost) {
-					s.T.Errorf("%s %s: the engine panics: %v", c.method, c.how, thrown)
+					s.T.Errorf("%s %s: the engine panicked: %v", c.method, c.how, thrown)
 				}
 			}
 			s.show(thrown)
@@ -538,7 +541,7 @@ func (s *scene) make(c attempt, e *mfa.Engine) (value any, err error) {
 	return value, err
 }
 
-// learn adds the secrets that a call gave.
+// learn adds to s.fresh the secrets that a call returned.
 func (s *scene) learn(value any, err error) {
 	switch v := value.(type) {
 	case *mfa.TOTPEnrollment:
@@ -569,14 +572,14 @@ func (s *scene) learn(value any, err error) {
 	maps.DeleteFunc(s.fresh, func(_, secret string) bool { return secret == "" })
 }
 
-// clientJSON are the types whose JSON is made for the client.
+// clientJSON lists the types whose JSON is made for the client.
 var clientJSON = []reflect.Type{
 	reflect.TypeFor[mfa.TOTPEnrollment](), reflect.TypeFor[mfa.Challenge](),
 	reflect.TypeFor[mfa.ChallengeError](), reflect.TypeFor[mfa.EnrollmentError](),
 }
 
-// printed returns all that fmt, slog and encoding/json make of a value, alone and
-// inside others; JSON where it is not for the client.
+// printed returns everything that fmt, slog and encoding/json produce for a value,
+// by itself and inside other values. It leaves out JSON that is for the client.
 func printed(value any) string {
 	text := world.Printed(value, world.Verbs) + world.Printed([]any{value}, world.VerbsInside) +
 		world.Printed(struct{ Value any }{value}, world.VerbsInside) + world.Printed(map[string]any{"key": value}, world.VerbsInside) +
@@ -598,7 +601,8 @@ func (s *scene) show(value any) {
 	}
 }
 
-// printedError returns how an error is shown, too, as hosts wrap errors.
+// printedError returns the texts of an error and of errors that wrap it, as hosts
+// do.
 func printedError(err error) (texts []string) {
 	texts = []string{err.Error(), mfa.ErrorCode(err)}
 	for _, wrapped := range []error{fmt.Errorf("wrapped: %w", err), errors.Join(errHost, err), fmt.Errorf("%w, %w", err, errHost)} {
@@ -607,7 +611,7 @@ func printedError(err error) (texts []string) {
 	return texts
 }
 
-// search looks for every secret in what has come out.
+// search searches what has come out for every secret.
 func (s *scene) search(where string) {
 	s.T.Helper()
 	for _, out := range s.out {
@@ -628,7 +632,7 @@ func (s *scene) report(where, out string, secrets map[string]string) {
 	}
 }
 
-// leak returns the spelling in which a secret is in a text; "" if it is not.
+// leak returns the spelling in which text contains secret, or "" if it does not.
 func leak(text, secret string) string {
 	for _, spelled := range knownSpellings(secret) {
 		at := strings.Index(text, string(spelled))
@@ -642,7 +646,8 @@ func leak(text, secret string) string {
 	return ""
 }
 
-// knownSpellings remembers, since the same secrets are looked for in many texts.
+// knownSpellings caches the spellings of each secret, since many texts are
+// searched for the same secrets.
 var knownSpellings = func() func(secret string) [][]byte {
 	known := make(map[string][][]byte)
 	return func(secret string) [][]byte {
@@ -658,15 +663,15 @@ var (
 	hexRun = regexp.MustCompile(`0[xX][0-9a-fA-F]+|[0-9a-fA-F]{10,}`)
 )
 
-// holdsCode reports whether a code is in a text as a number of its own. Within
-// addresses, and within what %x prints, it would be found by chance; a code that
-// %x prints has another spelling.
+// holdsCode reports whether a text contains a code as a number of its own. Inside
+// addresses and hex digits, it may appear by accident; the hex form of a code is
+// another spelling.
 func holdsCode(text, code string) bool {
 	return slices.Contains(number.FindAllString(hexRun.ReplaceAllString(text, " "), -1), code)
 }
 
-// checkSearch is the positive control: each secret is found, however it is
-// printed.
+// checkSearch is the positive control: it checks that each secret is found, however
+// it is printed.
 func (s *scene) checkSearch() {
 	for what, secret := range s.secrets {
 		raw := []byte(secret)
@@ -682,18 +687,18 @@ func (s *scene) checkSearch() {
 		}
 		const nothing = "mfa: invalid code 2030-01-01T00:00:10Z +23*****678"
 		if found := leak(nothing, secret); found != "" {
-			s.T.Errorf("the %s is found where it is not, as %q", what, found)
+			s.T.Errorf("the %s is found in a text without it, as %q", what, found)
 		}
 	}
 }
 
-// TestEveryOperationIsSearched: a new one cannot be forgotten.
+// TestEveryOperationIsSearched checks that no exported method is forgotten.
 func TestEveryOperationIsSearched(t *testing.T) {
 	engine := reflect.TypeFor[*mfa.Engine]()
 	for i := range engine.NumMethod() {
 		name := engine.Method(i).Name
 		if name != "Format" && !slices.ContainsFunc(attempts, func(c attempt) bool { return c.method == name }) {
-			t.Errorf("no call of %s is searched for secrets", name)
+			t.Errorf("no attempt calls %s", name)
 		}
 	}
 }

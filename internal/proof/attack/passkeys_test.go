@@ -15,19 +15,18 @@ import (
 	"github.com/protekt/mfa/internal/record"
 )
 
-// What these tests show is the engine's part: which challenge a response is to,
-// whose it is, how often it is good, what it costs. Origins, RP IDs and
-// signatures are the verifier's; module webauthn tests them with real ceremonies.
+// These tests show the engine's part: which challenge and user a response belongs
+// to, how often it works, and what a wrong one costs. The verifier checks origins,
+// RP IDs and signatures; module webauthn tests it with real ceremonies.
 
-// strange is what a passkey that nobody has answers.
+// strange returns a function that answers with a passkey that no user has.
 func strange(w *world.World) func(token string) string {
 	return func(token string) string {
 		return w.Asked(&world.SecurityKey{ID: "nobody's", Counter: 1000}, token)
 	}
 }
 
-// pendingPasskey begins the enrollment of a passkey, and returns the answer of a
-// key.
+// pendingPasskey begins the enrollment of a passkey and returns the key's answer.
 func pendingPasskey(w *world.World, user string, key *world.SecurityKey, opts ...mfa.ChangeOption) (answer string) {
 	w.T.Helper()
 	enrollment, err := w.EnrollPasskey(w.Ctx, user, "ada@example.com", opts...)
@@ -37,8 +36,8 @@ func pendingPasskey(w *world.World, user string, key *world.SecurityKey, opts ..
 	return key.Answers(enrollment.Options)
 }
 
-// J01: a response to one challenge answers another: another login's, another
-// action's, another user's, or one of an enrollment.
+// J01: a response answers a challenge of another login, action or user, or that of
+// an enrollment.
 func TestJ01ResponseToAnotherChallenge(t *testing.T) {
 	w := world.New(t, world.WithPasskeys)
 	key, login := w.GivePasskey("ada", "key")
@@ -66,13 +65,12 @@ func TestJ01ResponseToAnotherChallenge(t *testing.T) {
 		}
 		world.WantTries(t, err, 4)
 	}
-	_, err := w.VerifyLogin(w.Ctx, token, w.Asked(key, token)) // each is good where it belongs
+	_, err := w.VerifyLogin(w.Ctx, token, w.Asked(key, token)) // each is accepted for its own challenge
 	world.OK(t, err)
 	_, err = w.VerifyLogin(w.Ctx, other, w.Asked(key, other))
 	world.OK(t, err)
 
-	// Nor does a response to a login, or to an earlier enrollment, confirm a
-	// passkey.
+	// Nor does a response to a login, or to another enrollment, confirm a passkey.
 	first := pendingPasskey(w, "ada", &world.SecurityKey{ID: "new"}, mfa.WithProof(login.Proof))
 	second := pendingPasskey(w, "ada", &world.SecurityKey{ID: "new"}, mfa.WithProof(login.Proof))
 	bob := pendingPasskey(w, "eve", &world.SecurityKey{ID: "new"})
@@ -82,7 +80,7 @@ func TestJ01ResponseToAnotherChallenge(t *testing.T) {
 	world.OK(t, confirm(w, mfa.MethodPasskey, second))
 }
 
-// J02: a response works twice, or after its challenge is over (CVE-2022-42731).
+// J02: a response works twice, or after its challenge has ended (CVE-2022-42731).
 func TestJ02ResponseTwice(t *testing.T) {
 	for _, d := range doors {
 		w := world.New(t, world.WithPasskeys)
@@ -126,14 +124,14 @@ func TestJ02ResponseTwice(t *testing.T) {
 		}), mfa.ErrNoPendingEnrollment)
 		world.OK(t, w.Reset(w.Ctx, "ada"))
 		pendingPasskey(w, "ada", &world.SecurityKey{ID: "key"})
-		world.WantTries(t, confirm(w, mfa.MethodPasskey, answer), 4) // which was to another challenge
+		world.WantTries(t, confirm(w, mfa.MethodPasskey, answer), 4) // it answers another challenge
 		late := pendingPasskey(w, "ada", &world.SecurityKey{ID: "key"})
 		w.Clock.Advance(15 * time.Minute)
 		world.WantErr(t, confirm(w, mfa.MethodPasskey, late), mfa.ErrNoPendingEnrollment)
 	})
 }
 
-// J03: wrong responses are not counted, or what is no response is.
+// J03: wrong responses are not counted, or input that is not a response is.
 func TestJ03WrongResponsesAreCounted(t *testing.T) {
 	w := world.New(t, world.WithPasskeys)
 	key, login := w.GivePasskey("ada", "key")
@@ -147,10 +145,10 @@ func TestJ03WrongResponsesAreCounted(t *testing.T) {
 	_, err := w.PasskeyOptions(w.Ctx, open)
 	world.WantThrottled(t, err, time.Second)
 	before := w.Stored("ada").Version
-	_, err = w.VerifyLogin(w.Ctx, open, `{"id":"a2V5"}`) // nothing is evaluated meanwhile
+	_, err = w.VerifyLogin(w.Ctx, open, `{"id":"a2V5"}`) // no response is judged during a delay
 	world.WantThrottled(t, err, time.Second)
 	if w.Stored("ada").Version != before {
-		t.Error("a refusal has changed something")
+		t.Error("a refusal changed the record")
 	}
 	w.Login("ada", app.Shows()) // the app has a count of its own
 	w.Clock.Advance(time.Second)
@@ -170,7 +168,8 @@ func TestJ03WrongResponsesAreCounted(t *testing.T) {
 	w.Login("ada", app.Shows())
 	world.OK(t, w.Unlock(w.Ctx, "ada"))
 
-	// What is no JSON object, or is too long, costs nothing and asks no verifier.
+	// Input that is not a JSON object, or is too long, costs nothing and reaches no
+	// verifier.
 	token := w.Begin("ada").Token
 	before = w.Stored("ada").Version
 	deaf := w.Another(func(c *mfa.Config) { c.Passkeys = nil })
@@ -183,25 +182,25 @@ func TestJ03WrongResponsesAreCounted(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if err := confirm(w, mfa.MethodPasskey, answer); err == nil {
-			t.Errorf("%s confirms", name)
+			t.Errorf("%s confirms a passkey", name)
 		}
 	}
-	_, err = deaf.VerifyLogin(w.Ctx, token, w.Asked(key, token)) // nor where there are no passkeys
+	_, err = deaf.VerifyLogin(w.Ctx, token, w.Asked(key, token)) // nor if the engine has no verifier
 	world.WantTries(t, err, 5)
 	if w.Stored("ada").Version != before {
-		t.Error("what is no response was charged")
+		t.Error("input that is not a response was charged")
 	}
 	spaced := " \n" + w.Asked(key, token) + "\n"
 	_, err = w.VerifyLogin(w.Ctx, token, spaced[:len(spaced)-2]+strings.Repeat(" ", 16<<10-len(spaced))+"}")
 	world.OK(t, err)
 }
 
-// J04: a copy of an authenticator answers beside it, which shows in a counter that
-// goes back (CVE-2023-45669: it was not stored).
+// J04: a copied authenticator goes unnoticed, although its counter goes back
+// (CVE-2023-45669: the counter was not stored).
 func TestJ04ClonedAuthenticator(t *testing.T) {
 	w := world.New(t, world.WithPasskeys)
 	key, _ := w.GivePasskey("ada", "key")
-	clone := *key // which counts on by itself
+	clone := *key // has its own counter from now on
 	answer := func(key *world.SecurityKey) (string, error) {
 		token := w.Begin("ada").Token
 		_, err := w.VerifyLogin(w.Ctx, token, w.Asked(key, token))
@@ -212,29 +211,29 @@ func TestJ04ClonedAuthenticator(t *testing.T) {
 		world.OK(t, err)
 	}
 	before := w.Stored("ada").Version
-	for range 3 { // counters that the engine has seen
+	for range 3 { // with counters that the engine has seen
 		w.Told()
 		token, err := answer(&clone)
 		world.WantErr(t, err, mfa.ErrClonedPasskey)
 		world.WantTries(t, err, 5)
 		if code := mfa.ErrorCode(err); code != "invalid_code" {
-			t.Errorf("the client is told %s", code)
+			t.Errorf("the client gets the code %s, want invalid_code", code)
 		}
 		if event := w.LastEvent(); event.Type != mfa.EventRefused || event.Method != mfa.MethodPasskey || !errors.Is(event.Err, mfa.ErrClonedPasskey) {
-			t.Errorf("told %+v", event)
+			t.Errorf("emitted %+v", event)
 		}
 		w.WantTold(mfa.EventChallenged, mfa.EventRefused)
-		_, err = w.VerifyLogin(w.Ctx, token, "?") // the challenge is as it was
+		_, err = w.VerifyLogin(w.Ctx, token, "?") // the challenge has lost no try
 		world.WantTries(t, err, 5)
 	}
-	if w.Stored("ada").Version != before { // whoever copies keeps nobody out
-		t.Error("a copy has cost something")
+	if w.Stored("ada").Version != before { // a copy does not lock the owner out
+		t.Error("a copy's response changed the record")
 	}
 	_, err := answer(key)
 	world.OK(t, err)
 
-	// Also while keys are rotated, when the challenge is tried under each of
-	// them, and the copy is seen under the second alone.
+	// The same holds while keys are rotated: the challenge is tried under each
+	// key, and the copy is detected only under the second.
 	token := w.Begin("ada").Token
 	copied := w.Asked(&world.SecurityKey{ID: "key"}, token)
 	rotated := w.Another(func(c *mfa.Config) { c.Keys = [][]byte{world.Key(2), world.Key(1)} })
@@ -243,11 +242,11 @@ func TestJ04ClonedAuthenticator(t *testing.T) {
 	world.WantTries(t, err, 5)
 }
 
-// A lyingVerifier returns a passkey of the test's choice, as a verifier with a
-// fault might.
+// A lyingVerifier returns a passkey that the test chose, as a faulty verifier
+// might.
 type lyingVerifier struct {
 	world.Verifier
-	creates, answers func(mfa.Passkey) mfa.Passkey // nil: the truth
+	creates, answers func(mfa.Passkey) mfa.Passkey // if nil, it does not lie
 }
 
 func (v lyingVerifier) VerifyCreation(user mfa.PasskeyUser, challenge []byte, response string) (mfa.Passkey, error) {
@@ -266,7 +265,7 @@ func (v lyingVerifier) VerifyRequest(user mfa.PasskeyUser, challenge []byte, all
 	return p, err
 }
 
-// J05: a credential that is not the user's, or no longer, logs in.
+// J05: a credential that is not the user's, or no longer is, logs in.
 func TestJ05ForeignCredential(t *testing.T) {
 	w := world.New(t, world.WithPasskeys)
 	first, login := w.GivePasskey("ada", "first")
@@ -274,7 +273,8 @@ func TestJ05ForeignCredential(t *testing.T) {
 	bobs, _ := w.GivePasskey("bob", "bob's key")
 	token := w.Begin("ada").Token
 
-	// What the engine offers is the user's own, and nobody else's handle.
+	// The options contain the user's own credentials, and a handle that no other
+	// user has.
 	var offered struct {
 		Handle []byte   `json:"handle"`
 		IDs    [][]byte `json:"ids"`
@@ -287,7 +287,8 @@ func TestJ05ForeignCredential(t *testing.T) {
 		t.Errorf("offered %q to %x", offered.IDs, offered.Handle)
 	}
 
-	// A verifier that answers for somebody else is not believed.
+	// The engine does not accept a credential that is not among the user's, even
+	// if the verifier does.
 	for name, lie := range map[string]func(p mfa.Passkey) mfa.Passkey{
 		"another user's": func(p mfa.Passkey) mfa.Passkey { p.ID = []byte(bobs.ID); return p },
 		"nobody's":       func(p mfa.Passkey) mfa.Passkey { p.ID = []byte("nobody's"); return p },
@@ -305,10 +306,10 @@ func TestJ05ForeignCredential(t *testing.T) {
 		world.WantTries(t, err, 4)
 	}
 	if after := w.Decoded("ada"); !bytes.Equal(after.Passkeys[0].Data, ada.Passkeys[0].Data) {
-		t.Error("what was refused has changed a passkey")
+		t.Error("a refused response changed a passkey")
 	}
 
-	// One that was removed no longer answers, and the other still does.
+	// A passkey that was removed no longer works; the other still does.
 	world.OK(t, w.Revoke(w.Ctx, "ada", mfa.MethodPasskey, mfa.OnlyFactor(w.StatusOf("ada").Factors[1].ID)))
 	token = w.Begin("ada").Token
 	_, err = w.VerifyLogin(w.Ctx, token, w.Asked(second, token))
@@ -316,12 +317,12 @@ func TestJ05ForeignCredential(t *testing.T) {
 	got, err := w.VerifyLogin(w.Ctx, token, w.Asked(first, token))
 	world.OK(t, err)
 	if want := w.StatusOf("ada").Factors[0].ID; got == nil || got.FactorID != want || !slices.Equal(got.AMR, []string{"pop", "mfa"}) {
-		t.Errorf("%+v, want the passkey %s", got, want)
+		t.Errorf("%+v, want a login with the passkey %s", got, want)
 	}
 }
 
-// J06: a passkey is enrolled without proof, in another's place, twice, or without
-// end (CVE-2021-3632).
+// J06: a passkey is enrolled without proof, in another's place or twice, or their
+// number is unlimited (CVE-2021-3632).
 func TestJ06EnrolledUnproved(t *testing.T) {
 	w := world.New(t, world.WithPasskeys)
 	ada := w.Full("ada", world.Phone)
@@ -332,14 +333,15 @@ func TestJ06EnrolledUnproved(t *testing.T) {
 		}
 	}
 	if after := w.Stored("ada"); after.Version != before.Version || len(w.Outbox.Messages()) != sent {
-		t.Error("something was begun without a proof")
+		t.Error("an enrollment was begun without a proof")
 	}
 	for _, opt := range []mfa.ChangeOption{mfa.OnlyFactor(w.StatusOf("ada").Factors[0].ID), mfa.OnlyFactor("")} {
 		_, err := w.EnrollPasskey(w.Ctx, "ada", "a", opt, mfa.WithProof(ada.Proof))
 		world.WantErr(t, err, mfa.ErrInvalidInput)
 	}
 
-	// It is added beside all that there is, ends no proof, and ends every trust.
+	// A passkey is added to the other factors. It ends no proof, but all trust in
+	// devices.
 	device, err := w.TrustDevice(w.Ctx, "ada", ada.Proof, "")
 	world.OK(t, err)
 	for i := range record.MaxPasskeys {
@@ -352,24 +354,25 @@ func TestJ06EnrolledUnproved(t *testing.T) {
 	_, err = w.EnrollPasskey(w.Ctx, "ada", "a", mfa.WithProof(ada.Proof))
 	world.WantErr(t, err, mfa.ErrInvalidInput)
 
-	// The same authenticator twice would be one factor under two names. It is
-	// asked not to, and refused.
+	// The same authenticator twice would be one factor under two names. The
+	// options exclude it, and the engine refuses it.
 	world.OK(t, w.Revoke(w.Ctx, "ada", mfa.MethodPasskey, mfa.OnlyFactor(w.StatusOf("ada").Factors[0].ID)))
 	proof := mfa.WithProof(w.Login("ada", ada.Shows()).Proof)
 	enrollment, err := w.EnrollPasskey(w.Ctx, "ada", "a", proof)
 	world.OK(t, err)
 	if !strings.Contains(string(enrollment.Options), `"a2V5IDE="`) { // "key 1"
-		t.Errorf("not excluded in %s", enrollment.Options)
+		t.Errorf("the key is not excluded in %s", enrollment.Options)
 	}
 	world.WantTries(t, confirm(w, mfa.MethodPasskey, (&world.SecurityKey{ID: "key 1", Counter: 9}).Answers(enrollment.Options)), 4)
 
-	// What was begun before there was anything to prove is a stranger's.
+	// An enrollment begun before there was a factor to prove may be a stranger's.
 	thief := pendingPasskey(w, "eve", &world.SecurityKey{ID: "the thief's"})
 	world.OK(t, w.ImportSMS(w.Ctx, "eve", world.Phone2))
 	_, err = w.VerifyEnrollment(w.Ctx, "eve", mfa.MethodPasskey, thief)
 	world.WantErr(t, err, mfa.ErrNoPendingEnrollment)
 
-	// A code of another factor confirms no passkey, and no passkey an app.
+	// A code of an app confirms no passkey, and a passkey's response confirms no
+	// app.
 	app := enrollTOTP(w, "kim")
 	answer := pendingPasskey(w, "kim", &world.SecurityKey{ID: "key"})
 	for method, wrong := range map[mfa.Method]string{mfa.MethodPasskey: app.Shows(), mfa.MethodTOTP: answer} {
@@ -412,7 +415,7 @@ func TestJ07CredentialsAreBounded(t *testing.T) {
 }
 
 // J08: a rotation of keys between the options and the answer loses the challenge,
-// or makes one of a key that is gone good.
+// or a dropped key's challenge stays valid.
 func TestJ08KeysRotateMeanwhile(t *testing.T) {
 	old, next := world.Key(1), world.Key(2)
 	with := func(w *world.World, keys ...[]byte) *mfa.Engine {
@@ -440,7 +443,7 @@ func TestJ08KeysRotateMeanwhile(t *testing.T) {
 		}
 	}
 
-	// A challenge made under a key that was dropped is none.
+	// A challenge made under a key that was dropped is not valid.
 	w := world.New(t, world.WithPasskeys)
 	enrollment, err := with(w, old, next).EnrollPasskey(w.Ctx, "ada", "a")
 	world.OK(t, err)

@@ -15,10 +15,10 @@ import (
 	"github.com/protekt/mfa/internal/totp"
 )
 
-// importedURI is an app's key that another system has confirmed.
+// importedURI holds an app's key that another system has confirmed.
 const importedURI = "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP"
 
-// E01: a factor is enrolled, and a login goes through without it.
+// E01: a factor is enrolled, yet a login goes through without it.
 func TestE01EnrolledFactorIsAsked(t *testing.T) {
 	enrolled := map[string]func(w *world.World){
 		"app":            func(w *world.World) { w.GiveTOTP("ada") },
@@ -46,7 +46,7 @@ func TestE01EnrolledFactorIsAsked(t *testing.T) {
 		for policyName, policy := range policies {
 			for eventName, happen := range meanwhile {
 				w := world.New(t)
-				world.OK(t, w.BeginLogin(w.Ctx, "ada")) // nothing is enrolled: may pass
+				world.OK(t, w.BeginLogin(w.Ctx, "ada")) // succeeds, since nothing is enrolled
 				enroll(w)
 				w.Engine = w.Another(func(c *mfa.Config) { c.Required = policy })
 				world.OK(t, happen(w))
@@ -57,7 +57,7 @@ func TestE01EnrolledFactorIsAsked(t *testing.T) {
 		}
 	}
 
-	// Where nothing can be answered nobody passes either.
+	// A user with no factor that can be used is not let in either.
 	w := world.New(t)
 	w.GiveSMS("ada", world.Phone)
 	world.WantErr(t, w.Another(func(c *mfa.Config) { c.SMS = nil }).BeginLogin(w.Ctx, "ada"), mfa.ErrMethodUnavailable)
@@ -65,8 +65,8 @@ func TestE01EnrolledFactorIsAsked(t *testing.T) {
 	world.WantErr(t, w.BeginLogin(w.Ctx, "ada"), mfa.ErrFactorDisabled)
 }
 
-// E02: MFA is required and the user has none, which passes for an answer: a
-// skip mark, a grace period, "no factor, so nothing to check".
+// E02: MFA is required, yet having no factor counts as an answer: a skip mark, a
+// grace period, "no factor, so nothing to check".
 func TestE02RequiredMeansEnrollment(t *testing.T) {
 	required := false
 	for name, prepare := range map[string]func(w *world.World) (device string){
@@ -110,26 +110,26 @@ func TestE02RequiredMeansEnrollment(t *testing.T) {
 			required = false
 			w := world.New(t, world.RequiredWhen(&required))
 			device := prepare(w)
-			world.OK(t, w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device))) // optional: may pass
+			world.OK(t, w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device))) // succeeds, since MFA is optional
 			required = true
 			var enrollment *mfa.EnrollmentError
 			if err := w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device)); !errors.As(err, &enrollment) {
 				t.Fatalf("got %v, want an EnrollmentError", err)
 			}
 
-			// The token leads to the enrollment pages and nowhere else.
+			// The token is valid for the enrollment pages only.
 			user, err := w.EnrollmentUser(w.Ctx, enrollment.Token)
 			if err != nil || user != "ada" {
 				t.Fatalf("%q, %v", user, err)
 			}
-			token := enrollment.Token // C03: which nothing else takes
+			token := enrollment.Token // C03 shows that nothing else accepts it
 			_, err = w.GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(token))
 			world.WantErr(t, err, mfa.ErrNotEnrolled)
 			if err := w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(token)); !errors.As(err, &enrollment) {
-				t.Errorf("it passes for a trusted device: %v", err)
+				t.Errorf("the token passes for a trusted device's: %v", err)
 			}
 
-			// A confirmed factor is a login, the one way in.
+			// Confirming a factor is the only way to log in.
 			_, login := w.GiveTOTP("ada")
 			if login.UserID != "ada" || login.Action != mfa.ActionEnroll || login.Proof == "" {
 				t.Errorf("%+v", *login)
@@ -141,7 +141,7 @@ func TestE02RequiredMeansEnrollment(t *testing.T) {
 	}
 }
 
-// E03: MFA is required, and who has none can neither enroll nor log in.
+// E03: MFA is required, and a user without a factor can neither enroll nor log in.
 func TestE03RequiredHasAWayIn(t *testing.T) {
 	required := true
 	for name, enroll := range map[string]func(w *world.World, user string) (code string, method mfa.Method){
@@ -173,7 +173,7 @@ func TestE03RequiredHasAWayIn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := world.New(t, world.RequiredWhen(&required))
 			offer := w.MustEnroll("ada")
-			user, err := w.EnrollmentUser(w.Ctx, offer.Token) // the token is all there is
+			user, err := w.EnrollmentUser(w.Ctx, offer.Token) // the host has only the token
 			world.OK(t, err)
 			code, method := enroll(w, user)
 			if !slices.Contains(offer.Methods, method) {
@@ -190,8 +190,7 @@ func TestE03RequiredHasAWayIn(t *testing.T) {
 		})
 	}
 
-	// A token that an earlier state of affairs has ended is replaced by trying
-	// again.
+	// A token that has ended is replaced by beginning the login again.
 	w := world.New(t, world.RequiredWhen(&required))
 	old := w.MustEnroll("ada")
 	world.OK(t, w.PasswordChanged(w.Ctx, "ada"))
@@ -201,8 +200,7 @@ func TestE03RequiredHasAWayIn(t *testing.T) {
 	world.OK(t, err)
 }
 
-// E04: the question whether MFA is required fails, and the failure is taken
-// for a no.
+// E04: the check whether MFA is required fails, and counts as a no.
 func TestE04PolicyFailsClosed(t *testing.T) {
 	down := errors.New("policy is down")
 	cases := map[string]struct {
@@ -233,21 +231,21 @@ func TestE04PolicyFailsClosed(t *testing.T) {
 				}
 			})
 			app, login := w.GiveTOTP("ada")
-			world.OK(t, w.BeginLogin(w.Ctx, "bob")) // while the policy answers
+			world.OK(t, w.BeginLogin(w.Ctx, "bob")) // while the policy works
 			failing = true
 			err := w.BeginLogin(w.Ctx, "bob")
 			if !errors.Is(err, test.want) || mfa.ErrorCode(err) != "internal" {
-				t.Errorf("who has no factor: %v (%s)", err, mfa.ErrorCode(err))
+				t.Errorf("a user without a factor: %v (%s)", err, mfa.ErrorCode(err))
 			}
 			err = w.Unenroll(w.Ctx, "ada", mfa.MethodTOTP, mfa.WithProof(login.Proof))
 			world.WantErr(t, err, test.want)
 			_, err = w.Status(w.Ctx, "ada")
 			world.WantErr(t, err, test.want)
-			w.Login("ada", app.Shows()) // who has one is challenged whatever it says
+			w.Login("ada", app.Shows()) // a user with a factor is challenged in any case
 		})
 	}
 
-	// A panic is the host's to handle: it does not become an answer.
+	// A panic is the host's to handle; it does not count as an answer.
 	w := world.New(t, func(c *mfa.Config) {
 		c.Required = func(context.Context, string) (bool, error) { panic("policy") }
 	})
@@ -259,10 +257,10 @@ func TestE04PolicyFailsClosed(t *testing.T) {
 		returned = true
 	}()
 	if returned {
-		t.Errorf("a policy that panics gave %v", err)
+		t.Errorf("with a policy that panics, BeginLogin returned %v", err)
 	}
 
-	// Neither does a store that fails.
+	// Nor does a store's failure.
 	store := world.NewFaultStore()
 	w = world.New(t, func(c *mfa.Config) { c.Store = store })
 	w.GiveTOTP("ada")
@@ -277,9 +275,10 @@ func TestE04PolicyFailsClosed(t *testing.T) {
 	}
 }
 
-// E05 (CVE-2026-33315, CVE-2026-34727, CVE-2025-6013 and others): another door
-// of the host skips MFA. What the engine can do: there is one value that says a
-// login is complete, it names its user, and nobody else can make it.
+// E05 (CVE-2026-33315, CVE-2026-34727, CVE-2025-6013 and others): another way in
+// skips MFA. The ways in are the host's part. The engine's part is that a single
+// value, a Login, completes a login and names its user, and that only the engine
+// returns it.
 func TestE05OneValueCompletesALogin(t *testing.T) {
 	var makers []string
 	engine := reflect.TypeFor[*mfa.Engine]()
@@ -295,8 +294,8 @@ func TestE05OneValueCompletesALogin(t *testing.T) {
 		t.Errorf("a Login comes from %v, want %v", makers, want)
 	}
 
-	// A door that gives no code gets no Login, one for something else says so,
-	// and whose it is comes from the token.
+	// Each door returns a Login for its own action, whose user comes from the
+	// token.
 	w := world.New(t)
 	ada, bob := w.Given("ada", world.Phone), w.Given("bob", world.Phone2)
 	for _, door := range doorsOf("bob") {
@@ -310,12 +309,12 @@ func TestE05OneValueCompletesALogin(t *testing.T) {
 			action = mfa.ActionLogin
 		}
 		if login.UserID != "bob" || login.Action != action {
-			t.Errorf("%s gives a Login of %q for %q", door.name, login.UserID, login.Action)
+			t.Errorf("%s returns a Login of %q for %q", door.name, login.UserID, login.Action)
 		}
 		if proves := login.Proof != ""; proves != (action == mfa.ActionLogin || action == mfa.ActionManage) {
-			t.Errorf("%s gives the proof: %v", door.name, proves)
+			t.Errorf("%s returns a proof: %v", door.name, proves)
 		}
-		// Bob's is worth nothing for Ada.
+		// Bob's proof is worthless for ada.
 		_, err = w.TrustDevice(w.Ctx, "ada", login.Proof, "")
 		world.WantErr(t, err, mfa.ErrInvalidToken)
 		w.Begin("ada", mfa.WithTrustedDevice(login.Proof))
@@ -324,8 +323,8 @@ func TestE05OneValueCompletesALogin(t *testing.T) {
 	}
 	w.Login("ada", ada.Shows())
 
-	// Another spelling of the name is another user, who is not let in where MFA
-	// is required.
+	// Another spelling of the name is another user, who must enroll if MFA is
+	// required.
 	required := true
 	w.Engine = w.Another(world.RequiredWhen(&required))
 	w.Begin("ada")
@@ -334,7 +333,7 @@ func TestE05OneValueCompletesALogin(t *testing.T) {
 	}
 }
 
-// E06: who resets the password is in without the second factor.
+// E06: a new password is a way around MFA.
 func TestE06PasswordResetLeavesMFA(t *testing.T) {
 	for _, required := range []bool{false, true} {
 		w := world.New(t, world.RequiredWhen(&required))
@@ -351,19 +350,20 @@ func TestE06PasswordResetLeavesMFA(t *testing.T) {
 
 		for range 2 {
 			world.OK(t, w.PasswordChanged(w.Ctx, "ada"))
-			w.Begin("ada")                                      // still asked,
+			w.Begin("ada")                                      // logins still ask for a code,
 			w.Begin("ada", mfa.WithTrustedDevice(device.Token)) // on every device,
 			if got := w.Enrolled("ada"); len(got) != len(before.Factors) {
-				t.Errorf("enrolled %v", got) // for the same factors,
+				t.Errorf("enrolled %v", got) // from the same factors,
 			}
 			if got := w.Factor("ada", mfa.MethodTOTP); !got.RetryAt.Equal(failed.RetryAt) || got.RetryAt.IsZero() {
-				t.Errorf("delayed until %v, want %v", got.RetryAt, failed.RetryAt) // which have forgiven nothing
+				t.Errorf("delayed until %v, want %v", got.RetryAt, failed.RetryAt) // whose failures are not forgotten
 			}
 			_, err = w.GenerateBackupCodes(w.Ctx, "ada", mfa.WithProof(ada.Proof))
 			world.Challenged(t, err)
 		}
 
-		// What was begun before it ends without a Login, also with a right code.
+		// A login begun before the change ends without a Login, even with a right
+		// code.
 		w.Clock.Advance(time.Second)
 		_, err = w.VerifyLogin(w.Ctx, open.Token, ada.Shows())
 		world.WantErr(t, err, mfa.ErrInvalidToken)
@@ -371,14 +371,14 @@ func TestE06PasswordResetLeavesMFA(t *testing.T) {
 	}
 }
 
-// E07: a name or a stored setting that nobody knows counts as the harmless one.
-// Settings of a Config are B13's, and TestNewRefusesNonsense's.
+// E07: an unknown setting, name or stored kind is treated as a harmless one. B13
+// and TestNewRefusesNonsense test the settings of a Config.
 func TestE07UnknownNamesAreRefused(t *testing.T) {
 	w := world.New(t)
 	ada := w.Given("ada", world.Phone)
 	for _, method := range []mfa.Method{"", "-1", "99", "TOTP", "totp ", "fax", mfa.MethodPasskey, mfa.MethodBackupCode} {
 		_, err := w.VerifyEnrollment(w.Ctx, "ada", method, ada.Shows())
-		if method == "" { // what was begun last, which is nothing
+		if method == "" { // selects the enrollment begun last, and there is none
 			world.WantErr(t, err, mfa.ErrNoPendingEnrollment)
 		} else {
 			world.WantErr(t, err, mfa.ErrMethodUnavailable)
@@ -394,7 +394,7 @@ func TestE07UnknownNamesAreRefused(t *testing.T) {
 		world.WantErr(t, err, mfa.ErrInvalidToken)
 	}
 
-	// Nor does a stored record have another reading.
+	// Nor is an unknown value in a stored record accepted.
 	for name, change := range map[string]func(u *record.User){
 		"no change":     func(*record.User) {},
 		"algorithm 0":   func(u *record.User) { u.TOTP[0].Key.Algorithm = 0 },
@@ -425,9 +425,9 @@ func TestE07UnknownNamesAreRefused(t *testing.T) {
 	}
 }
 
-// E08: a row that is lost reads as a user without MFA: one that was deleted or
-// restored from too early, a replica that lags behind, another spelling of the
-// user's ID. The host that keeps a record of its own, and says so, lets nobody in.
+// E08: a lost row, a stale replica or another spelling of the user's ID reads as a
+// user without MFA. A host that keeps its own record of who has enrolled, and
+// passes ExpectEnrolled, lets nobody in.
 func TestE08LostRowIsNoUserWithoutMFA(t *testing.T) {
 	required := false
 	for name, lose := range map[string]func(w *world.World) (engine *mfa.Engine, userID string){
@@ -454,7 +454,7 @@ func TestE08LostRowIsNoUserWithoutMFA(t *testing.T) {
 			device, err := w.TrustDevice(w.Ctx, "ada", login.Proof, "")
 			world.OK(t, err)
 			trusted := mfa.WithTrustedDevice(device.Token)
-			world.Challenged(t, w.BeginLogin(w.Ctx, "ada", mfa.ExpectEnrolled())) // which changes nothing
+			world.Challenged(t, w.BeginLogin(w.Ctx, "ada", mfa.ExpectEnrolled())) // changes nothing for an enrolled user
 			world.OK(t, w.BeginLogin(w.Ctx, "ada", mfa.ExpectEnrolled(), trusted))
 			engine, userID := lose(w)
 			w.Told()
@@ -463,7 +463,7 @@ func TestE08LostRowIsNoUserWithoutMFA(t *testing.T) {
 					t.Errorf("%s, required %t: %v", name, required, err)
 				}
 			}
-			w.WantTold() // neither passed nor sent to enroll
+			w.WantTold() // no event that the login passed or must enroll
 		}
 	}
 }

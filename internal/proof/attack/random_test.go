@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A scripted reader answers requests of one size with bytes of the test's
-// choice, as long as there are any; the rest is crypto/rand's own.
+// A scripted reader answers reads of one size with bytes that the test chose, as
+// long as there are any. It answers all other reads from crypto/rand.
 type scripted struct {
 	io.Reader
 	size  int
@@ -24,10 +24,10 @@ func (s *scripted) Read(b []byte) (int, error) {
 	return s.Reader.Read(b)
 }
 
-// left returns how many draws nobody has asked for.
+// left returns how many draws have not been read.
 func (s *scripted) left() int { return len(s.draws) }
 
-// cryptoRandom is crypto/rand as it was before any test.
+// cryptoRandom is the reader that crypto/rand had before any test.
 var cryptoRandom = rand.Reader
 
 // script replaces crypto/rand's reader until the test ends. No test of this
@@ -40,19 +40,19 @@ func script(t *testing.T, size int, draws ...[]byte) *scripted {
 	return s
 }
 
-// drawSize is how many bytes one number below a million takes.
+// drawSize is how many bytes are read to draw a number below a million.
 const drawSize = 3
 
-// draw is what makes crypto/rand give the number n, or draw again where n is a
-// million or more.
+// draw returns the bytes from which crypto/rand draws the number n. If n is a
+// million or more, it draws again.
 func draw(n uint32) []byte { return []byte{byte(n >> 16), byte(n >> 8), byte(n)} }
 
-// scriptCodes makes the next codes by SMS these.
+// scriptCodes makes codes the next SMS codes.
 func scriptCodes(t *testing.T, codes ...uint32) *scripted {
 	t.Helper()
 	check := &scripted{cryptoRandom, drawSize, [][]byte{draw(1<<20 - 1), draw(1_000_000), draw(999_999)}}
 	if n, err := rand.Int(check, big.NewInt(1_000_000)); err != nil || n.Int64() != 999_999 || check.left() > 0 {
-		t.Fatalf("crypto/rand draws otherwise than this script: %v, %v", n, err)
+		t.Fatalf("crypto/rand does not draw as this script assumes: %v, %v", n, err)
 	}
 	draws := make([][]byte, len(codes))
 	for i, code := range codes {

@@ -16,13 +16,13 @@ import (
 	"github.com/protekt/mfa/internal/record"
 )
 
-// The limits that the documentation states.
+// The limits stated in the documentation.
 const (
 	perHour, perDay, perChallenge = 5, 10, 3
 	cooldown                      = 30 * time.Second
 )
 
-// A timedSender notes when each message went out.
+// A timedSender records when each message was sent.
 type timedSender struct {
 	now func() time.Time
 
@@ -48,8 +48,8 @@ func (s *timedSender) SendSMS(_ context.Context, message mfa.SMS) error {
 	return nil
 }
 
-// wantLimits checks that nobody got more than the limits allow, in any hour and
-// any day.
+// wantLimits checks that nobody received more messages than the limits allow, in
+// any hour and on any day.
 func wantLimits(t *testing.T, name string, times []time.Time, between time.Duration) {
 	t.Helper()
 	for i, at := range times {
@@ -64,8 +64,9 @@ func wantLimits(t *testing.T, name string, times []time.Time, between time.Durat
 	}
 }
 
-// I01: messages without limit, at somebody's expense: over logins, resends,
-// enrollments, several numbers, restarts, or many requests at once.
+// I01: messages to one user or one number are unlimited, at somebody's expense:
+// through logins, resends, enrollments, several numbers, restarts, or many
+// requests at once.
 func TestI01MessagesAreLimited(t *testing.T) {
 	t.Run("a user with a phone", func(t *testing.T) {
 		w := world.New(t)
@@ -81,7 +82,7 @@ func TestI01MessagesAreLimited(t *testing.T) {
 			func(engine *mfa.Engine) { engine.SendCode(w.Ctx, w.Begin("ada").Token) },
 			func(engine *mfa.Engine) { engine.SendCode(w.Ctx, stepUp("x").open(w, "ada")) },
 			func(engine *mfa.Engine) { engine.SendCode(w.Ctx, stepUp(mfa.ActionManage).open(w, "ada")) },
-			func(engine *mfa.Engine) { // three engines, one moment
+			func(engine *mfa.Engine) { // three engines, all at once
 				token := w.Begin("ada").Token
 				w.Race(6, func(e *mfa.Engine, _ int) error { _, err := e.SendCode(w.Ctx, token); return err })
 			},
@@ -94,18 +95,18 @@ func TestI01MessagesAreLimited(t *testing.T) {
 				engine.VerifyLogin(w.Ctx, token, ada.Shows())
 				engine.SendCode(w.Ctx, token)
 			},
-			func(engine *mfa.Engine) { // away with the number, and there again
+			func(engine *mfa.Engine) { // remove the number and add it again
 				engine.Unenroll(w.Ctx, "ada", mfa.MethodSMS, proof())
 				engine.ImportSMS(w.Ctx, "ada", world.Phone)
 			},
-			func(engine *mfa.Engine) { // the same by the support desk
+			func(engine *mfa.Engine) { // the same through the support desk
 				engine.Revoke(w.Ctx, "ada", mfa.MethodSMS)
 				engine.ImportSMS(w.Ctx, "ada", world.Phone)
 			},
-			func(engine *mfa.Engine) { // beside the others
+			func(engine *mfa.Engine) { // an additional phone
 				engine.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.KeepOthers(), proof())
 			},
-			func(engine *mfa.Engine) { // to each of them, by ID
+			func(engine *mfa.Engine) { // to each factor, by ID
 				for _, f := range w.StatusOf("ada").Factors {
 					engine.SendCode(w.Ctx, w.Begin("ada").Token, mfa.ToFactor(f.ID))
 				}
@@ -124,7 +125,7 @@ func TestI01MessagesAreLimited(t *testing.T) {
 			}
 		}
 		wantLimits(t, "ada", sender.times["ada"], cooldown)
-		// A limit that nothing reaches shows nothing.
+		// The limit was reached; otherwise this test would show nothing.
 		if n := len(sender.times["ada"]); n != 2*perDay {
 			t.Errorf("%d messages in two days, want %d", n, 2*perDay)
 		}
@@ -175,7 +176,7 @@ func TestI01MessagesAreLimited(t *testing.T) {
 		if n := len(sender.times[world.Phone]); n != perDay {
 			t.Errorf("%d messages in a day, want %d", n, perDay)
 		}
-		// Which silences nobody whose number it is.
+		// The number's owner still receives messages.
 		_, err := w.SendCode(w.Ctx, w.Begin("owner").Token)
 		world.OK(t, err)
 	})
@@ -184,7 +185,7 @@ func TestI01MessagesAreLimited(t *testing.T) {
 		w := world.New(t, func(c *mfa.Config) { c.SMSCodes.Numbers = mfa.NewMemoryStore() })
 		world.OK(t, w.ImportSMS(w.Ctx, "ada", world.Phone))
 		spend := func() (sent int) {
-			for range 2 * perHour { // by whoever has her password
+			for range 2 * perHour { // as an attacker who has her password can
 				w.SendCode(w.Ctx, w.Begin("ada").Token)
 				w.Clock.Advance(cooldown)
 			}
@@ -193,7 +194,7 @@ func TestI01MessagesAreLimited(t *testing.T) {
 		if sent := spend(); sent != perHour {
 			t.Fatalf("%d messages, want %d", sent, perHour)
 		}
-		world.OK(t, w.PasswordChanged(w.Ctx, "ada")) // which alone does not help
+		world.OK(t, w.PasswordChanged(w.Ctx, "ada")) // does not reset the limit
 		if sent := spend(); sent != perHour {
 			t.Fatalf("%d messages, want %d", sent, perHour)
 		}
@@ -231,7 +232,7 @@ func TestI01MessagesAreLimited(t *testing.T) {
 			w.Clock.Advance(time.Second)
 		}
 		if attempts != perHour {
-			t.Errorf("%d tries in a quarter of an hour, want %d", attempts, perHour)
+			t.Errorf("%d attempts in a quarter of an hour, want %d", attempts, perHour)
 		}
 	})
 
@@ -261,8 +262,8 @@ func TestI01MessagesAreLimited(t *testing.T) {
 	})
 }
 
-// I02: another spelling of a number is another number, to a limit or to the
-// sender.
+// I02: another spelling of a number passes as another number, to a limit or to
+// the sender.
 func TestI02OneSpellingOfANumber(t *testing.T) {
 	same := []string{
 		"+15551234567", "+1 (555) 123-4567", "+1.555.123.4567", " +15551234567 ", "+1-555-123-4567", "+1\u00a0555\u00a01234567", "+1\u2011555\u20111234567",
@@ -274,14 +275,14 @@ func TestI02OneSpellingOfANumber(t *testing.T) {
 		_, err := w.EnrollSMS(w.Ctx, "ada", spelling)
 		world.OK(t, err)
 		if to := w.Outbox.Messages()[0].To; to != same[0] {
-			t.Errorf("%q is sent to as %q", spelling, to)
+			t.Errorf("a message for %q is sent to %q", spelling, to)
 		}
 		_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, w.Outbox.Code(same[0]))
 		world.OK(t, err)
 		if got := w.Decoded("ada").SMS[0].Phone; got != same[0] {
 			t.Errorf("%q is stored as %q", spelling, got)
 		}
-		// The limit of the number is one, in whatever spelling.
+		// All spellings of the number share one limit.
 		for n := range perHour - 1 {
 			_, err := w.EnrollSMS(w.Ctx, fmt.Sprint("user", n), same[(i+n)%len(same)])
 			world.OK(t, err)
@@ -302,16 +303,16 @@ func TestI02OneSpellingOfANumber(t *testing.T) {
 		world.WantErr(t, err, mfa.ErrInvalidPhone)
 		world.WantErr(t, w.ImportSMS(w.Ctx, "ada", spelling), mfa.ErrInvalidPhone)
 		if err == nil {
-			t.Errorf("%q is taken", spelling)
+			t.Errorf("%q is accepted", spelling)
 		}
 	}
 	if n := len(w.Outbox.Messages()); n != 0 {
 		t.Errorf("%d messages", n)
 	}
-	world.OK(t, w.BeginLogin(w.Ctx, "ada")) // nor is any enrolled
+	world.OK(t, w.BeginLogin(w.Ctx, "ada")) // no number is enrolled
 }
 
-// I03: codes go to a number that nobody has shown to be the user's.
+// I03: codes go to a number that was never proved to be the user's.
 func TestI03NumbersAreProven(t *testing.T) {
 	last := func(w *world.World) mfa.SMS {
 		messages := w.Outbox.Messages()
@@ -344,8 +345,8 @@ func TestI03NumbersAreProven(t *testing.T) {
 		world.OK(t, err)
 	}
 
-	// To confirm takes the code that went to the new number, and what began it
-	// took proof of a factor.
+	// Confirming a number takes the code that was sent to it, and beginning the
+	// enrollment takes proof of a factor.
 	w := world.New(t)
 	ada := w.Given("ada", world.Phone)
 	scriptCodes(t, 111_111, 222_222, 333_333)
@@ -372,11 +373,11 @@ func TestI03NumbersAreProven(t *testing.T) {
 	w.Clock.Advance(time.Minute)
 	w.SentCode(w.Begin("ada").Token)
 	if m := last(w); m.To != world.Phone2 {
-		t.Errorf("then a login's code goes to %s", m.To)
+		t.Errorf("after the confirmation, a login's code goes to %s", m.To)
 	}
 }
 
-// wrongFor voids a pending number.
+// wrongFor enters wrong codes until a pending number is discarded.
 func wrongFor(w *world.World, user string) {
 	w.T.Helper()
 	code := world.WrongSMS(w.Outbox.Code(world.Phone2))
@@ -387,11 +388,10 @@ func wrongFor(w *world.World, user string) {
 	world.WantErr(w.T, err, mfa.ErrNoPendingEnrollment)
 }
 
-// I04: after another code was sent the one before still works, or it is the
-// same.
+// I04: the previous code still works after another was sent, or both are the same.
 func TestI04OneLiveCode(t *testing.T) {
-	// The draw decides which codes they are: three for a challenge, five for an
-	// enrollment in an hour.
+	// The draws determine the codes: three for a challenge, five for an enrollment
+	// in an hour.
 	w := world.New(t)
 	w.Given("ada", world.Phone)
 	scriptCodes(t, 111_111, 222_222, 333_333)
@@ -425,8 +425,7 @@ func TestI04OneLiveCode(t *testing.T) {
 	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, "555555")
 	world.OK(t, err)
 
-	// The one that works is the last that was sent for this challenge, to its
-	// user, at that number.
+	// Only the last code works, and it confirms the number to which it was sent.
 	w = world.New(t)
 	scriptCodes(t, 111_111, 222_222)
 	_, err = w.EnrollSMS(w.Ctx, "ada", world.Phone)
@@ -443,8 +442,8 @@ func TestI04OneLiveCode(t *testing.T) {
 	}
 }
 
-// I05: a message that is refused, or that fails, takes the live code with it or
-// leaves one that nobody got.
+// I05: a refused or failed message voids the current code, or leaves one that
+// nobody received.
 func TestI05RefusedMessagesChangeNothing(t *testing.T) {
 	down, foreign := errors.New("down"), errors.New("not there")
 	refuse := false
@@ -458,8 +457,8 @@ func TestI05RefusedMessagesChangeNothing(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		refused func(w *world.World) // makes the next message fail
-		want    error                // what it gives; nil for a ThrottledError
-		lives   bool                 // the code before
+		want    error                // its error; nil for a ThrottledError
+		lives   bool                 // whether the code before stays valid
 	}{
 		"too soon":             {func(*world.World) {}, nil, true},
 		"the host says no":     {func(w *world.World) { w.Clock.Advance(cooldown); refuse = true }, foreign, true},
@@ -494,26 +493,26 @@ func TestI05RefusedMessagesChangeNothing(t *testing.T) {
 			if n := len(w.Outbox.Messages()); n != sentBefore {
 				t.Errorf("%s: %d messages", name, n-sentBefore)
 			}
-			// A failed one is counted, and a refused one is not.
+			// A failed message is counted, and a refused one is not.
 			failed := 0
 			if !test.lives {
 				failed = 1
 			}
 			if n := len(w.Decoded("ada").Sent.Times) - counted; n != failed {
-				t.Errorf("%s: %d more are counted, want %d", name, n, failed)
+				t.Errorf("%s: %d more messages are counted, want %d", name, n, failed)
 			}
-			// The code that never went out is worth nothing; the one before lives
+			// The code that was never sent is invalid. The one before stays valid
 			// unless the resend had replaced it.
 			if err := verify("222222"); err == nil {
-				t.Errorf("%s, enrolling %v: a code that nobody got is taken", name, enrolling)
+				t.Errorf("%s, enrolling %v: a code that nobody received is accepted", name, enrolling)
 			}
 			if err := verify("111111"); (err == nil) != test.lives {
-				t.Errorf("%s, enrolling %v: the code before: %v, want alive: %v", name, enrolling, err, test.lives)
+				t.Errorf("%s, enrolling %v: the code before: %v, want valid: %v", name, enrolling, err, test.lives)
 			}
 			if test.lives {
 				continue
 			}
-			// The cooldown is lifted: the next goes out at once.
+			// There is no cooldown: the next message is sent at once.
 			world.OK(t, send(""))
 			if err := verify("333333"); err != nil {
 				t.Errorf("%s, enrolling %v: the next code: %v", name, enrolling, err)
@@ -522,8 +521,8 @@ func TestI05RefusedMessagesChangeNothing(t *testing.T) {
 	}
 }
 
-// I06: a message that was not sent is said to be, or is sent twice, or its
-// failure shows what was in it.
+// I06: a failed message is reported as sent, is sent twice, or its error shows
+// what was in it.
 func TestI06FailedMessagesAreToldOf(t *testing.T) {
 	cause := errors.New("timeout")
 	for name, send := range map[string]world.SenderFunc{
@@ -541,7 +540,7 @@ func TestI06FailedMessagesAreToldOf(t *testing.T) {
 	} {
 		before := runtime.NumGoroutine()
 		var codes []string
-		leave := func() {} // of the caller
+		leave := func() {} // the caller leaves
 		w := world.New(t)
 		w.Given("ada", world.Phone)
 		broken := w.Another(func(c *mfa.Config) {
@@ -571,7 +570,7 @@ func TestI06FailedMessagesAreToldOf(t *testing.T) {
 			text := world.Printed(err, world.VerbsInside) + world.Logged("error", err) + world.Logged("event", w.LastEvent()) + fmt.Sprintf("%+v", fmt.Errorf("wrapped: %w", err))
 			for _, secret := range append(codes, world.Phone, world.Phone2) {
 				if strings.Contains(text, secret) {
-					t.Errorf("%s, %s: %s is in %v", name, call, secret, err)
+					t.Errorf("%s, %s: the error contains %s: %v", name, call, secret, err)
 				}
 			}
 		}
@@ -588,11 +587,11 @@ func TestI06FailedMessagesAreToldOf(t *testing.T) {
 			runtime.Gosched()
 		}
 		if n := runtime.NumGoroutine(); n > before {
-			t.Errorf("%s: %d goroutines are left of %d", name, n, before)
+			t.Errorf("%s: %d goroutines are running, %d before", name, n, before)
 		}
 	}
 
-	// A panic of the host's reaches the host, and the code is void.
+	// A panic of the host's reaches the host, and the code is invalid.
 	code := ""
 	for _, adjust := range []func(*mfa.Config){
 		func(c *mfa.Config) {
@@ -619,8 +618,8 @@ func TestI06FailedMessagesAreToldOf(t *testing.T) {
 		world.OK(t, err)
 	}
 
-	// One message for each success, whatever conflicts there were, and none
-	// where there are too many.
+	// Each success sends one message, however many conflicts there were. If there
+	// are too many, none is sent.
 	store := world.NewFaultStore()
 	w := world.New(t, func(c *mfa.Config) { c.Store = store })
 	w.Given("ada", world.Phone)
@@ -650,7 +649,7 @@ func TestI06FailedMessagesAreToldOf(t *testing.T) {
 	}
 }
 
-// I07: a message that nobody asked for, or for a factor that is locked,
+// I07: a message is sent that nobody asked for, or for a factor that is delayed,
 // disabled or gone.
 func TestI07NoMessageUnasked(t *testing.T) {
 	required := true
@@ -659,7 +658,7 @@ func TestI07NoMessageUnasked(t *testing.T) {
 		w := world.New(t, world.RequiredWhen(&required))
 		ada := w.Given("ada", world.Phone)
 		token := w.Begin("ada").Token
-		w.SentCode(token) // which works
+		w.SentCode(token) // works at first
 		w.Clock.Advance(time.Minute)
 		before := len(w.Outbox.Messages())
 		do(w, ada, token)

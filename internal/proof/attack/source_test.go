@@ -14,7 +14,7 @@ import (
 	"github.com/protekt/mfa/internal/proof/flaw"
 )
 
-// goList runs go list on the engine's module alone.
+// goList runs go list on the engine's module without the workspace.
 func goList(t *testing.T, args ...string) []string {
 	t.Helper()
 	command := exec.Command("go", append([]string{"list"}, args...)...)
@@ -27,19 +27,19 @@ func goList(t *testing.T, args ...string) []string {
 	return strings.Fields(string(out))
 }
 
-// A sourceFile is a file that a host links in.
+// A sourceFile is a file that is compiled into a host.
 type sourceFile struct {
 	*ast.File
 	name   string // relative to the module
 	source *flaw.Source
 }
 
-// at is where a node is.
+// at returns the position of a node, as file:line.
 func (f sourceFile) at(node ast.Node) string {
 	return fmt.Sprintf("%s:%d", f.name, f.source.Position(node).Line)
 }
 
-// engineSource are all files that a host links in.
+// engineSource returns all files that are compiled into a host.
 func engineSource(t *testing.T) (files []sourceFile) {
 	t.Helper()
 	source, err := flaw.Load(moduleRoot)
@@ -58,12 +58,12 @@ func engineSource(t *testing.T) (files []sourceFile) {
 		files = append(files, sourceFile{file, filepath.ToSlash(name), source})
 	}
 	if len(files) < 15 {
-		t.Fatalf("found %d files only", len(files))
+		t.Fatalf("found only %d files", len(files))
 	}
 	return files
 }
 
-// variables are the names of a file's package-level variables.
+// variables returns the names of the file's package-level variables.
 func (f sourceFile) variables() (names []string) {
 	for _, declaration := range f.Decls {
 		group, ok := declaration.(*ast.GenDecl)
@@ -81,8 +81,8 @@ func (f sourceFile) variables() (names []string) {
 	return names
 }
 
-// assigned are the variables that statements in the file change: x = ...,
-// x.f = ..., x[i] = ..., x++.
+// assigned returns the names of the variables that statements in the file
+// change: x = ..., x.f = ..., x[i] = ..., x++.
 func (f sourceFile) assigned() (names []string) {
 	root := func(e ast.Expr) {
 		for {
@@ -119,7 +119,7 @@ func (f sourceFile) assigned() (names []string) {
 	return slices.Compact(names)
 }
 
-// exportedTypes are the names of a file's exported types.
+// exportedTypes returns the names of the file's exported types.
 func (f sourceFile) exportedTypes() (names []string) {
 	for _, declaration := range f.Decls {
 		if group, ok := declaration.(*ast.GenDecl); ok && group.Tok == token.TYPE {

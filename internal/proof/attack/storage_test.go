@@ -49,8 +49,7 @@ import (
 	tokens "github.com/protekt/mfa/internal/token"
 )
 
-// G01: codes from a generator that can be predicted, or that starts anew for
-// each.
+// G01: codes are predictable, or their generator starts anew for each.
 func TestG01CodesAreRandom(t *testing.T) {
 	for _, file := range engineSource(t) {
 		for _, spec := range file.Imports {
@@ -60,7 +59,7 @@ func TestG01CodesAreRandom(t *testing.T) {
 		}
 	}
 
-	// All randomness is crypto/rand's: with that repeated, everything is.
+	// All randomness comes from crypto/rand: if it repeats, so does everything.
 	chosen := func(seed uint64) []string {
 		w := world.New(t)
 		cryptotest.SetGlobalRandom(t, seed)
@@ -76,15 +75,15 @@ func TestG01CodesAreRandom(t *testing.T) {
 	first, again, other := chosen(1), chosen(1), chosen(2)
 	for i := range first {
 		if first[i] != again[i] {
-			t.Errorf("value %d has another source of randomness than crypto/rand: %q, %q", i, first[i], again[i])
+			t.Errorf("value %d has a source of randomness other than crypto/rand: %q, %q", i, first[i], again[i])
 		}
 		if first[i] == other[i] {
-			t.Errorf("value %d is %q, whatever crypto/rand gives", i, first[i])
+			t.Errorf("value %d is %q, whatever crypto/rand returns", i, first[i])
 		}
 	}
 
-	// Of 10,000 sent at once as many pairs are equal as of a million should be:
-	// 50, give or take.
+	// Among 10,000 codes sent concurrently, as many pairs are equal as among
+	// random numbers below a million: about 50.
 	w := world.New(t)
 	const users, workers = 10_000, 8
 	var done sync.WaitGroup
@@ -108,9 +107,9 @@ func TestG01CodesAreRandom(t *testing.T) {
 	}
 }
 
-// G02: digits by the remainder of a random byte, some of them likelier.
+// G02: some digits are likelier than others, as remainders of a random byte are.
 func TestG02CodesAreEven(t *testing.T) {
-	// What is a million or more is drawn again, not folded.
+	// A number of a million or more is drawn again, not reduced.
 	for _, test := range []struct {
 		drawn uint32
 		code  string
@@ -127,7 +126,7 @@ func TestG02CodesAreEven(t *testing.T) {
 		}
 	}
 
-	// And over 40,000 of them no digit is likelier in any place, nor in all.
+	// Among 40,000 codes, no digit is likelier in any position, or overall.
 	rand.Reader = cryptoRandom
 	cryptotest.SetGlobalRandom(t, 7)
 	w := world.New(t, func(c *mfa.Config) { c.OnEvent = nil })
@@ -137,7 +136,7 @@ func TestG02CodesAreEven(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var places [7][10]int // the last is for all
+	var places [7][10]int // the last counts all positions
 	for _, message := range w.Outbox.Messages() {
 		if len(message.Code) != 6 {
 			t.Fatalf("a code of %d digits", len(message.Code))
@@ -157,28 +156,30 @@ func TestG02CodesAreEven(t *testing.T) {
 			chi += d * d / (float64(total) / 10)
 		}
 		if chi > 45 { // p < 1e-6 with nine degrees of freedom
-			t.Errorf("place %d: chi square %.1f, counts %v", place, chi, counts)
+			t.Errorf("position %d: chi square %.1f, counts %v", place, chi, counts)
 		}
 	}
 }
 
-// noRandomness names the operation that a child of TestG03 tries without randomness.
+// noRandomness is the environment variable that names the operation that a child
+// process of TestG03 tries without randomness.
 const noRandomness = "MFA_ATTACK_NO_RANDOMNESS"
 
-// errNoRandomness is that of a source of randomness that fails.
+// errNoRandomness is returned by a source of randomness that fails.
 var errNoRandomness = errors.New("no randomness")
 
-// failing gives no bytes.
+// A failing reader returns no bytes, but an error.
 type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, errNoRandomness }
 
-// stingy gives one byte at a time.
+// A stingy reader returns one byte at a time.
 type stingy struct{ io.Reader }
 
 func (s stingy) Read(b []byte) (int, error) { return s.Reader.Read(b[:min(1, len(b))]) }
 
-// G03: the same codes for everybody, or codes of nothing where randomness fails.
+// G03: all users get the same codes, or codes are made without randomness when
+// its source fails.
 func TestG03ChanceIsNotShared(t *testing.T) {
 	needRandomness := map[string]func(w *world.World, ada person) error{
 		"EnrollTOTP": func(w *world.World, _ person) error { _, err := w.EnrollTOTP(w.Ctx, "bob", "bob"); return err },
@@ -197,8 +198,8 @@ func TestG03ChanceIsNotShared(t *testing.T) {
 		return w, person{Proof: login.Proof, Codes: []string{w.Begin("ada").Token}}
 	}
 
-	// A child whose source of randomness fails dies before it stores or sends anything:
-	// crypto/rand ends the process.
+	// A child process whose source of randomness fails stops before it stores or
+	// sends anything: crypto/rand ends it.
 	if name := os.Getenv(noRandomness); name != "" {
 		w, ada := setUp(t)
 		store := &world.SpyStore{Store: w.Store}
@@ -233,7 +234,7 @@ func TestG03ChanceIsNotShared(t *testing.T) {
 		}
 	}
 
-	// Randomness that comes in small pieces is waited for.
+	// If randomness comes in small pieces, the engine reads on.
 	rand.Reader = stingy{cryptoRandom}
 	t.Cleanup(func() { rand.Reader = cryptoRandom })
 	w, _ := setUp(t)
@@ -243,17 +244,17 @@ func TestG03ChanceIsNotShared(t *testing.T) {
 		secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(enrollment.Secret)
 		world.OK(t, err)
 		if bytes.HasSuffix(secret, make([]byte, 4)) || bytes.HasPrefix(secret, make([]byte, 4)) {
-			t.Errorf("a secret with nothing in it: %x", secret)
+			t.Errorf("part of the secret is zero: %x", secret)
 		}
 	}
 	rand.Reader = cryptoRandom
 
-	// Users and engines share nothing.
+	// Users and engines share no random values.
 	seen := make(map[string]string)
 	fresh := func(what, value string) {
 		t.Helper()
 		if had, ok := seen[value]; ok {
-			t.Errorf("%s is that of %s", what, had)
+			t.Errorf("%s is the same as %s before", what, had)
 		}
 		seen[value] = what
 	}
@@ -286,7 +287,7 @@ func TestG03ChanceIsNotShared(t *testing.T) {
 	}
 }
 
-// G04 (CVE-2024-8796): an app's secret of too few bits.
+// G04 (CVE-2024-8796): an app's secret has too few bits.
 func TestG04SecretsAreLong(t *testing.T) {
 	for algorithm, bits := range map[mfa.Algorithm]int{"": 160, mfa.SHA1: 160, mfa.SHA256: 256, mfa.SHA512: 512} {
 		w := world.New(t, func(c *mfa.Config) { c.TOTP.Algorithm = algorithm })
@@ -302,8 +303,8 @@ func TestG04SecretsAreLong(t *testing.T) {
 			}
 			all = append(all, secret...)
 		}
-		// Every byte of it is random: all values occur in no fewer than half the
-		// places that they should.
+		// Every byte of it is random: at least half as many values occur as there
+		// are bytes, up to 100.
 		different := make(map[byte]bool)
 		for _, b := range all {
 			different[b] = true
@@ -312,8 +313,8 @@ func TestG04SecretsAreLong(t *testing.T) {
 			t.Errorf("%q: %d values in %d bytes", algorithm, len(different), len(all))
 		}
 	}
-	// No setting makes it shorter, and a shorter one of another system is not
-	// adopted: 80 bits at least.
+	// No setting makes it shorter, and secrets of fewer than 80 bits cannot be
+	// imported from another system.
 	w := world.New(t)
 	world.OK(t, w.ImportTOTP(w.Ctx, "ada", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP"))
 	for _, secret := range []string{"", "AA", "JBSWY3DP", "JBSWY3DPEHPK3", "JBSW-Y3DP%20EHPK====", "JBSWY3DPEHPK3PXPA", "JBSWY3DPEHPK3PXPAAA", "JBSWY3DPEHPK3PXPAAAAAA"} {
@@ -321,9 +322,9 @@ func TestG04SecretsAreLong(t *testing.T) {
 	}
 }
 
-// spellings returns the forms in which a secret may lie about: those of
-// world.Spellings, backwards, as UTF-16, and as JSON and a log in JSON, which
-// escape otherwise.
+// spellings returns the forms in which data may contain a secret: those of
+// world.Spellings, backwards, as UTF-16, and as JSON and a JSON log, which escape
+// it differently.
 func spellings(secret string) [][]byte {
 	forms := world.Spellings(secret)
 	backwards := []byte(secret)
@@ -341,7 +342,7 @@ func spellings(secret string) [][]byte {
 	return append(forms, little, big, bytes.Trim(marshalled, `"`), bytes.TrimSuffix(logged, []byte("\"}\n")))
 }
 
-// spelled returns the form in which a secret lies in there; nil if it does not.
+// spelled returns the form in which in contains secret, or nil if it does not.
 func spelled(in []byte, secret string) []byte {
 	for _, form := range spellings(secret) {
 		if bytes.Contains(in, form) {
@@ -351,8 +352,8 @@ func spelled(in []byte, secret string) []byte {
 	return nil
 }
 
-// fastHashes returns the starts of all that a hash without a key, or with one that
-// is no secret, makes of a secret and what is known beside it.
+// fastHashes returns the first bytes of the hashes of a secret by itself and with
+// known texts, without a key or with one that is not secret.
 func fastHashes(secret string, known ...string) (starts [][]byte) {
 	add := func(sum []byte) {
 		starts = append(starts, sum[:8], []byte(hex.EncodeToString(sum)[:16]), []byte(base64.StdEncoding.EncodeToString(sum)[:10]))
@@ -377,18 +378,18 @@ func fastHashes(secret string, known ...string) (starts [][]byte) {
 	return starts
 }
 
-// hashed reports whether a fast hash of the secret lies in there.
+// hashed reports whether in contains a fast hash of the secret.
 func hashed(in []byte, secret string, known ...string) bool {
 	return slices.ContainsFunc(fastHashes(secret, known...), func(start []byte) bool { return bytes.Contains(in, start) })
 }
 
-// G05: backup codes of few bits under a fast hash, or under one salt for all.
+// G05: backup codes of few bits are under a fast hash, or share one salt.
 func TestG05BackupCodesAreHashedSlowly(t *testing.T) {
 	w := world.New(t, world.BackupCodes(15))
 	_, login := w.GiveTOTP("ada")
 	codes := w.GiveBackupCodes("ada", login.Proof)
 	ada := w.Decoded("ada").BackupCodes
-	// What OWASP asks of Argon2id at least.
+	// The least that OWASP recommends for Argon2id.
 	if ada.Cost != (record.Argon2{Time: 2, Memory: 19 << 10, Threads: 1}) || len(ada.Hashes) != 15 {
 		t.Errorf("%d hashes of cost %+v", len(ada.Hashes), ada.Cost)
 	}
@@ -401,14 +402,14 @@ func TestG05BackupCodesAreHashedSlowly(t *testing.T) {
 			symbols[symbol] = true
 		}
 	}
-	if len(symbols) < 24 { // of 32: 120 random ones miss nine once in more than a million sets
-		t.Errorf("%d symbols in use", len(symbols))
+	if len(symbols) < 24 { // 120 random symbols miss 9 of 32 in fewer than one of a million sets
+		t.Errorf("only %d different symbols", len(symbols))
 	}
 	plain := w.Opened("ada")
 	code := strings.ReplaceAll(codes[0], "-", "")
 	sum := argon2.IDKey([]byte(code), ada.Salt[:], ada.Cost.Time, ada.Cost.Memory, ada.Cost.Threads, 16)
 	if !bytes.Contains(plain, sum) {
-		t.Error("what is stored is not Argon2id of the code")
+		t.Error("the record does not contain the Argon2id hash of the code")
 	}
 	for _, spelling := range []string{codes[0], code, strings.ToUpper(code)} {
 		if hashed(plain, spelling, "ada", string(ada.Salt[:])) {
@@ -416,7 +417,7 @@ func TestG05BackupCodesAreHashedSlowly(t *testing.T) {
 		}
 	}
 
-	// The same code of two users, and of two sets of one, is stored as
+	// The same code of two users, or in two sets of one user, is stored as
 	// different bytes.
 	w = world.New(t)
 	same, seen := "", make(map[record.BackupHash]bool)
@@ -430,36 +431,35 @@ func TestG05BackupCodesAreHashedSlowly(t *testing.T) {
 		}
 		hash := w.Decoded(user).BackupCodes.Hashes[0]
 		if codes[0] != same || seen[hash] {
-			t.Errorf("%s has %s like %s before, stored as the same bytes: %v", user, codes[0], same, seen[hash])
+			t.Errorf("%s has the code %s, want %s; stored as the same bytes: %v", user, codes[0], same, seen[hash])
 		}
 		seen[hash] = true
 		w.Login(user, same)
 	}
 }
 
-// G06: backup codes that whoever reads the database can use.
+// G06: backup codes are readable in the store.
 func TestG06BackupCodesAreNotReadable(t *testing.T) {
 	spy := &world.SpyStore{Store: mfa.NewMemoryStore()}
 	w := world.New(t, world.BackupCodes(2), func(c *mfa.Config) { c.Store = spy })
 	ada := w.Full("ada", world.Phone)
 	w.Login("ada", ada.Codes[1])
 	plain := w.Opened("ada")
-	if spelled(plain, world.Phone) == nil { // the number, which is under the seal alone
+	if spelled(plain, world.Phone) == nil { // the record contains the number in plaintext
 		t.Error("the search finds nothing")
 	}
 	for _, code := range ada.Codes {
 		if form := spelled(spy.Written.Bytes(), code); form != nil {
 			t.Errorf("%s is in the store as %q", code, form)
 		}
-		if form := spelled(plain, code); form != nil { // with the key too
-			t.Errorf("%s is under the seal as %q", code, form)
+		if form := spelled(plain, code); form != nil { // for an attacker who has the key too
+			t.Errorf("%s is in the decrypted record as %q", code, form)
 		}
 	}
 	w.Login("ada", ada.Codes[0])
 }
 
-// G07 (CVE-2025-11794): secrets of apps that whoever reads the database can
-// use.
+// G07 (CVE-2025-11794): app secrets are readable in the store.
 func TestG07SecretsAreSealed(t *testing.T) {
 	spy := &world.SpyStore{Store: mfa.NewMemoryStore()}
 	w := world.New(t, func(c *mfa.Config) { c.Store = spy })
@@ -483,8 +483,8 @@ func TestG07SecretsAreSealed(t *testing.T) {
 	world.OK(t, err)
 	wantSealed("a pending number", world.Phone)
 
-	// The same secret twice is not the same bytes, not even as long a run of
-	// them as a block.
+	// The same secret is not sealed as the same bytes twice, not even for the
+	// length of a block.
 	world.OK(t, w.ImportTOTP(w.Ctx, "bob", importedURI))
 	world.OK(t, w.ImportTOTP(w.Ctx, "eve", importedURI))
 	first := w.Stored("bob").Data[5:]
@@ -498,7 +498,8 @@ func TestG07SecretsAreSealed(t *testing.T) {
 		}
 	}
 
-	// Another key reads nothing, which is an error and not another secret.
+	// Another key opens no record: the engine returns an error, and does not read
+	// another secret.
 	other := w.Another(func(c *mfa.Config) { c.Keys = [][]byte{world.Key(100)} })
 	w.Clock.Advance(time.Minute)
 	if err := other.BeginLogin(w.Ctx, "ada"); mfa.ErrorCode(err) != "internal" {
@@ -507,8 +508,7 @@ func TestG07SecretsAreSealed(t *testing.T) {
 	w.Login("ada", app.Shows())
 }
 
-// G08: sealed bytes that open elsewhere: under another user, in another slot,
-// at another time.
+// G08: sealed bytes open for another user, in another slot or at another time.
 func TestG08CiphertextMoved(t *testing.T) {
 	store, numbers := world.NewFaultStore(), world.NewFaultStore()
 	w := world.New(t, func(c *mfa.Config) { c.Store, c.SMSCodes.Numbers = store, numbers })
@@ -558,20 +558,20 @@ func TestG08CiphertextMoved(t *testing.T) {
 		flipped[bit/8] ^= 1 << (bit % 8)
 		moved[fmt.Sprintf("bit %d flipped", bit)] = mfa.Record{UserID: "ada", Version: now.Version, Data: flipped}
 	}
-	w.Login("bob", bob.Shows()) // who is not concerned
+	w.Login("bob", bob.Shows()) // his own record is unchanged
 	for name, row := range moved {
 		store.Records["ada"] = row
 		for _, code := range []string{ada.Shows(), bob.Shows()} {
 			if login, err := w.VerifyLogin(w.Ctx, token, code); login != nil || mfa.ErrorCode(err) != "internal" {
-				t.Errorf("%s: a login gives %+v, %v", name, login, err)
+				t.Errorf("%s: VerifyLogin returned %+v, %v", name, login, err)
 			}
 		}
 		if err := w.BeginLogin(w.Ctx, "ada"); mfa.ErrorCode(err) != "internal" || errors.Is(err, mfa.ErrNoRecord) {
-			t.Errorf("%s: BeginLogin gives %v", name, err)
+			t.Errorf("%s: BeginLogin returned %v", name, err)
 		}
 	}
 
-	// Sealed bytes of the store are no token of any kind.
+	// Sealed bytes of the store are not accepted as a token of any kind.
 	store.Records["ada"] = now
 	for _, prefix := range []string{"mfa_tmp_", "mfa_enr_", "mfa_prf_", "mfa_dev_"} {
 		forged := prefix + base64.RawURLEncoding.EncodeToString(now.Data)
@@ -584,16 +584,15 @@ func TestG08CiphertextMoved(t *testing.T) {
 		w.Begin("ada", mfa.WithTrustedDevice(forged))
 	}
 
-	_, err = w.VerifyLogin(w.Ctx, token, ada.Shows()) // the record itself
+	_, err = w.VerifyLogin(w.Ctx, token, ada.Shows()) // with the current record
 	world.OK(t, err)
-	// The documented limit: a whole row, put back with its version, is the past.
+	// The documented limit: a whole row, put back with its version, is accepted.
 	store.Records["ada"] = now
 	_, err = w.VerifyLogin(w.Ctx, token, ada.Shows())
 	world.OK(t, err)
 }
 
-// G09: codes by SMS that whoever reads the database can find out, by trying a
-// million.
+// G09: SMS codes can be recovered from the store by trying a million.
 func TestG09SentCodesAreKeyed(t *testing.T) {
 	spy := &world.SpyStore{Store: mfa.NewMemoryStore()}
 	w := world.New(t, func(c *mfa.Config) { c.Store = spy })
@@ -611,7 +610,7 @@ func TestG09SentCodesAreKeyed(t *testing.T) {
 				t.Errorf("%s is in the %s as %q", what, where, form)
 			}
 			if hashed(bytes, code, known...) {
-				t.Errorf("%s is in the %s under a hash without a key", what, where)
+				t.Errorf("%s is in the %s as a hash without a secret key", what, where)
 			}
 		}
 	}
@@ -626,7 +625,7 @@ func TestG09SentCodesAreKeyed(t *testing.T) {
 	id := string(claims.ID[:])
 	check("a login's code", code, w.Ring().MAC("sms challenge", "ada", id, code), token, id, hex.EncodeToString(claims.ID[:]))
 
-	// With another key, or for another challenge or user, the hash is another.
+	// Another key, challenge, user or purpose leads to another hash.
 	other, err := seal.New([][]byte{world.Key(100)})
 	world.OK(t, err)
 	tag := w.Ring().MAC("sms challenge", "ada", id, code)
@@ -637,15 +636,15 @@ func TestG09SentCodesAreKeyed(t *testing.T) {
 		"purpose":   w.Ring().MAC("sms enrollment", "ada", id, code),
 	} {
 		if different.Sum == tag.Sum {
-			t.Errorf("with another %s it is the same", name)
+			t.Errorf("with another %s, the hash is the same", name)
 		}
 	}
 	_, err = w.VerifyLogin(w.Ctx, token, code)
 	world.OK(t, err)
 }
 
-// public are comparisons that name what may be a secret, and why they may end
-// at the first difference.
+// public lists comparisons of what looks like a secret by its name, with the
+// reason why they may end at the first difference.
 var public = []struct{ in, compares, why string }{
 	{"seal: New", "bytes.Equal(k, keys[j])", "the host's own keys, when an engine is made"},
 	{"seal: New", "ring.keys[i].id == ring.keys[j].id", "names of keys, which every sealed byte string shows"},
@@ -665,8 +664,7 @@ var public = []struct{ in, compares, why string }{
 	{"otpauth: QRCode", "code.At(x, y) == color.Black", "a picture"},
 }
 
-// G10: comparisons that end at the first difference, or loops that end at the
-// first match.
+// G10: comparisons end at the first difference, or loops at the first match.
 func TestG10ComparisonsTakeConstantTime(t *testing.T) {
 	source, err := flaw.Load(moduleRoot)
 	if err != nil {
@@ -713,7 +711,7 @@ func TestG10ComparisonsTakeConstantTime(t *testing.T) {
 			if suspect {
 				at := source.Position(n)
 				if !allowed[at] {
-					t.Errorf("%s compares %s", at, types.ExprString(n.(ast.Expr)))
+					t.Errorf("%s compares %s, which may be a secret", at, types.ExprString(n.(ast.Expr)))
 				}
 				delete(allowed, at)
 			}
@@ -721,10 +719,10 @@ func TestG10ComparisonsTakeConstantTime(t *testing.T) {
 		})
 	}
 	for at := range allowed {
-		t.Errorf("%s names nothing that may be a secret", at)
+		t.Errorf("%s is allowed, but compares nothing that may be a secret", at)
 	}
 
-	// What a guess meets is compared in constant time, with every candidate.
+	// Guesses are compared in constant time, with every candidate.
 	for _, meets := range []struct{ in, compares string }{
 		{"totp: Key.Match", "subtle.ConstantTimeCompare(h.value(s, k.Digits), given)"},
 		{"record: (*BackupCodes).spend", "subtle.ConstantTimeCompare(b.Hashes[i][:], hash[:])"},
@@ -735,7 +733,7 @@ func TestG10ComparisonsTakeConstantTime(t *testing.T) {
 			t.Error(err)
 		}
 		if meets.in == "seal: (*Ring).Verify" {
-			continue // one tag names one key
+			continue // its loop looks for the key that the tag names
 		}
 		declaration, err := source.Declaration(meets.in)
 		if err != nil {
@@ -754,7 +752,7 @@ func TestG10ComparisonsTakeConstantTime(t *testing.T) {
 			ast.Inspect(loop, func(n ast.Node) bool {
 				switch n.(type) {
 				case *ast.BranchStmt, *ast.ReturnStmt, *ast.IfStmt, *ast.SwitchStmt:
-					t.Errorf("the loop in %s may end early, or do less for some", meets.in)
+					t.Errorf("the loop in %s may end early, or do less for some candidates", meets.in)
 				}
 				return true
 			})
@@ -763,8 +761,7 @@ func TestG10ComparisonsTakeConstantTime(t *testing.T) {
 	}
 }
 
-// constants are the package-level variables of the engine, none of which
-// anything changes.
+// constants lists the engine's package-level variables, which nothing changes.
 var constants = map[string]string{
 	"methods": "names", "labels": "names", "errorCodes": "names", "pendingMethods": "names",
 	"backupCost": "a setting", "OneTimeCodes": "a setting", "BackupCodes": "a setting",
@@ -772,8 +769,8 @@ var constants = map[string]string{
 	"Challenge": "a kind of token", "Enrollment": "a kind of token", "Proof": "a kind of token", "Device": "a kind of token",
 }
 
-// G14 (CVE-2026-48154): state in the process that is shared without a lock, so
-// that two requests at once end it.
+// G14 (CVE-2026-48154): state in the process is shared without synchronization, so
+// that two concurrent requests crash it.
 func TestG14NoSharedState(t *testing.T) {
 	for _, file := range engineSource(t) {
 		variables := file.variables()
@@ -795,8 +792,8 @@ func TestG14NoSharedState(t *testing.T) {
 		})
 	}
 
-	// All methods from a hundred goroutines on one engine; go test -race looks
-	// on.
+	// A hundred goroutines call all methods of one engine, for go test -race to
+	// check.
 	const users, goroutines, rounds = 5, 100, 3
 	w := world.New(t)
 	var apps [users]world.App
@@ -858,19 +855,19 @@ func TestG14NoSharedState(t *testing.T) {
 		})
 	}
 	done.Wait()
-	over := time.Now().Add(10 * time.Second) // those that have just said that they are done
+	over := time.Now().Add(10 * time.Second) // for goroutines that have called Done and are about to end
 	for runtime.NumGoroutine() > before && time.Now().Before(over) {
 		time.Sleep(time.Millisecond)
 	}
 	if n := runtime.NumGoroutine(); n > before {
-		t.Errorf("%d goroutines are left of %d", n, before)
+		t.Errorf("%d goroutines are running, %d before", n, before)
 	}
 	for i := range users {
-		w.Begin(fmt.Sprint("user", i)) // every one is still asked
+		w.Begin(fmt.Sprint("user", i)) // each login still asks for a code
 	}
 }
 
-// heap returns what is in use, after a collection.
+// heap returns how many bytes of the heap are in use after a garbage collection.
 func heap() uint64 {
 	var stats runtime.MemStats
 	runtime.GC()
@@ -878,7 +875,7 @@ func heap() uint64 {
 	return stats.HeapAlloc
 }
 
-// G15: what is begun and never finished piles up.
+// G15: what is begun and never finished accumulates.
 func TestG15AbandonedLoginsCostNothing(t *testing.T) {
 	required := true
 	counting := &world.CountingStore{Store: mfa.NewMemoryStore()}
@@ -900,8 +897,8 @@ func TestG15AbandonedLoginsCostNothing(t *testing.T) {
 		t.Errorf("200,000 logins begun: the heap grew from %d to %d bytes, %d records were saved", before, after, counting.Saves)
 	}
 
-	// What must be remembered of challenges is bounded. The oldest go, and the
-	// counts stay.
+	// A record holds a limited number of challenges. The oldest are evicted, and
+	// the counts of wrong codes stay.
 	w = world.New(t)
 	ada := w.Given("ada", world.Phone)
 	for range 3 {
@@ -918,20 +915,20 @@ func TestG15AbandonedLoginsCostNothing(t *testing.T) {
 	largest := 0
 	for range 500 {
 		w.Clock.Advance(time.Millisecond)
-		w.Tamper("ada", func(u *record.User) { u.Lanes.BackupCode = throttle.Lane{} }) // so that each is judged
+		w.Tamper("ada", func(u *record.User) { u.Lanes.BackupCode = throttle.Lane{} }) // so that each code is judged
 		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, "zz")
 		world.WantTries(t, err, 4)
 		largest = max(largest, len(w.Stored("ada").Data))
 		if n := len(w.Decoded("ada").Challenges); n > record.MaxChallenges {
-			t.Fatalf("%d challenges are remembered", n)
+			t.Fatalf("the record holds %d challenges", n)
 		}
 	}
 	if largest > 2<<10 {
-		t.Errorf("a record of %d bytes", largest)
+		t.Errorf("the largest record has %d bytes", largest)
 	}
-	_, err = w.VerifyLogin(w.Ctx, oldest, ada.Shows()) // forgotten is dead, not new
+	_, err = w.VerifyLogin(w.Ctx, oldest, ada.Shows()) // an evicted challenge is invalid, not new
 	world.WantErr(t, err, mfa.ErrInvalidToken)
-	for range 2 { // the fourth and the fifth
+	for range 2 { // the fourth and the fifth wrong code
 		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, ada.Wrong())
 		world.WantErr(t, err, mfa.ErrInvalidCode)
 	}
@@ -939,7 +936,7 @@ func TestG15AbandonedLoginsCostNothing(t *testing.T) {
 	world.WantThrottled(t, err, time.Second)
 }
 
-// G16: a key that is not there is made up, or a lost one is read past.
+// G16: a missing key is made up, or a lost key is ignored.
 func TestG16KeysAreTheHosts(t *testing.T) {
 	good := world.New(t).Config
 	for name, keys := range map[string][][]byte{
@@ -963,7 +960,7 @@ func TestG16KeysAreTheHosts(t *testing.T) {
 	token := w.Begin("ada").Token
 	named := w.Stored("ada").Data[1:5]
 
-	// Without the key there is an error, for every call, and no way in.
+	// Without the key, every call returns an error, and nobody can log in.
 	lost := with(next)
 	for name, call := range map[string]func() error{
 		"BeginLogin":      func() error { return lost.BeginLogin(w.Ctx, "ada") },
@@ -981,22 +978,22 @@ func TestG16KeysAreTheHosts(t *testing.T) {
 	_, err := lost.VerifyLogin(w.Ctx, token, app.Shows())
 	world.WantErr(t, err, mfa.ErrInvalidToken)
 
-	// An old key still opens, and what is written is under the new one.
+	// An old key still opens records, and the new key seals them.
 	moved := with(next, old)
 	_, err = moved.VerifyLogin(w.Ctx, token, app.Shows())
 	world.OK(t, err)
 	if bytes.Equal(w.Stored("ada").Data[1:5], named) {
-		t.Error("it was written under the old key")
+		t.Error("the record was sealed under the old key")
 	}
-	// Which is all that is needed from then on, backup codes and all.
+	// From then on the new key is enough, for backup codes too.
 	_, err = lost.VerifyLogin(w.Ctx, world.Challenged(t, lost.BeginLogin(w.Ctx, "ada")).Token, codes[0])
 	world.OK(t, err)
 	if err := w.BeginLogin(w.Ctx, "ada"); mfa.ErrorCode(err) != "internal" {
 		t.Errorf("with the old key alone: %v", err)
 	}
 
-	// A lost key is no way in, and the support desk's reset none either where
-	// MFA is required: it leads to a new enrollment.
+	// A lost key lets nobody in. Nor does a reset by the support desk if MFA is
+	// required: it leads to a new enrollment.
 	required := true
 	desk := w.Another(world.RequiredWhen(&required))
 	world.OK(t, desk.Reset(w.Ctx, "ada"))
@@ -1004,5 +1001,5 @@ func TestG16KeysAreTheHosts(t *testing.T) {
 		t.Errorf("after a reset: %v", err)
 	}
 	_, err = moved.VerifyLogin(w.Ctx, token, app.Shows())
-	world.WantErr(t, err, mfa.ErrInvalidToken) // nor does what was begun before live on
+	world.WantErr(t, err, mfa.ErrInvalidToken) // a login begun before has ended
 }
