@@ -274,7 +274,7 @@ func TestFlood(t *testing.T) {
 | p50 | %s | %s |
 | p99 | %s | %s |
 
-Memory is told %s.`,
+Memory is reported %s.`,
 		f.Guesses, f.Users, runtime.GOMAXPROCS(0), o.Took.Round(time.Second), o.Wrong, o.Throttled, o.Expired, o.Ended,
 		mebibytes(o.Before), mebibytes(o.Peak), o.Idle.Logins, o.During.Logins, len(o.Idle.Failures), len(o.During.Failures),
 		brief(o.Idle.P50), brief(o.During.P50), brief(o.Idle.P99), brief(o.During.P99), source)
