@@ -355,7 +355,7 @@ func (s *mapStore) Load(_ context.Context, userID string) (mfa.Record, error) {
 func (s *mapStore) Save(_ context.Context, record mfa.Record) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.records[record.UserID].Version != record.Version { // 0 where there is none
+	if s.records[record.UserID].Version != record.Version { // 0 if there is none
 		return mfa.ErrConflict
 	}
 	record.Version++
