@@ -150,7 +150,7 @@ func (c counts) check(t *testing.T) {
 		mfa.EventEnrollmentStarted, mfa.EventEnrolled, mfa.EventUnenrolled, mfa.EventBackupCodesGenerated, mfa.EventChallenged, mfa.EventCodeSent,
 		mfa.EventDeliveryFailed, mfa.EventVerified, mfa.EventRefused, mfa.EventReplayed, mfa.EventThrottled, mfa.EventReset, mfa.EventUnlocked,
 		mfa.EventPasswordChanged, mfa.EventDeviceTrusted, mfa.EventDeviceAccepted, mfa.EventDevicesForgotten, mfa.EventReplaced,
-		mfa.EventRevoked, mfa.EventEnforced, mfa.EventPassed, mfa.EventEnrollmentRequired, mfa.EventTokenRefused, mfa.EventDeleted, mfa.EventFactorDisabled,
+		mfa.EventRevoked, mfa.EventEnforced, mfa.EventPassed, mfa.EventEnrollmentRequired, mfa.EventTokenRefused, mfa.EventDeleted,
 	} {
 		atLeast(50, "told "+string(told))
 	}

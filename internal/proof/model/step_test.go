@@ -343,6 +343,10 @@ func (h *history) run(s step) {
 			h.logIn(guess, p, "BeginLogin", "VerifyLogin")
 		}
 		h.enroll(s, p, s.method)
+		for range s.by / 11 * most[kinds[s.method]] { // more than there may be
+			s.choice, h.now = keepOthers, h.now.Add(cooldown)
+			h.enroll(s, p, s.method)
+		}
 		if s.by%4 == 0 {
 			h.logIn(guess, p, "BeginLogin", "VerifyLogin")
 		}
@@ -403,6 +407,11 @@ var (
 func (h *history) enroll(s step, p *person, method int) {
 	h.one(s, p, begins[method])
 	s.method, s.code = method, confirms[method]
+	if s.code == key && s.by%4 == 1 { // first with one that is enrolled
+		again := s
+		again.code = otherKey
+		h.one(again, p, "VerifyEnrollment")
+	}
 	h.one(s, p, "VerifyEnrollment")
 }
 
