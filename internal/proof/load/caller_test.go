@@ -385,7 +385,8 @@ func (c *caller) confirmApp(u *user, opts ...mfa.ChangeOption) error {
 	})
 }
 
-// changePassword invalidates the user's challenges and trusted devices.
+// changePassword reports a new password, which invalidates the user's challenges
+// and trusted devices.
 func (c *caller) changePassword(u *user) error {
 	token, err := c.begin(u)
 	if err != nil {
@@ -397,7 +398,7 @@ func (c *caller) changePassword(u *user) error {
 		return err
 	}
 	_, err = c.engine.VerifyLogin(c.ctx, token, u.app.Code(u.now))
-	if err := refused("a challenge of before", err, mfa.ErrInvalidToken); err != nil {
+	if err := refused("an earlier challenge", err, mfa.ErrInvalidToken); err != nil {
 		return err
 	}
 	_, err = c.begin(u, mfa.WithTrustedDevice(device))
@@ -425,7 +426,7 @@ func (c *caller) startAgain(u *user) error {
 		return err
 	}
 	_, err = c.engine.VerifyLogin(c.ctx, token, u.app.Code(u.now))
-	return refused("a challenge of before", err, mfa.ErrInvalidToken)
+	return refused("an earlier challenge", err, mfa.ErrInvalidToken)
 }
 
 // together has n goroutines act on the same version of the user's record.

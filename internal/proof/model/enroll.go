@@ -33,8 +33,8 @@ func (u *User) drop(method string) {
 	u.pending = slices.DeleteFunc(u.pending, func(p pending) bool { return p.method == method })
 }
 
-// mayChange requires a proof if the user has a factor. A call without one is
-// answered with a challenge.
+// mayChange requires a proof if the user has a factor. A call without a valid proof
+// is answered with a challenge.
 func (r Rules) mayChange(u User, c Call, change func(u User) []Result) []Result {
 	if !u.enrolled() || r.InsecureSkipProof {
 		return change(u)

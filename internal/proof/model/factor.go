@@ -41,8 +41,8 @@ func (u User) enrolled() bool { return u.has(passkey) || u.has(totp) || u.has(sm
 
 func (u User) has(method string) bool { return len(u.of(method, 0)) > 0 }
 
-// of returns the indexes of a method's factors, or only that of the one whose
-// Serial is only, unless that is 0.
+// of returns the indexes of a method's factors. If only is not 0, it returns just
+// that of the factor with that Serial.
 func (u User) of(method string, only int) (places []int) {
 	for i, f := range u.factors {
 		if f.method == method && (only == 0 || f.serial == only) {

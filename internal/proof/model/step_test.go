@@ -343,7 +343,7 @@ func (h *history) run(s step) {
 			h.logIn(guess, p, "BeginLogin", "VerifyLogin")
 		}
 		h.enroll(s, p, s.method)
-		for range s.by / 11 * most[kinds[s.method]] { // more than there may be
+		for range s.by / 11 * most[kinds[s.method]] { // more than the maximum
 			s.choice, h.now = keepOthers, h.now.Add(cooldown)
 			h.enroll(s, p, s.method)
 		}
@@ -407,7 +407,7 @@ var (
 func (h *history) enroll(s step, p *person, method int) {
 	h.one(s, p, begins[method])
 	s.method, s.code = method, confirms[method]
-	if s.code == key && s.by%4 == 1 { // first with one that is enrolled
+	if s.code == key && s.by%4 == 1 { // first with a passkey that is already enrolled
 		again := s
 		again.code = otherKey
 		h.one(again, p, "VerifyEnrollment")
