@@ -8,8 +8,8 @@ import (
 	"github.com/protekt/mfa/internal/proof/world"
 )
 
-// TestUnlockFreesNoUsedCode: accepted with the next step's code, unlocked by a
-// process five seconds behind, and shown again.
+// TestUnlockFreesNoUsedCode: a code of the next step is accepted, a process whose
+// clock is five seconds behind unlocks the user, and the code is entered again.
 func TestUnlockFreesNoUsedCode(t *testing.T) {
 	w := world.New(t)
 	a, _ := w.GiveTOTP("ada")
@@ -21,7 +21,7 @@ func TestUnlockFreesNoUsedCode(t *testing.T) {
 	w.Clock.Advance(7 * time.Second)
 	_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, code)
 	world.WantErr(t, err, mfa.ErrInvalidCode)
-	w.Login("ada", a.Shows()) // an earlier one, which was not used
+	w.Login("ada", a.Shows()) // an earlier code, which was not used
 }
 
 func TestUnlockLetsMessagesGoAgain(t *testing.T) {
@@ -65,7 +65,8 @@ func TestADeletedUserIsTold(t *testing.T) {
 	}
 }
 
-// TestARowNamesItsKey as docs/operations.md says: bytes 1 to 4 of the sealed data.
+// TestARowNamesItsKey: bytes 1 to 4 of the sealed data do, as docs/operations.md
+// says.
 func TestARowNamesItsKey(t *testing.T) {
 	w := world.New(t)
 	key := func(user string) string { return string(w.Stored(user).Data[1:5]) }
@@ -73,7 +74,7 @@ func TestARowNamesItsKey(t *testing.T) {
 	w.GiveTOTP("bob")
 	old := key("ada")
 	if key("bob") != old {
-		t.Fatal("two names of one key")
+		t.Fatal("one key has two names")
 	}
 	rotated := w.Another(func(c *mfa.Config) { c.Keys = [][]byte{world.Key(2), world.Key(1)} })
 	world.OK(t, rotated.Reseal(w.Ctx, "ada"))
@@ -82,7 +83,8 @@ func TestARowNamesItsKey(t *testing.T) {
 	}
 }
 
-// TestWhatARestoreBringsBack as docs/operations.md says, and how it is ended.
+// TestWhatARestoreBringsBack checks what docs/operations.md says about restoring a
+// backup, and how to invalidate what it brings back.
 func TestWhatARestoreBringsBack(t *testing.T) {
 	store := world.NewFaultStore()
 	w := world.New(t, func(c *mfa.Config) { c.Store = store })

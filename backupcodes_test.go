@@ -38,7 +38,7 @@ func TestABackupCodeWorksOnce(t *testing.T) {
 		t.Errorf("%+v", *login)
 	}
 	w.WantTold(mfa.EventChallenged, mfa.EventVerified)
-	_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, codes[3]) // spent: a wrong one
+	_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, codes[3]) // spent, and so a wrong one
 	world.WantTries(t, err, 4)
 	w.WantTold(mfa.EventChallenged, mfa.EventRefused)
 	w.Login("ada", codes[9])
@@ -67,13 +67,14 @@ func TestANewSetKillsTheOld(t *testing.T) {
 	for range 10 {
 		w.VerifyLogin(w.Ctx, w.Begin("ada").Token, "aaaa-aaaa")
 	}
-	next := w.GiveBackupCodes("ada", login.Proof) // and has seen no failures
+	next := w.GiveBackupCodes("ada", login.Proof) // also clears the failures
 	_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, old[0])
 	world.WantTries(t, err, 4)
 	w.Login("ada", next[0])
 }
 
-// TestARightBackupCodeIsNoHundredthFailure: the charge of a right code disables nothing.
+// TestARightBackupCodeIsNoHundredthFailure: charging a right code does not disable
+// the factor.
 func TestARightBackupCodeIsNoHundredthFailure(t *testing.T) {
 	w := world.New(t, world.BackupCodes(2))
 	_, login := w.GiveTOTP("ada")
@@ -92,7 +93,8 @@ func TestARightBackupCodeIsNoHundredthFailure(t *testing.T) {
 	world.WantErr(t, err, mfa.ErrFactorDisabled)
 }
 
-// TestABackupCodeWhoseChallengeExpiresIsNotSpent: the challenge expires while its hash waits.
+// TestABackupCodeWhoseChallengeExpiresIsNotSpent: the challenge expires while the
+// code waits to be hashed.
 func TestABackupCodeWhoseChallengeExpiresIsNotSpent(t *testing.T) {
 	store := &world.HookStore{Store: mfa.NewMemoryStore()}
 	w := world.New(t, func(c *mfa.Config) { c.Store = store })
@@ -102,11 +104,11 @@ func TestABackupCodeWhoseChallengeExpiresIsNotSpent(t *testing.T) {
 	store.Saved = func() { w.Clock.Set(challenge.ExpiresAt); store.Saved = nil }
 	_, err := w.VerifyLogin(w.Ctx, challenge.Token, codes[0])
 	world.WantErr(t, err, mfa.ErrInvalidToken)
-	w.Login("ada", codes[0]) // which was not spent
+	w.Login("ada", codes[0]) // it was not spent
 }
 
-// TestWaitingForAHashEndsWithTheContext: the caller goes away once the try is
-// paid for. The code is not spent.
+// TestWaitingForAHashEndsWithTheContext: the caller's context is canceled once the
+// try has been charged. The code is not spent.
 func TestWaitingForAHashEndsWithTheContext(t *testing.T) {
 	store := &world.HookStore{Store: mfa.NewMemoryStore()}
 	w := world.New(t, func(c *mfa.Config) { c.Store = store })

@@ -34,8 +34,8 @@ func validate() bool {
 	return valid
 }
 
-// A yardstick is the reference, timed again and again between what is measured,
-// since no machine is equally fast all the time.
+// A yardstick times the reference, repeatedly between the measurements, since no
+// machine is equally fast all the time.
 type yardstick struct {
 	n     int
 	total time.Duration
@@ -50,7 +50,7 @@ func (y *yardstick) take() {
 	y.n, y.total = y.n+n, y.total+time.Since(start)
 }
 
-// against reports the time of b as a multiple of the reference's.
+// against reports the time per operation of b as a multiple of the reference's.
 func against(b *testing.B, run func(b *testing.B, y *yardstick)) {
 	b.Helper()
 	var y yardstick
@@ -64,10 +64,10 @@ func against(b *testing.B, run func(b *testing.B, y *yardstick)) {
 	b.ReportMetric(perOp/(float64(y.total)/float64(y.n)), "x-reference")
 }
 
-// A crowd is an engine with so many users, each of whom has an app.
+// A crowd is an engine with many users, each of whom has an app.
 type crowd struct {
 	*mfa.Engine
-	now     time.Time // moves while nothing is measured: a lock would be measured too
+	now     time.Time // advances only between measurements, so that it needs no lock, which would be measured too
 	secrets []string
 }
 
@@ -78,7 +78,7 @@ func (c *crowd) code(i int) string {
 	return code
 }
 
-// crowds are kept: a million users take their time.
+// crowds keeps each crowd for reuse: enrolling a million users takes a while.
 var crowds = make(map[int]*crowd)
 
 func newCrowd(b *testing.B, users int) *crowd {
@@ -105,19 +105,19 @@ func newCrowd(b *testing.B, users int) *crowd {
 	return c
 }
 
-// An attempt is a login that is begun.
+// An attempt is a login that has begun.
 type attempt struct {
 	token, right, wrong string
 }
 
-// attempts are begun for distinct users, chosen at random, in a new window of
-// time in which nothing of theirs is throttled.
+// attempts begins n logins of distinct users, chosen at random, at a time when none
+// of them is throttled.
 func (c *crowd) attempts(b *testing.B, n int) []attempt {
 	b.Helper()
 	c.now = c.now.Add(15 * time.Minute)
 	batch := make([]attempt, n)
 	for k, i := range rand.Perm(len(c.secrets))[:n] {
-		if err := c.Unlock(context.Background(), c.user(i)); err != nil { // of earlier wrong codes
+		if err := c.Unlock(context.Background(), c.user(i)); err != nil { // forgets earlier wrong codes
 			b.Fatal(err)
 		}
 		var challenge *mfa.ChallengeError
@@ -149,7 +149,8 @@ func (c *crowd) answer(b *testing.B, y *yardstick, answer func(a attempt)) {
 	b.StartTimer()
 }
 
-// answerParallel is answer in as many goroutines as there are processors.
+// answerParallel does what answer does in as many goroutines as there are
+// processors.
 func (c *crowd) answerParallel(b *testing.B, y *yardstick, answer func(a attempt)) {
 	b.StopTimer()
 	workers := runtime.GOMAXPROCS(0)
@@ -271,7 +272,7 @@ func BenchmarkVerifyEnrollment(b *testing.B) {
 	})
 }
 
-// BenchmarkEnrollTOTP is nearly all QR code.
+// BenchmarkEnrollTOTP spends nearly all its time on the QR code.
 func BenchmarkEnrollTOTP(b *testing.B) {
 	w := world.New(b, func(c *mfa.Config) { c.OnEvent = nil })
 	against(b, func(b *testing.B, _ *yardstick) {
@@ -319,7 +320,8 @@ func BenchmarkBackupCode(b *testing.B) {
 	})
 }
 
-// BenchmarkHeap reports the memory that a user with everything takes in a MemoryStore.
+// BenchmarkHeap reports the memory that a user with every kind of factor takes up
+// in a MemoryStore.
 func BenchmarkHeap(b *testing.B) {
 	const users = 100_000
 	w := world.New(b)

@@ -74,7 +74,7 @@ func TestWrongCodesAreThrottledUntilTheFactorIsDisabled(t *testing.T) {
 		if delay == 0 {
 			continue
 		}
-		// While delayed not even the right code is looked at, and asking costs
+		// During the delay not even the right code is checked, and trying costs
 		// nothing.
 		for range 3 {
 			_, err = w.VerifyLogin(w.Ctx, challenge.Token, a.Shows())
@@ -90,14 +90,14 @@ func TestWrongCodesAreThrottledUntilTheFactorIsDisabled(t *testing.T) {
 		}
 	}
 	if f := w.Factor("ada", mfa.MethodTOTP); !f.Disabled {
-		t.Error("Status does not say that it is disabled")
+		t.Error("Status does not show the factor as disabled")
 	}
 	for _, later := range []time.Duration{0, time.Hour, 31 * 24 * time.Hour, 365 * 24 * time.Hour} {
 		w.Clock.Advance(later)
 		_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, a.Shows())
 		world.WantErr(t, err, mfa.ErrFactorDisabled)
 	}
-	w.Login("ada", codes[0]) // the other factors stay open
+	w.Login("ada", codes[0]) // the other factors still work
 	_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, a.Shows())
 	world.WantErr(t, err, mfa.ErrFactorDisabled)
 
@@ -113,25 +113,26 @@ func TestEachFactorCountsItsOwnFailures(t *testing.T) {
 	w.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
 	codes := w.CheapBackupCodes("ada")
 	for range 5 {
-		w.VerifyLogin(w.Ctx, w.Begin("ada").Token, a.Wrong()) // no message was sent: compared with the app alone
+		w.VerifyLogin(w.Ctx, w.Begin("ada").Token, a.Wrong()) // no message was sent: compared with the app only
 	}
 	challenge := w.Begin("ada")
 	code := w.SentCode(challenge.Token)
-	_, err := w.VerifyLogin(w.Ctx, challenge.Token, a.Shows()) // the app is delayed: compared with the message alone
+	_, err := w.VerifyLogin(w.Ctx, challenge.Token, a.Shows()) // the app is delayed: compared with the message only
 	world.WantTries(t, err, 4)
 	_, err = w.VerifyLogin(w.Ctx, challenge.Token, code)
 	world.OK(t, err)
-	_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, a.Shows()) // success of one clears no other
+	_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, a.Shows()) // success of one method clears no other
 	world.WantThrottled(t, err, time.Second)
 	w.Login("ada", codes[0])
 
-	// Compared with both, charged to both; delayed, the shortest wait is told.
+	// A code compared with both is charged to both. If both are delayed, the shorter
+	// wait is returned.
 	w.Clock.Advance(time.Minute)
 	challenge = w.Begin("ada")
 	w.SentCode(challenge.Token)
 	_, err = w.VerifyLogin(w.Ctx, challenge.Token, "12345") // app: 6 in a row, phone: 1
 	world.WantTries(t, err, 4)
-	for range 3 { // phone alone
+	for range 3 { // phone only
 		_, err = w.VerifyLogin(w.Ctx, challenge.Token, a.Wrong())
 		world.WantErr(t, err, mfa.ErrInvalidCode)
 	}
@@ -167,7 +168,7 @@ func TestForgottenChallengesStayDeadWhenTheClockGoesBack(t *testing.T) {
 		w.VerifyLogin(w.Ctx, ended.Token, a.Wrong())
 	}
 	w.Clock.Advance(6 * time.Minute)
-	for range 3 { // forgets what has expired
+	for range 3 { // the record forgets expired challenges
 		w.Login("ada", a.Shows())
 		w.Clock.Advance(6 * time.Minute)
 	}
@@ -183,9 +184,9 @@ func TestForgottenChallengesStayDeadWhenTheClockGoesBack(t *testing.T) {
 	w.Login("ada", a.Shows())
 }
 
-// TestAnOldChallengeSurvivesManyNewerOnes: whoever has the password can begin
-// those, and answer them with what is compared with nothing, but not crowd out the
-// owner's challenge, code or step-up.
+// TestAnOldChallengeSurvivesManyNewerOnes: whoever has the password can begin new
+// challenges, and answer them with codes that are compared with nothing, but cannot
+// evict the owner's challenge, code or step-up.
 func TestAnOldChallengeSurvivesManyNewerOnes(t *testing.T) {
 	w := world.New(t)
 	w.GiveSMS("ada", world.Phone)
@@ -202,7 +203,7 @@ func TestAnOldChallengeSurvivesManyNewerOnes(t *testing.T) {
 		}
 	}
 	if now := w.Stored("ada").Version; now != version {
-		t.Errorf("%d saves", now-version)
+		t.Errorf("%d saves, want none", now-version)
 	}
 	_, err = w.VerifyLogin(w.Ctx, old.Token, code)
 	world.OK(t, err)
@@ -221,7 +222,7 @@ func TestAMalformedCodeCostsNothing(t *testing.T) {
 		world.WantErr(t, err, mfa.ErrInvalidCode)
 	}
 	w.WantTold()
-	_, err := w.VerifyLogin(w.Ctx, challenge.Token, "12345") // a wrong length is a try
+	_, err := w.VerifyLogin(w.Ctx, challenge.Token, "12345") // digits of the wrong length count as a try
 	world.WantTries(t, err, 4)
 	_, err = w.VerifyLogin(w.Ctx, challenge.Token, "")
 	world.WantTries(t, err, 4)

@@ -17,7 +17,7 @@ func goodConfig() mfa.Config {
 	return mfa.Config{Issuer: "ACME", Store: mfa.NewMemoryStore(), Keys: [][]byte{world.Key(1)}}
 }
 
-// TestZeroMeansDefault: three fields are all it takes.
+// TestZeroMeansDefault: only three fields are required.
 func TestZeroMeansDefault(t *testing.T) {
 	config := goodConfig()
 	before := config
@@ -71,7 +71,7 @@ func TestNewRefusesNonsense(t *testing.T) {
 		enrollment, err := engine.EnrollTOTP(t.Context(), "ada", strings.Repeat("a", 64))
 		world.OK(t, err)
 		if len(enrollment.URI) < 599 {
-			t.Errorf("%s: the longest issuer makes a URI of %d bytes only", algorithm, len(enrollment.URI))
+			t.Errorf("%s: the longest issuer makes a URI of only %d bytes", algorithm, len(enrollment.URI))
 		}
 		refused("Issuer", func(c *mfa.Config) { c.TOTP.Algorithm, c.Issuer = algorithm, config.Issuer+"a" })
 	}
@@ -142,8 +142,8 @@ func TestKeysRotateWithoutDowntime(t *testing.T) {
 		_, err := verify.VerifyLogin(w.Ctx, world.Challenged(t, begin.BeginLogin(w.Ctx, "ada")).Token, a.Shows())
 		world.OK(t, err)
 	}
-	// Processes are told one after the other, first of the new key, then to
-	// seal with it: at each moment any of them may answer.
+	// Processes are reconfigured one after the other, first to know the new key,
+	// then to seal with it. At any time any of them may answer.
 	first, appended, moved, last := with(old), with(old, next), with(next, old), with(next)
 	loginAt(first, appended)
 	loginAt(appended, first)
@@ -158,7 +158,7 @@ func TestKeysRotateWithoutDowntime(t *testing.T) {
 		t.Errorf("without the key: %v", err)
 	}
 
-	// A message that was sent under one key is answered under the other.
+	// A code that was sent under one key is accepted under the other.
 	world.OK(t, moved.ImportSMS(w.Ctx, "ada", world.Phone))
 	challenge := world.Challenged(t, moved.BeginLogin(w.Ctx, "ada"))
 	_, err := moved.SendCode(w.Ctx, challenge.Token)

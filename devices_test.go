@@ -61,7 +61,7 @@ func TestDevicesAreListedAndForgottenOneByOne(t *testing.T) {
 	w.Login("ada", a.Shows())
 }
 
-// TestADeviceSavesOncePerDay: its user may log in all day without a write.
+// TestADeviceSavesOncePerDay: further logins on the same day cause no write.
 func TestADeviceSavesOncePerDay(t *testing.T) {
 	w := world.New(t)
 	_, login := w.GiveTOTP("ada")
@@ -75,11 +75,12 @@ func TestADeviceSavesOncePerDay(t *testing.T) {
 		w.Clock.Advance(24 * time.Hour)
 	}
 	if saves := w.Stored("ada").Version - version; saves != 3 {
-		t.Errorf("%d saves in three days", saves)
+		t.Errorf("%d saves in three days, want 3", saves)
 	}
 }
 
-// TestForgettingDevicesEndsProofs: or who holds one would trust the next device.
+// TestForgettingDevicesEndsProofs: otherwise the holder of a proof could trust
+// another device.
 func TestForgettingDevicesEndsProofs(t *testing.T) {
 	w := world.New(t)
 	_, login := w.GiveTOTP("ada")

@@ -16,7 +16,7 @@ func TestNoMethodConfirmsWhatWasBegunLast(t *testing.T) {
 	world.OK(t, err)
 	_, err = w.EnrollSMS(w.Ctx, "ada", world.Phone)
 	world.OK(t, err)
-	w.Clock.Advance(5 * time.Minute) // the message has expired: the app is what is left
+	w.Clock.Advance(5 * time.Minute) // the message has expired: only the app's enrollment is left
 	login, err := w.VerifyEnrollment(w.Ctx, "ada", "", w.Scan(enrollment.URI).Shows())
 	world.OK(t, err)
 	_, err = w.EnrollTOTP(w.Ctx, "ada", "a", mfa.WithProof(login.Proof))
@@ -43,7 +43,8 @@ func TestAReplacedPhoneIsToldWithBothNumbers(t *testing.T) {
 }
 
 // TestWhatIsPendingDiesWithItsProof: a thief with a stolen proof begins to enroll
-// her own phone; whatever the owner does against it ends that too.
+// her own phone. Whatever the owner does to invalidate the proof ends the
+// enrollment too.
 func TestWhatIsPendingDiesWithItsProof(t *testing.T) {
 	for name, owner := range map[string]func(w *world.World, proof string){
 		"replaces the app": func(w *world.World, proof string) { w.GiveTOTP("ada", mfa.WithProof(proof)) },

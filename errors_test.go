@@ -47,7 +47,7 @@ func TestEveryErrorHasACode(t *testing.T) {
 	}
 	refused := fmt.Errorf("%w: %w", mfa.ErrMethodUnavailable, fmt.Errorf("host: %w", mfa.ErrInvalidCode))
 	if got := mfa.ErrorCode(refused); got != "method_unavailable" {
-		t.Errorf("what a host's own error wraps decides: %q", got)
+		t.Errorf("an error wrapped in a host's own decides the code: %q", got)
 	}
 }
 

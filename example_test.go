@@ -21,7 +21,7 @@ var start = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
 var key, otherKey = newKey(), newKey()
 
-// newKey returns a key for mfa.Config.Keys. A host loads its key from where it
+// newKey returns a key for mfa.Config.Keys. A host loads its key from wherever it
 // keeps its other secrets.
 func newKey() []byte {
 	key := make([]byte, 32)
@@ -37,8 +37,8 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// enrolled returns what most examples begin with: an engine, its clock, and the
-// authenticator app and latest login of its user ada.
+// enrolled sets up what most examples begin with: it returns an engine, its clock,
+// and the authenticator app and latest login of its user ada.
 func enrolled(config mfa.Config) (*mfa.Engine, *mfatest.Clock, *mfatest.Authenticator, *mfa.Login) {
 	clock := mfatest.NewClock(start)
 	config.Issuer, config.Now = "ACME", clock.Now
@@ -130,13 +130,13 @@ func Example_enroll() {
 	// totp 2030-01-01 00:00:00 +0000 UTC
 }
 
-// Logging in: the error that BeginLogin returns marshals to the JSON that the
-// client gets.
+// Logging in: the error that BeginLogin returns marshals to the JSON to send to the
+// client.
 func Example_login() {
 	ctx := context.Background()
 	engine, clock, app, _ := enrolled(mfa.Config{})
 
-	err := engine.BeginLogin(ctx, "bob") // has not enrolled
+	err := engine.BeginLogin(ctx, "bob") // bob has not enrolled
 	fmt.Println("bob:", err)
 
 	err = engine.BeginLogin(ctx, "ada")
@@ -256,7 +256,7 @@ func Example_required() {
 }
 
 // Step-up: asking for a code again before one action. The challenge is valid for
-// no other action.
+// that action only.
 func Example_stepUp() {
 	ctx := context.Background()
 	engine, clock, app, _ := enrolled(mfa.Config{})
@@ -271,7 +271,7 @@ func Example_stepUp() {
 	// ada may transfer:1000
 }
 
-// Changing factors: it takes the proof of a recent login or step-up.
+// Changing factors: this requires the proof of a recent login or step-up.
 func Example_changingFactors() {
 	ctx := context.Background()
 	engine, clock, app, _ := enrolled(mfa.Config{})
@@ -335,7 +335,7 @@ func Example_keyRotation() {
 	// without the old key: ada
 }
 
-// mapStore is an mfa.Store of the host's own. Save is a compare and swap.
+// mapStore is a host's own mfa.Store. Save is a compare-and-swap.
 type mapStore struct {
 	mu      sync.Mutex
 	records map[string]mfa.Record
@@ -355,7 +355,7 @@ func (s *mapStore) Load(_ context.Context, userID string) (mfa.Record, error) {
 func (s *mapStore) Save(_ context.Context, record mfa.Record) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.records[record.UserID].Version != record.Version { // 0 where there is none
+	if s.records[record.UserID].Version != record.Version { // 0 if there is none
 		return mfa.ErrConflict
 	}
 	record.Version++
@@ -371,7 +371,7 @@ func (s *mapStore) Delete(_ context.Context, userID string) error {
 	return nil
 }
 
-// A store of your own. mfatest.TestStore checks whether it keeps the contract.
+// A store of your own. mfatest.TestStore checks that it meets the contract.
 func Example_store() {
 	store := &mapStore{records: make(map[string]mfa.Record)}
 	engine, _, _, _ := enrolled(mfa.Config{Store: store})
@@ -387,7 +387,7 @@ func Example_store() {
 // the save.
 func Example_events() {
 	_, _, _, _ = enrolled(mfa.Config{OnEvent: func(_ context.Context, event mfa.Event) {
-		event.FactorID = "" // which is random
+		event.FactorID = "" // it is random
 		fmt.Println(event)
 	}})
 	// Output:

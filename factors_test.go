@@ -67,7 +67,7 @@ func TestUnenrollRemovesOneFactor(t *testing.T) {
 	}
 	world.OK(t, w.BeginLogin(w.Ctx, "ada"))
 
-	// With a new factor the old backup codes stay dead.
+	// With a new factor the old backup codes stay invalid.
 	w.GiveTOTP("ada")
 	_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, codes[1])
 	world.WantErr(t, err, mfa.ErrInvalidCode)
@@ -107,7 +107,7 @@ func TestResetTakesEveryFactor(t *testing.T) {
 	world.OK(t, w.BeginLogin(w.Ctx, "ada"))
 	_, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, a.Shows())
 	world.WantErr(t, err, mfa.ErrNoPendingEnrollment)
-	w.GiveTOTP("ada") // from the beginning, without a proof
+	w.GiveTOTP("ada") // like a new user, without a proof
 }
 
 func TestDeleteUserLeavesNothing(t *testing.T) {
@@ -134,13 +134,13 @@ func TestUnlockForgetsAClockThatRanAhead(t *testing.T) {
 	_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, a.Shows())
 	world.WantErr(t, err, mfa.ErrInvalidCode)
 	world.OK(t, w.Unlock(w.Ctx, "ada"))
-	_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, before) // which was really used
+	_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, before) // this code was really used
 	world.WantErr(t, err, mfa.ErrInvalidCode)
 	w.Login("ada", a.Shows())
 }
 
-// TestUnlockAfterAClockRanAhead: a year ahead for a moment is no year without
-// messages or logins.
+// TestUnlockAfterAClockRanAhead: a clock that was a year ahead for a moment does not
+// stop messages or logins for a year.
 func TestUnlockAfterAClockRanAhead(t *testing.T) {
 	w := world.New(t)
 	world.OK(t, w.ImportSMS(w.Ctx, "ada", world.Phone))
@@ -148,7 +148,7 @@ func TestUnlockAfterAClockRanAhead(t *testing.T) {
 	used := w.Begin("ada")
 	w.AnswerBySMS(used)
 	w.Clock.Advance(10 * time.Minute)
-	w.AnswerBySMS(w.Begin("ada")) // which forgets the other
+	w.AnswerBySMS(w.Begin("ada")) // the record forgets the other challenge
 	w.Clock.Advance(-365*24*time.Hour - 10*time.Minute)
 	_, err := w.SendCode(w.Ctx, w.Begin("ada").Token)
 	if !errors.As(err, new(*mfa.ThrottledError)) {
@@ -163,7 +163,7 @@ func TestUnlockAfterAClockRanAhead(t *testing.T) {
 	world.WantErr(t, err, mfa.ErrInvalidToken)
 }
 
-// TestInsecureSkipProofAsksForNoProof: the host has asked its users itself.
+// TestInsecureSkipProofAsksForNoProof: the host verifies its users itself.
 func TestInsecureSkipProofAsksForNoProof(t *testing.T) {
 	w := world.New(t, func(c *mfa.Config) { c.InsecureSkipProof = true })
 	w.GiveTOTP("ada")
@@ -187,13 +187,13 @@ func TestSeveralAppsAndPhonesStandBesideEachOther(t *testing.T) {
 		login, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, app.Shows())
 		world.OK(t, err)
 		if login.FactorID != challenge.Factors[i].ID {
-			t.Errorf("app %d is %s", i, login.FactorID)
+			t.Errorf("a code from app %d logged in by factor %s", i, login.FactorID)
 		}
 	}
 	_, err := w.VerifyLogin(w.Ctx, challenge.Token, "12345")
 	world.WantTries(t, err, 4) // charged once
 	if failures := w.Decoded("ada").Lanes.TOTP.Consecutive; failures != 1 {
-		t.Errorf("charged %d times", failures)
+		t.Errorf("charged %d times, want once", failures)
 	}
 }
 
@@ -221,7 +221,7 @@ func TestACodeGoesToThePhoneLastUsedUnlessOneIsNamed(t *testing.T) {
 		t.Errorf("proved %s, want %s", login.FactorID, first.ID)
 	}
 	if delivery, err := w.SendCode(w.Ctx, w.Begin("ada").Token); err != nil || delivery.Phone != first.Phone {
-		t.Errorf("%+v, %v", delivery, err) // the one last used now
+		t.Errorf("%+v, %v", delivery, err) // now the one last used
 	}
 	_, err = w.SendCode(w.Ctx, w.Begin("ada").Token, mfa.ToFactor(""))
 	world.WantErr(t, err, mfa.ErrNotEnrolled)
@@ -240,7 +240,7 @@ func TestThereIsALimitOfFactors(t *testing.T) {
 	}
 	_, err = w.EnrollSMS(w.Ctx, "ada", "+14155552674", mfa.WithProof(login.Proof), mfa.KeepOthers())
 	world.WantErr(t, err, mfa.ErrInvalidInput)
-	w.GiveTOTP("ada", mfa.WithProof(login.Proof)) // which replaces all five
+	w.GiveTOTP("ada", mfa.WithProof(login.Proof)) // replaces all five
 	if n := len(w.StatusOf("ada").Factors); n != 4 {
 		t.Errorf("%d factors", n)
 	}
@@ -310,7 +310,7 @@ func TestALostPhoneIsRevokedWhileMFAIsRequired(t *testing.T) {
 	if event := w.LastEvent(); event.Type != mfa.EventEnforced || event.Method != mfa.MethodTOTP {
 		t.Errorf("%v", event)
 	}
-	world.OK(t, w.Unenroll(w.Ctx, "ada", mfa.MethodBackupCode, mfa.WithProof(login.Proof))) // no removal of MFA
+	world.OK(t, w.Unenroll(w.Ctx, "ada", mfa.MethodBackupCode, mfa.WithProof(login.Proof))) // this does not remove MFA
 	world.WantErr(t, w.Revoke(w.Ctx, "ada", mfa.MethodSMS), mfa.ErrNotEnrolled)
 	world.OK(t, w.Revoke(w.Ctx, "ada", mfa.MethodTOTP))
 	if event := w.LastEvent(); event.Type != mfa.EventRevoked || event.FactorID != login.FactorID {

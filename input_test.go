@@ -10,10 +10,10 @@ import (
 	"unicode/utf8"
 )
 
-// The functions that read what people type are tested from inside, since the
-// public API does not show what was read.
+// The functions that parse what people type are tested from within the package,
+// since the exported API does not show the parsed form.
 
-// digitRuns returns the runs in which Unicode has the decimal digits.
+// digitRuns returns the ranges of Unicode's decimal digits.
 func digitRuns() (runs [][2]rune) {
 	for _, r := range unicode.Nd.R16 {
 		runs = append(runs, [2]rune{rune(r.Lo), rune(r.Hi)})
@@ -24,8 +24,8 @@ func digitRuns() (runs [][2]rune) {
 	return runs
 }
 
-// meant returns what a character stands for, and "" for one that means nothing,
-// by the tables of Unicode.
+// meant returns what a character stands for according to Unicode's tables, or "" if
+// it carries no meaning.
 func meant(r rune) string {
 	for _, run := range digitRuns() {
 		if run[0] <= r && r <= run[1] {
@@ -51,12 +51,12 @@ func allMeant(text string) string {
 	return b.String()
 }
 
-// TestEveryCharacterIsReadAsMeant: all of Unicode. That digits come in tens is
-// what normalize relies on; a version of Unicode in which they do not fails here.
+// TestEveryCharacterIsReadAsMeant covers all of Unicode. normalize relies on digits
+// coming in tens; this fails with a version of Unicode in which they do not.
 func TestEveryCharacterIsReadAsMeant(t *testing.T) {
 	runs := digitRuns()
 	if len(runs) < 60 {
-		t.Fatalf("%d runs of digits only", len(runs))
+		t.Fatalf("only %d ranges of digits", len(runs))
 	}
 	for _, r := range unicode.Nd.R16 {
 		if r.Stride != 1 {
@@ -92,15 +92,15 @@ func TestEveryCharacterIsReadAsMeant(t *testing.T) {
 
 var e164 = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
 
-// FuzzParsePhone: a number that is accepted is in E.164 form, holds the digits
-// that were typed, whatever their script, and no others, and is the same number
-// in its normal form. No zero in brackets of its own is in it.
+// FuzzParsePhone: a number that is accepted is in E.164 form, holds the digits that
+// were typed, whatever their script, and no others, and its normal form parses to
+// the same number. Input with a zero alone in brackets is refused.
 func FuzzParsePhone(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		phone, err := parsePhone(text)
 		if err != nil {
 			if !errors.Is(err, ErrInvalidPhone) || phone != "" {
-				t.Fatalf("refused with %v, and yet: %q", err, phone)
+				t.Fatalf("refused with %v, but returned %q", err, phone)
 			}
 			return
 		}
@@ -120,7 +120,7 @@ func FuzzParsePhone(f *testing.F) {
 			}
 			return r
 		}, typed); regexp.MustCompile(`[(\[]0[)\]]`).MatchString(bare) {
-			t.Fatalf("%q holds a zero in brackets, and is read as %q", text, phone)
+			t.Fatalf("%q holds a zero in brackets, but is read as %q", text, phone)
 		}
 		for _, spelling := range []string{phone, normalize(text), "tel:" + phone} {
 			if again, err := parsePhone(spelling); err != nil || again != phone {
@@ -133,10 +133,10 @@ func FuzzParsePhone(f *testing.F) {
 	})
 }
 
-// FuzzParseCode: what is taken for a one-time code is the decimal digits that
-// were typed, whatever their script, with nothing but what means nothing between
-// them and around them; everything else has a letter or is no code. Two spellings
-// with the same normal form are one code.
+// FuzzParseCode: a one-time code consists of the decimal digits that were typed,
+// whatever their script, with only meaningless characters between and around them.
+// Anything else has a letter or is not a code. Two spellings with the same normal
+// form are the same code.
 func FuzzParseCode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		digits, letters, err := parseCode(text)
@@ -167,7 +167,7 @@ func FuzzParseCode(f *testing.F) {
 	})
 }
 
-// quotes are all quotation marks of Unicode.
+// quotes holds all of Unicode's quotation marks.
 var quotes = func() string {
 	var all []rune
 	for r := rune(0); r <= unicode.MaxRune; r++ {
@@ -178,13 +178,13 @@ var quotes = func() string {
 	return string(all)
 }()
 
-// FuzzParseBackupCode: what is accepted is symbols of the alphabet in whole
-// groups; written as the engine writes codes, it is the same code, and none
-// that could be taken for a one-time code.
+// FuzzParseBackupCode: an accepted code consists of symbols of the alphabet in
+// whole groups. Written as the engine writes codes, it parses to the same code,
+// and never as a one-time code.
 func FuzzParseBackupCode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		symbols, ok := parseBackupCode(text)
-		if len(symbols) > 3*len(text) { // each broken byte becomes U+FFFD, which has three
+		if len(symbols) > 3*len(text) { // each invalid byte becomes U+FFFD, which takes three
 			t.Fatalf("%d bytes became %d", len(text), len(symbols))
 		}
 		if again, sameOK := parseBackupCode(allMeant(text)); again != symbols || sameOK != ok {
@@ -229,10 +229,10 @@ func TestNames(t *testing.T) {
 		"a\u200bb": false, "a\u202eb": false, "a\ufeffb": false, "a\u00adb": false, "a\nb": false, "a\u2028b": false, "a\x00": false, "a\xff": false, "\xe2\x80": false,
 	} {
 		if isName(name) != ok {
-			t.Errorf("%q is a name: %v, want %v", name, !ok, ok)
+			t.Errorf("isName(%q) = %v, want %v", name, !ok, ok)
 		}
 		if utf8.ValidString(name) && printable(name) && !isName(name) {
-			t.Errorf("%q is printable, and no name", name)
+			t.Errorf("%q is printable, but not a name", name)
 		}
 	}
 }

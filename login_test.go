@@ -51,7 +51,7 @@ func TestRequiredMFALeadsToEnrollment(t *testing.T) {
 	required := false
 	w := world.New(t, world.RequiredWhen(&required))
 	world.OK(t, w.BeginLogin(w.Ctx, "ada"))
-	required = true // the project switches while it runs
+	required = true // the policy changes at run time
 	enrollment := w.MustEnroll("ada")
 	if !strings.HasPrefix(enrollment.Token, "mfa_enr_") || !slices.Equal(enrollment.Methods, []mfa.Method{mfa.MethodTOTP, mfa.MethodSMS}) ||
 		!enrollment.ExpiresAt.Equal(w.Clock.Now().Add(15*time.Minute)) {
@@ -62,10 +62,10 @@ func TestRequiredMFALeadsToEnrollment(t *testing.T) {
 		t.Errorf("JSON %s, want %s", got, body)
 	}
 	if !w.StatusOf("ada").Required {
-		t.Error("Status does not say so")
+		t.Error("Status does not show that MFA is required")
 	}
 
-	// The token is all it takes to enroll, and with that the user is in.
+	// The token is all that enrollment requires, and enrollment completes the login.
 	user, err := w.EnrollmentUser(w.Ctx, enrollment.Token)
 	world.OK(t, err)
 	if user != "ada" {
@@ -76,7 +76,7 @@ func TestRequiredMFALeadsToEnrollment(t *testing.T) {
 	if user, err := w.EnrollmentUser(w.Ctx, enrollment.Token); err != nil || user != "ada" {
 		t.Errorf("while one is pending: %q, %v", user, err)
 	}
-	w.MustEnroll("ada") // which is nothing yet
+	w.MustEnroll("ada") // a pending factor does not count
 	login, err := w.VerifyEnrollment(w.Ctx, user, mfa.MethodTOTP, w.Scan(totp.URI).Shows())
 	world.OK(t, err)
 	if login.UserID != "ada" || login.Proof == "" {
@@ -165,8 +165,8 @@ func TestAStepUpTakesEveryMethod(t *testing.T) {
 	}
 }
 
-// TestExpectEnrolledRefusesAUserWithoutAFactor: a deleted row, a stale replica or
-// another spelling of the user ID.
+// TestExpectEnrolledRefusesAUserWithoutAFactor: the cause may be a deleted row, a
+// stale replica or another spelling of the user ID.
 func TestExpectEnrolledRefusesAUserWithoutAFactor(t *testing.T) {
 	required := false
 	w := world.New(t, world.RequiredWhen(&required))
@@ -199,7 +199,7 @@ func TestAStepUpIsBoundToItsUser(t *testing.T) {
 	world.OK(t, err)
 }
 
-// TestALoweredTTLBindsOldTokens of every kind.
+// TestALoweredTTLBindsOldTokens: it applies to tokens of every kind.
 func TestALoweredTTLBindsOldTokens(t *testing.T) {
 	required := true
 	w := world.New(t, world.RequiredWhen(&required))
@@ -223,14 +223,14 @@ func TestALoweredTTLBindsOldTokens(t *testing.T) {
 		world.WantErr(t, err, want)
 		_, err = lowered.EnrollmentUser(w.Ctx, enrollment.Token)
 		if (err == nil) != alive {
-			t.Errorf("enrollment, alive %v: %v", alive, err)
+			t.Errorf("enrollment token, want valid %v: %v", alive, err)
 		}
 		_, err = lowered.EnrollTOTP(w.Ctx, "ada", "a", mfa.WithProof(login.Proof))
 		if (err == nil) != alive {
-			t.Errorf("proof, alive %v: %v", alive, err)
+			t.Errorf("proof, want valid %v: %v", alive, err)
 		}
 		if err := lowered.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device.Token)); (err == nil) != alive {
-			t.Errorf("device, alive %v: %v", alive, err)
+			t.Errorf("device token, want valid %v: %v", alive, err)
 		}
 		w.Clock.Advance(2 * time.Minute)
 	}

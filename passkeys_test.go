@@ -38,7 +38,7 @@ func TestPasskeysAreAlwaysEnrolledBesideOthers(t *testing.T) {
 		w.GivePasskey("ada", "key "+string(rune('1'+i)), mfa.WithProof(login.Proof), mfa.KeepOthers())
 	}
 	_, err := w.EnrollPasskey(w.Ctx, "ada", "a", mfa.WithProof(login.Proof))
-	world.WantErr(t, err, mfa.ErrInvalidInput) // a ninth
+	world.WantErr(t, err, mfa.ErrInvalidInput) // the ninth
 	_, err = w.EnrollPasskey(w.Ctx, "ada", "a", mfa.WithProof(login.Proof), mfa.OnlyFactor(login.FactorID))
 	world.WantErr(t, err, mfa.ErrInvalidInput)
 	challenge := w.Begin("ada")
@@ -102,7 +102,8 @@ func TestAClonedPasskeyIsRefusedWithoutACharge(t *testing.T) {
 	world.OK(t, err)
 }
 
-// TestAPasskeyAnswersOneChallenge: the response to another one is a wrong answer.
+// TestAPasskeyAnswersOneChallenge: the response to another challenge is a wrong
+// answer.
 func TestAPasskeyAnswersOneChallenge(t *testing.T) {
 	w := world.New(t, world.WithPasskeys)
 	key, login := w.GivePasskey("ada", "key")
@@ -138,7 +139,7 @@ func TestPasskeyOptionsAreForLiveChallengesAlone(t *testing.T) {
 	w.WantTold(mfa.EventTokenRefused)
 }
 
-// TestWithoutAVerifierAPasskeyIsNoWayIn: and no way around the factor either.
+// TestWithoutAVerifierAPasskeyIsNoWayIn: nor can it be bypassed.
 func TestWithoutAVerifierAPasskeyIsNoWayIn(t *testing.T) {
 	w := world.New(t, world.WithPasskeys)
 	w.GivePasskey("ada", "key")
@@ -148,7 +149,8 @@ func TestWithoutAVerifierAPasskeyIsNoWayIn(t *testing.T) {
 	world.WantErr(t, err, mfa.ErrMethodUnavailable)
 }
 
-// TestKeysMayRotateBetweenOptionsAndAnswer, as while processes restart one by one.
+// TestKeysMayRotateBetweenOptionsAndAnswer: this happens while processes restart one
+// by one.
 func TestKeysMayRotateBetweenOptionsAndAnswer(t *testing.T) {
 	w := world.New(t, world.WithPasskeys, func(c *mfa.Config) { c.Keys = [][]byte{world.Key(1), world.Key(2)} })
 	key, _ := w.GivePasskey("ada", "key")
@@ -175,27 +177,27 @@ func TestAPasskeyThatIsTooLargeIsRefused(t *testing.T) {
 	}
 }
 
-// TestPasskeysOnly is README's recipe for accounts that resist phishing.
+// TestPasskeysOnly runs the README's recipe for accounts that resist phishing.
 func TestPasskeysOnly(t *testing.T) {
 	required := true
 	w := world.New(t, world.WithPasskeys, world.RequiredWhen(&required))
 	enter := func(login *mfa.Login) bool { return login.Method == mfa.MethodPasskey }
 	app, login := w.GiveTOTP("ada")
 	if enter(login) || enter(w.Login("ada", app.Shows())) {
-		t.Fatal("an app is a way in")
+		t.Fatal("an app lets the user in")
 	}
 	key, login := w.GivePasskey("ada", "key", mfa.WithProof(login.Proof))
 	world.OK(t, w.Revoke(w.Ctx, "ada", mfa.MethodTOTP))
 	if !enter(login) || !slices.Equal(w.Enrolled("ada"), []mfa.Method{mfa.MethodPasskey}) {
-		t.Fatal("the passkey is no way in, or not the only one")
+		t.Fatal("the passkey does not let the user in, or is not the only factor")
 	}
 	challenge := w.Begin("ada")
 	if !slices.Equal(challenge.Methods, []mfa.Method{mfa.MethodPasskey}) {
-		t.Errorf("offers %v", challenge.Methods)
+		t.Errorf("the challenge offers %v", challenge.Methods)
 	}
 	login, err := w.VerifyLogin(w.Ctx, challenge.Token, w.Asked(key, challenge.Token))
 	world.OK(t, err)
 	if !enter(login) {
-		t.Error("the passkey is no way in")
+		t.Error("the passkey does not let the user in")
 	}
 }

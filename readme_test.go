@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestREADMEOverHTTP checks that its code is in the Example of package mfahttp.
+// TestREADMEOverHTTP checks that the README's code over HTTP is in the Example of
+// package mfahttp.
 func TestREADMEOverHTTP(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {

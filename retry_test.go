@@ -10,7 +10,7 @@ import (
 	"github.com/protekt/mfa"
 )
 
-// A contested store returns ErrConflict from a number of Saves.
+// A contested store returns ErrConflict from its first Saves.
 type contested struct {
 	mfa.Store
 	conflicts int
@@ -26,13 +26,13 @@ func (s *contested) Save(ctx context.Context, record mfa.Record) error {
 	return mfa.ErrConflict
 }
 
-// TestConflictsAreRetriedAfterAWhile: at once the first time, then after waits
-// that end with the caller's context.
+// TestConflictsAreRetriedAfterAWhile: the first retry follows at once, the others
+// after waits that end with the caller's context.
 func TestConflictsAreRetriedAfterAWhile(t *testing.T) {
 	for _, test := range []struct {
 		name      string
 		conflicts int
-		cancelAt  int // conflicts that are left when the caller gives up
+		cancelAt  int // number of conflicts left when the caller gives up
 		want      error
 		waits     bool
 	}{
@@ -56,12 +56,12 @@ func TestConflictsAreRetriedAfterAWhile(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				begun := time.Now() // of the bubble's clock, which only waits advance
+				begun := time.Now() // by the bubble's clock, which only waiting advances
 				if err := engine.ImportSMS(ctx, "ada", "+14155552671"); !errors.Is(err, test.want) {
 					t.Errorf("%v, want %v", err, test.want)
 				}
 				if waited := time.Since(begun); waited > 0 != test.waits || waited > time.Second {
-					t.Errorf("waits for %v", waited)
+					t.Errorf("waited for %v", waited)
 				}
 			})
 		})

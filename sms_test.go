@@ -33,7 +33,7 @@ func TestANumberIsEnrolledByTheCodeSentToIt(t *testing.T) {
 		t.Errorf("to %q, code %q, %+v", message.To, message.Code, message)
 	}
 
-	world.OK(t, w.BeginLogin(w.Ctx, "ada")) // an unconfirmed number is nothing
+	world.OK(t, w.BeginLogin(w.Ctx, "ada")) // an unconfirmed number does not count
 	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, world.WrongSMS(message.Code))
 	world.WantTries(t, err, 4)
 	login, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, message.Code)
@@ -104,7 +104,7 @@ func TestAChallengeSendsThreeMessages(t *testing.T) {
 		w.Clock.Advance(30 * time.Second)
 	}
 	_, err := w.SendCode(w.Ctx, challenge.Token)
-	world.WantThrottled(t, err, 5*time.Minute-90*time.Second) // when a new challenge must begin
+	world.WantThrottled(t, err, 5*time.Minute-90*time.Second) // until the challenge expires
 	_, err = w.VerifyLogin(w.Ctx, challenge.Token, last)
 	world.OK(t, err)
 }
@@ -138,7 +138,7 @@ func TestAUserGetsFiveMessagesAnHourAndTenADay(t *testing.T) {
 		t.Errorf("%d messages", n)
 	}
 
-	// Neither a reset nor another kind of message is a way around it.
+	// Neither a reset nor another kind of message evades the limit.
 	world.OK(t, w.Reset(w.Ctx, "ada"))
 	world.WantThrottled(t, send(), begin.Add(24*time.Hour).Sub(w.Clock.Now()))
 	world.OK(t, w.ImportSMS(w.Ctx, "ada", world.Phone2))
@@ -148,13 +148,13 @@ func TestAUserGetsFiveMessagesAnHourAndTenADay(t *testing.T) {
 	w.SentCode(w.Begin("ada").Token)
 }
 
-// TestTheWaitForAMessageIsTheTrueOne, be it for the last message or for wrong
-// codes: once it is over, a message goes.
+// TestTheWaitForAMessageIsTheTrueOne: whether it is due to the last message or to
+// wrong codes, a message can be sent once it is over.
 func TestTheWaitForAMessageIsTheTrueOne(t *testing.T) {
 	w := world.New(t)
 	w.GiveSMS("ada", world.Phone)
 	for _, want := range []time.Duration{
-		30 * time.Second, // between two messages; the five wrong codes make it one second
+		30 * time.Second, // between two messages; the five wrong codes alone would make it one second
 		32 * time.Second, // for ten wrong codes
 	} {
 		token := w.Begin("ada").Token
@@ -190,7 +190,7 @@ func TestAFailedDeliveryVoidsItsCode(t *testing.T) {
 	world.WantErr(t, err, mfa.ErrNoPendingEnrollment)
 
 	w.Outbox.FailWith(nil)
-	w.GiveSMS("ada", world.Phone) // without a cooldown
+	w.GiveSMS("ada", world.Phone) // no cooldown applies
 	challenge := w.Begin("ada")
 	code := w.SentCode(challenge.Token)
 	w.Clock.Advance(30 * time.Second)
@@ -200,13 +200,13 @@ func TestAFailedDeliveryVoidsItsCode(t *testing.T) {
 	world.WantErr(t, err, mfa.ErrDelivery)
 	w.WantTold(mfa.EventDeliveryFailed)
 	w.Outbox.FailWith(nil)
-	_, err = w.VerifyLogin(w.Ctx, challenge.Token, code) // the resend had killed it
+	_, err = w.VerifyLogin(w.Ctx, challenge.Token, code) // invalidated by the resend
 	world.WantErr(t, err, mfa.ErrInvalidCode)
 	_, err = w.VerifyLogin(w.Ctx, challenge.Token, w.SentCode(challenge.Token))
 	world.OK(t, err)
 }
 
-// TestAFailedDeliveryLiftsItsOwnCooldown, not that of a message sent since.
+// TestAFailedDeliveryLiftsItsOwnCooldown, but not that of a message sent since.
 func TestAFailedDeliveryLiftsItsOwnCooldown(t *testing.T) {
 	slow := make(chan struct{})
 	begun := make(chan struct{})
@@ -250,10 +250,10 @@ func TestANumberGetsFiveMessagesAnHourAndTenADay(t *testing.T) {
 	_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone)
 	world.WantThrottled(t, err, time.Hour)
 	w.WantTold(mfa.EventThrottled)
-	_, err = w.EnrollSMS(w.Ctx, "ada", world.Phone2) // of which nothing was counted
+	_, err = w.EnrollSMS(w.Ctx, "ada", world.Phone2) // nothing was counted for this number
 	world.OK(t, err)
 
-	// Messages to a confirmed number count for its user alone.
+	// Messages to a confirmed number count for its user only.
 	_, err = w.VerifyEnrollment(w.Ctx, "user0", mfa.MethodSMS, codeFor(w, "user0"))
 	world.OK(t, err)
 	w.Clock.Advance(time.Minute)
@@ -273,7 +273,7 @@ func TestANumberGetsFiveMessagesAnHourAndTenADay(t *testing.T) {
 		}
 	}
 
-	// What the store gets is named as documented, and does not tell the number.
+	// Records of numbers are named as documented, and do not reveal the number.
 	for _, id := range numbers.IDs {
 		if !regexp.MustCompile(`^mfa_number_[0-9a-f]{32}$`).MatchString(id) {
 			t.Errorf("a record is named %q", id)
@@ -294,7 +294,7 @@ func codeFor(w *world.World, user string) (code string) {
 	return code
 }
 
-// TestABurstOfEnrollmentsCountsOnceForTheNumber: only what is sent counts.
+// TestABurstOfEnrollmentsCountsOnceForTheNumber: only messages that are sent count.
 func TestABurstOfEnrollmentsCountsOnceForTheNumber(t *testing.T) {
 	const burst = 5
 	var together sync.WaitGroup
@@ -325,7 +325,7 @@ func TestABurstOfEnrollmentsCountsOnceForTheNumber(t *testing.T) {
 	world.WantThrottled(t, err, time.Hour)
 }
 
-// TestANumberHasNoCooldown: where one server's clock is behind another's, or goes
+// TestANumberHasNoCooldown: even if one server's clock is behind another's, or goes
 // back, only the limits refuse a number.
 func TestANumberHasNoCooldown(t *testing.T) {
 	w := world.New(t, func(c *mfa.Config) { c.SMSCodes.Numbers = mfa.NewMemoryStore() })
@@ -378,14 +378,14 @@ func TestPhoneNumbersAreReadAsPeopleWriteThem(t *testing.T) {
 			world.WantErr(t, err, mfa.ErrInvalidPhone)
 			world.WantErr(t, importErr, mfa.ErrInvalidPhone)
 			if len(w.Outbox.Messages()) > 0 {
-				t.Errorf("%.40q was sent to", test.input)
+				t.Errorf("a message was sent to %.40q", test.input)
 			}
 			continue
 		}
 		world.OK(t, err)
 		world.OK(t, importErr)
 		if got := w.Outbox.Messages()[0].To; got != test.number {
-			t.Errorf("%q is %s, want %s", test.input, got, test.number)
+			t.Errorf("%q is read as %s, want %s", test.input, got, test.number)
 		}
 	}
 }
@@ -416,8 +416,8 @@ func TestMasksHideTheMiddle(t *testing.T) {
 	}
 }
 
-// TestAMessageFitsOneSegment: it fits one segment, and its last line is what the WICG
-// specification of origin-bound one-time codes reads.
+// TestAMessageFitsOneSegment, and its last line is in the form that the WICG
+// specification of origin-bound one-time codes defines.
 func TestAMessageFitsOneSegment(t *testing.T) {
 	const gsm = " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz\n"
 	host := "login.a-host-of-forty-characters.example"
@@ -427,7 +427,7 @@ func TestAMessageFitsOneSegment(t *testing.T) {
 		world.OK(t, err)
 		message := w.Outbox.Messages()[0]
 		if n := len(message.Body); n > 160 || strings.Trim(message.Body, gsm) != "" {
-			t.Errorf("%d characters, or others than GSM-7: %q", n, message.Body)
+			t.Errorf("%d characters, or some not in GSM-7: %q", n, message.Body)
 		}
 		if !strings.Contains(message.Body, "ACME Co") || strings.Contains(message.Body, "://") {
 			t.Errorf("%q", message.Body)

@@ -13,7 +13,7 @@ func TestMemoryStore(t *testing.T) {
 	mfatest.TestStore(t, func(*testing.T) mfa.Store { return mfa.NewMemoryStore() })
 }
 
-// TestExampleStore: the store that the example shows keeps its promises.
+// TestExampleStore: the example's store meets the contract.
 func TestExampleStore(t *testing.T) {
 	mfatest.TestStore(t, func(*testing.T) mfa.Store { return &mapStore{records: make(map[string]mfa.Record)} })
 }

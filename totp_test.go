@@ -34,7 +34,7 @@ func TestAnAppIsEnrolledByItsFirstCode(t *testing.T) {
 	}
 	w.WantTold(mfa.EventEnrollmentStarted)
 
-	// A pending factor is nothing.
+	// A pending factor does not count.
 	world.OK(t, w.BeginLogin(w.Ctx, "ada"))
 	if got := w.Enrolled("ada"); got != nil {
 		t.Errorf("enrolled %v", got)
@@ -125,7 +125,7 @@ func TestKeyURIReadsTheSameEverywhere(t *testing.T) {
 				t.Fatal(err)
 			}
 			if u.Path != "/"+test.issuer+":"+test.account || u.Query().Get("issuer") != test.issuer || len(u.Query()["secret"]) != 1 {
-				t.Errorf("is read as %+v", u)
+				t.Errorf("parsed as %+v", u)
 			}
 			read, err := otp.NewKeyFromURL(enrollment.URI)
 			if err != nil || read.Issuer() != test.issuer || read.AccountName() != test.account || read.Secret() != enrollment.Secret {
@@ -173,8 +173,8 @@ func TestAccountNamesMustFitTheURI(t *testing.T) {
 	}
 }
 
-// TestQRCodeHoldsTheURI: it holds the URI in whole one-bit modules with a quiet zone, so
-// that it scans from a screen.
+// TestQRCodeHoldsTheURI: the URI is drawn in modules of whole pixels, one bit each,
+// with a quiet zone, so that it scans from a screen.
 func TestQRCodeHoldsTheURI(t *testing.T) {
 	w := world.New(t)
 	for _, account := range []string{"a", "ada@example.com", strings.Repeat("a", 255), strings.Repeat("é", 86) + "aa"} {
@@ -208,7 +208,7 @@ func TestQRCodeHoldsTheURI(t *testing.T) {
 	}
 }
 
-// decodeQR reads the picture of a data URL and checks that it is one bit a
+// decodeQR decodes the picture in a data URL and checks that it has one bit per
 // pixel, white and black.
 func decodeQR(t *testing.T, dataURL string) *image.Paletted {
 	t.Helper()
@@ -218,7 +218,7 @@ func decodeQR(t *testing.T, dataURL string) *image.Paletted {
 		t.Fatalf("not a data URL: %.40s, %v", dataURL, err)
 	}
 	if depth := data[24]; depth != 1 { // in the IHDR chunk
-		t.Errorf("%d bits a pixel", depth)
+		t.Errorf("%d bits per pixel, want 1", depth)
 	}
 	decoded, err := png.Decode(bytes.NewReader(data))
 	if err != nil {
@@ -226,11 +226,11 @@ func decodeQR(t *testing.T, dataURL string) *image.Paletted {
 	}
 	picture, isPaletted := decoded.(*image.Paletted)
 	if !isPaletted || len(picture.Palette) != 2 {
-		t.Fatalf("%T with other colours than two", decoded)
+		t.Fatalf("%T does not have exactly two colors", decoded)
 	}
 	r, _, _, _ := picture.Palette[0].RGBA()
 	if r2, _, _, _ := picture.Palette[1].RGBA(); r != 0xffff || r2 != 0 {
-		t.Errorf("colours %v", picture.Palette)
+		t.Errorf("colors %v", picture.Palette)
 	}
 	return picture
 }
@@ -277,7 +277,8 @@ func TestImportTOTPTakesKeysOfOtherSystems(t *testing.T) {
 	}
 }
 
-// TestImportTOTPRefusesWhatIsNoKey, with an error that names the fault and quotes nothing.
+// TestImportTOTPRefusesWhatIsNoKey: the error names the fault without quoting the
+// key.
 func TestImportTOTPRefusesWhatIsNoKey(t *testing.T) {
 	const (
 		secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
@@ -314,13 +315,13 @@ func TestImportTOTPRefusesWhatIsNoKey(t *testing.T) {
 			err := w.ImportTOTP(w.Ctx, "ada", key)
 			world.WantErr(t, err, mfa.ErrInvalidInput)
 			if err == nil {
-				t.Errorf("%s: %q is taken", fault, key)
+				t.Errorf("%s: %q is accepted", fault, key)
 			} else if !strings.Contains(err.Error(), fault) {
 				t.Errorf("%.100q: %v, want %q", key, err, fault)
 			} else if strings.Contains(err.Error(), "GEZDGNBV") || strings.Contains(err.Error(), "totp/x") {
 				t.Errorf("%s: the error quotes the key: %v", fault, err)
 			} else if other := said[err.Error()]; other != "" && other != fault {
-				t.Errorf("%q and %q are one error: %v", fault, other, err)
+				t.Errorf("%q and %q have the same error: %v", fault, other, err)
 			} else {
 				said[err.Error()] = fault
 			}
@@ -339,7 +340,7 @@ func TestAMalformedCodeCostsAnEnrollmentNothing(t *testing.T) {
 		_, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, code)
 		world.WantErr(t, err, mfa.ErrInvalidCode)
 	}
-	for left := 4; left >= 3; left-- { // digits of a wrong length are a try
+	for left := 4; left >= 3; left-- { // digits of the wrong length count as a try
 		_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, "12345")
 		world.WantTries(t, err, left)
 	}

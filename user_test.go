@@ -51,8 +51,8 @@ func TestUserIDsAreBoundedAndNeverFolded(t *testing.T) {
 	world.OK(t, w.BeginLogin(w.Ctx, "ada ")) // not "Ada "
 }
 
-// TestNothingIsWrittenWithoutNeed: where no token can be about, ending them
-// makes no record.
+// TestNothingIsWrittenWithoutNeed: if a user can have no tokens, invalidating them
+// creates no record.
 func TestNothingIsWrittenWithoutNeed(t *testing.T) {
 	for name, do := range map[string]func(w *world.World) error{
 		"PasswordChanged": func(w *world.World) error { return w.PasswordChanged(w.Ctx, "ada") },
@@ -84,7 +84,7 @@ func TestResealWritesOnce(t *testing.T) {
 	before := version()
 	world.OK(t, w.Reseal(w.Ctx, "ada"))
 	if version() != before {
-		t.Error("wrote a record that is under the first key")
+		t.Error("rewrote a record that is already under the first key")
 	}
 	moved := w.Another(func(c *mfa.Config) { c.Keys = [][]byte{world.Key(100), world.Key(1)} })
 	for range 2 {
@@ -95,7 +95,7 @@ func TestResealWritesOnce(t *testing.T) {
 	}
 }
 
-// TestNoChangeIsLostAmongManyAtOnce: nobody's is lost, and nobody fails for being late.
+// TestNoChangeIsLostAmongManyAtOnce: nor does any change fail because of the others.
 func TestNoChangeIsLostAmongManyAtOnce(t *testing.T) {
 	w := world.New(t)
 	w.GiveTOTP("ada")
@@ -114,7 +114,8 @@ func TestNoChangeIsLostAmongManyAtOnce(t *testing.T) {
 	}
 }
 
-// TestEachOperationHasABudgetOfLoadsAndSaves: what one login costs the database.
+// TestEachOperationHasABudgetOfLoadsAndSaves limits what an operation costs the
+// database.
 func TestEachOperationHasABudgetOfLoadsAndSaves(t *testing.T) {
 	store := &world.CountingStore{Store: mfa.NewMemoryStore()}
 	w := world.New(t, world.WithPasskeys, func(c *mfa.Config) { c.Store = store })

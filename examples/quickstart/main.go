@@ -1,5 +1,5 @@
-// Quickstart tells the whole story of package mfa in one process, with a store in
-// memory and messages that are printed instead of sent: a user enrolls, logs in,
+// Quickstart runs through the features of package mfa in one process, with a store
+// in memory and messages that are printed instead of sent: a user enrolls, logs in,
 // and fends off an impostor.
 //
 // On a terminal it asks for the codes of a real authenticator app, or simulates one.

@@ -17,7 +17,7 @@ import (
 	"github.com/protekt/mfa/mfatest"
 )
 
-// told is what every run prints, attended or not.
+// told lists parts of what every run prints, attended or not.
 var told = []string{
 	"BeginLogin returns nil",
 	"URI: otpauth://totp/ACME:ada@example.com?secret=",
@@ -83,7 +83,8 @@ func (p *person) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// app answers with the code that the app which scanned the URI will show.
+// app returns an answer with the code that an app which scanned the URI shows after
+// the given time.
 func app(t *testing.T, in time.Duration) func(uri string) string {
 	return func(uri string) string {
 		a, err := mfatest.NewAuthenticator(uri)
@@ -107,7 +108,7 @@ func wrong(uri string) string {
 
 func TestAttendedWithARealApp(t *testing.T) {
 	in, typing := io.Pipe()
-	// The second code is of the next time step, so that the test need not wait.
+	// The second code is that of the next time step, so that the test need not wait.
 	p := &person{typing: typing, answers: []func(string) string{hello, wrong, app(t, 0), wrong, hello, app(t, 30*time.Second)}}
 	if err := tell(t.Context(), in, p, true); err != nil {
 		t.Error(err)
@@ -117,14 +118,14 @@ func TestAttendedWithARealApp(t *testing.T) {
 		t.Errorf("%d mistypings were refused, want 2", n)
 	}
 	if n := strings.Count(p.heard.String(), "The app shows six digits, such as 287 082."); n != 2 {
-		t.Errorf("%d times it says what a code looks like, want 2", n)
+		t.Errorf("it was explained %d times what a code looks like, want 2", n)
 	}
 	if lines := strings.Count(p.heard.String(), "\x1b[0m\n"); lines == 0 || lines > 23 {
-		t.Errorf("a QR code of %d lines, which a terminal of 24 does not show with the question", lines)
+		t.Errorf("a QR code of %d lines does not fit a terminal of 24 together with the question", lines)
 	}
 }
 
-// Who leaves a prompt until it has expired is asked again, not sent away.
+// A person who leaves a prompt until it has expired is asked again, not turned away.
 func TestAttendedAfterALongBreak(t *testing.T) {
 	var out bytes.Buffer
 	s := &story{ctx: t.Context(), out: &out, attended: true}

@@ -11,9 +11,9 @@ import (
 
 const quietZone = 4 // modules on each side
 
-// drawQR draws text as a QR code in half blocks, of which each shows two modules,
+// drawQR draws text as a QR code in half blocks, each of which shows two modules,
 // one above the other. It sets the colors, since apps expect dark on light whatever
-// those of the terminal are.
+// the terminal's colors are.
 func drawQR(w io.Writer, text string) error {
 	code, err := qr.Encode(text, qr.L, qr.Auto)
 	if err != nil {

@@ -19,14 +19,14 @@ type story struct {
 	in       *bufio.Reader
 	out      io.Writer
 	attended bool          // whether a person answers, with a real app
-	ahead    time.Duration // of the real time
+	ahead    time.Duration // how far the clock is ahead of real time
 	engine   *mfa.Engine
-	required bool              // the project's policy, which changes while it runs
+	required bool              // the project's policy, which changes during the story
 	received map[string]string // the latest code on each phone
 	chapters int
 }
 
-// tell runs a story to its end, or to the first step that does not behave.
+// tell runs a story to its end, or until a step does not behave as it should.
 func tell(ctx context.Context, in io.Reader, out io.Writer, attended bool) error {
 	s := &story{ctx: ctx, in: bufio.NewReader(in), out: out, attended: attended, received: make(map[string]string)}
 	key := make([]byte, 32) // a real host keeps its key with its other secrets
@@ -41,7 +41,7 @@ func tell(ctx context.Context, in io.Reader, out io.Writer, attended bool) error
 		Required: func(context.Context, string) (bool, error) { return s.required, nil },
 		Now:      s.now,
 		SMSCodes: mfa.SMSConfig{
-			Numbers:  store,       // which takes any key
+			Numbers:  store,       // Config.Store itself, since it takes any key
 			Cooldown: time.Second, // short, so that nobody has to wait
 		},
 	})
@@ -95,10 +95,10 @@ func (s *story) ask(question string) string {
 	return strings.TrimSpace(answer)
 }
 
-// now returns the time, which is the real one while a real app must agree with it.
+// now returns the time. It is the real time as long as a real app must agree with it.
 func (s *story) now() time.Time { return time.Now().Add(s.ahead) }
 
-// pass lets time pass: really, if somebody is waiting, or else by setting the clock.
+// pass sleeps if a person takes part, and otherwise advances the clock.
 func (s *story) pass(d time.Duration) {
 	if s.attended {
 		time.Sleep(d)

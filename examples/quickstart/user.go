@@ -34,8 +34,8 @@ func (u *user) enrolls() error {
 	})
 }
 
-// showsQRCode begins an enrollment. The QR code comes last, so that all of it is
-// in a terminal of 24 lines when the question follows.
+// showsQRCode begins an enrollment. The QR code comes last, so that a terminal of 24
+// lines shows all of it together with the question.
 func (u *user) showsQRCode() error {
 	enrollment, err := u.engine.EnrollTOTP(u.ctx, u.id, u.id+"@example.com")
 	if err != nil {
@@ -213,8 +213,8 @@ func (u *user) challenged() (*mfa.ChallengeError, error) {
 	return challenge, nil
 }
 
-// mustBeRefused checks that VerifyLogin refuses a code, for the challenge of the token
-// given or for a new one.
+// mustBeRefused checks that VerifyLogin refuses a code, for the challenge of the given
+// token or for a new one.
 func (u *user) mustBeRefused(what string, want error, code string, token ...string) error {
 	if token == nil {
 		challenge, err := u.challenged()
@@ -241,8 +241,8 @@ func (u *user) welcome(login *mfa.Login, err error) error {
 	return nil
 }
 
-// answer begins, then asks for codes of the app until try accepts one: a person
-// may mistype, or come back when what was begun has expired.
+// answer calls begin, then asks for codes from the app until try accepts one: a
+// person may mistype, or come back after the challenge or enrollment has expired.
 func (u *user) answer(question string, begin func() error, try func(code string) (*mfa.Login, error)) error {
 	if err := begin(); err != nil {
 		return err
@@ -272,7 +272,7 @@ func (u *user) answer(question string, begin func() error, try func(code string)
 	}
 }
 
-// code returns what the app shows, as the person types it or as it is simulated.
+// code returns the app's code, as the person types it or as simulated.
 func (u *user) code(question string) string {
 	for u.attended {
 		answer := u.ask(question + `, or "simulate"`)

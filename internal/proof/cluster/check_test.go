@@ -20,14 +20,14 @@ const (
 
 var breaches = []breach{double, lost, unasked, misjudged, unverified}
 
-// A finding is one breach that a history shows.
+// A finding is one breach in a history.
 type finding struct {
 	breach
 	when time.Time
 	text string
 }
 
-// Findings are all that a history shows.
+// Findings are all the breaches in a history.
 type findings []finding
 
 func (f *findings) add(b breach, when time.Time, format string, args ...any) {
@@ -44,21 +44,21 @@ func (f findings) of(b breach) (found findings) {
 	return found
 }
 
-// A use is one code of one user.
+// A use identifies one user's code at one time.
 type use struct {
 	user string
 	at   time.Time
 }
 
-// check judges a history that ends with every user's state.
+// check returns the breaches in a history that ends with every user's state.
 func check(events []event) (f findings) {
 	checkCodes(&f, events)
 	checkRecords(&f, events)
 	return f
 }
 
-// checkCodes finds codes that were accepted twice, and codes that nobody can have
-// used and that were refused all the same.
+// checkCodes finds codes that were accepted twice, and codes that were refused
+// although nobody can have used them.
 func checkCodes(f *findings, events []event) {
 	answers := make(map[use][]event)
 	for _, e := range events {
@@ -81,7 +81,7 @@ func checkCodes(f *findings, events []event) {
 	}
 }
 
-// checkRecords finds what was acknowledged and cannot be seen afterwards.
+// checkRecords finds changes that were acknowledged and are missing afterwards.
 func checkRecords(f *findings, events []event) {
 	enrolled := make(map[string]event)
 	logins := make(map[string]event) // the last
@@ -104,7 +104,7 @@ func checkRecords(f *findings, events []event) {
 		case s.Answer.Factors == 0:
 			f.add(lost, e.Ended, "the enrollment of %s at %s", user, e.Ended.Format(clockTime))
 		case s.Answer.LastUsed.Before(login.At):
-			f.add(lost, login.Ended, "%s logged in with the code of %v at %s, and the record ends at %v",
+			f.add(lost, login.Ended, "%s logged in with the code of %v at %s, but the record ends at %v",
 				user, login.At, login.Ended.Format(clockTime), s.Answer.LastUsed)
 		}
 	}
@@ -124,7 +124,7 @@ func told(events []event) (lines []string) {
 	return lines
 }
 
-// report logs what was found, and fails the test where it breaks a promise.
+// report logs the findings, and fails the test if there are any of a promised kind.
 func (f findings) report(t *testing.T, promised ...breach) {
 	t.Helper()
 	for _, b := range breaches {
@@ -139,8 +139,8 @@ func (f findings) report(t *testing.T, promised ...breach) {
 	}
 }
 
-// during returns how often a fault led to a breach. What a fault loses was
-// acknowledged a little before it.
+// during returns how often a fault led to a breach. It looks from a little before
+// the fault, since changes that a fault loses were acknowledged before it.
 func (f findings) during(b breach, s span) (n int) {
 	for _, finding := range f.of(b) {
 		if when := finding.when.Add(quiet); !when.Before(s.from) && when.Before(s.to) {

@@ -19,20 +19,20 @@ import (
 	"github.com/protekt/mfa/mfatest"
 )
 
-// addressVariable is set in a process that is a client: where its store is.
+// addressVariable is the environment variable that makes a process a client. It
+// holds the address of the client's store.
 const addressVariable = "MFA_CLUSTER_STORE"
 
-// An address is where a client finds its store.
+// An address locates a client's store.
 type address struct {
-	Kind    string   // of openers
-	Servers []string // the one to connect to first, first
+	Kind    string   // key in openers
+	Servers []string // in the order in which to try them
 }
 
-// An opener opens a kind of store as a host would that wants it to survive what
-// the tests do to it.
+// An opener opens a kind of store as a host would so that it survives the faults.
 type opener func(ctx context.Context, servers []string) (mfa.Store, error)
 
-// openers have an entry from each store's file.
+// openers has an entry from each store's file.
 var openers = make(map[string]opener)
 
 func TestMain(m *testing.M) {
@@ -51,26 +51,26 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// An operation is what a client is told to do.
+// An operation is the kind of a request.
 type operation string
 
 const (
-	opEnroll operation = "enroll" // an app, and confirm it
+	opEnroll operation = "enroll" // enroll an app and confirm it
 	opBegin  operation = "begin"
 	opVerify operation = "verify"
 	opStatus operation = "status"
 )
 
-// callTime is how long a call may take before its context ends.
+// callTime is the timeout of a call.
 const callTime = time.Second
 
-// A request is a line to a client.
+// A request is a line sent to a client.
 type request struct {
 	ID          int
 	Do          operation
 	User        string
-	At          time.Time // what the user's clock shows
-	Token, Code string    // of opVerify
+	At          time.Time // by the user's clock
+	Token, Code string    // for opVerify
 }
 
 // An outcome is how an operation ended.
@@ -78,21 +78,21 @@ type outcome string
 
 const (
 	done       outcome = "done"       // a login, an enrollment, a status
-	challenged outcome = "challenged" // BeginLogin wants a code
+	challenged outcome = "challenged" // BeginLogin requires a code
 	letIn      outcome = "let in"     // BeginLogin returned nil
 	refused    outcome = "refused"    // the engine judged: wrong, spent, expired
-	failed     outcome = "failed"     // an error that says nothing about the user
+	failed     outcome = "failed"     // an error that is no verdict on the user
 )
 
-// An answer is a line from a client.
+// An answer is a line received from a client.
 type answer struct {
 	ID       int
 	Outcome  outcome
 	Error    string
-	Token    string    // of opBegin
-	URI      string    // of opEnroll
-	Factors  int       // of opStatus
-	LastUsed time.Time // of opStatus
+	Token    string    // for opBegin
+	URI      string    // for opEnroll
+	Factors  int       // for opStatus
+	LastUsed time.Time // for opStatus
 }
 
 // serve answers requests, each as soon as it can, until there are no more.
@@ -106,7 +106,7 @@ func serve(a address, in io.Reader, out io.Writer) error {
 	}
 	var mu sync.Mutex
 	reply := json.NewEncoder(out)
-	if err := reply.Encode(answer{}); err != nil { // ready
+	if err := reply.Encode(answer{}); err != nil { // reports that the client is ready
 		return err
 	}
 	requests := json.NewDecoder(in)
@@ -146,7 +146,7 @@ func (r request) perform(store mfa.Store) answer {
 	return a
 }
 
-// newEngine returns one whose clock stands still.
+// newEngine returns an engine whose clock stands still.
 func newEngine(store mfa.Store, now time.Time) (*mfa.Engine, error) {
 	return mfa.New(mfa.Config{
 		Issuer: "ACME",
@@ -190,20 +190,20 @@ func (r request) call(ctx context.Context, store mfa.Store, a *answer) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("no operation is called %q", r.Do)
+	return fmt.Errorf("unknown operation %q", r.Do)
 }
 
 // A process is a client that a test has started.
 type process struct {
 	number int
 	in     *json.Encoder
-	last   atomic.Int64 // request's ID
+	last   atomic.Int64 // ID of the last request
 
 	mu      sync.Mutex
 	waiting map[int]chan answer
 }
 
-// launch starts a client, which ends with the test.
+// launch starts a client, which is killed when the test ends.
 func launch(t *testing.T, number int, a address) *process {
 	t.Helper()
 	text, err := json.Marshal(a)
@@ -260,7 +260,7 @@ func (p *process) read(answers *json.Decoder) {
 	}
 }
 
-// ask waits for the client's answer.
+// ask sends a request and waits for the client's answer.
 func (p *process) ask(r request) answer {
 	r.ID = int(p.last.Add(1))
 	reply := make(chan answer, 1)

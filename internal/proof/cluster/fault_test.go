@@ -17,11 +17,11 @@ type cluster struct {
 	t       *testing.T
 	nodes   []*node
 	network *network
-	leader  func() (int, error) // the node that the others follow now
-	hold    time.Duration       // of a fault: longer than it takes to choose another leader
+	leader  func() (int, error) // returns the node that the others follow now
+	hold    time.Duration       // duration of a fault: longer than it takes to elect another leader
 }
 
-// led returns the leader's number, once there is one.
+// led waits until there is a leader, and returns its number.
 func (c *cluster) led() (leader int) {
 	c.t.Helper()
 	eventually(c.t, "nobody leads", func() (err error) {
@@ -31,7 +31,7 @@ func (c *cluster) led() (leader int) {
 	return leader
 }
 
-// A fault does something to a cluster, and returns what ends it.
+// A fault disturbs a cluster. strike returns the function that ends the fault.
 type fault struct {
 	name   string
 	strike func(c *cluster) (heal func())
@@ -53,8 +53,8 @@ func cutOff(c *cluster, i int, how cut) (heal func()) {
 	return c.network.heal
 }
 
-// faults are for clusters that choose a leader by themselves. The first three are
-// those that a minute has time for.
+// faults are for clusters that elect a leader by themselves. The short run has the
+// first three.
 var faults = []fault{
 	{"the leader is killed", func(c *cluster) func() { return killed(c, c.led()) }},
 	{"the leader is stopped, and continues", func(c *cluster) func() {
@@ -79,7 +79,7 @@ var faults = []fault{
 	}},
 }
 
-// require skips a test that takes its minutes, unless it is asked for.
+// require skips a test, which takes minutes, unless it was requested.
 func require(t *testing.T) {
 	t.Helper()
 	if os.Getenv("MFA_TEST_CLUSTER") != "1" {
@@ -87,7 +87,7 @@ func require(t *testing.T) {
 	}
 }
 
-// rounds returns how often all faults strike, or 0 where a minute has to do.
+// rounds returns how often all faults strike, or 0 for the short run.
 func rounds(t *testing.T) int {
 	t.Helper()
 	text, long := os.LookupEnv("MFA_TEST_LONG")
@@ -101,7 +101,8 @@ func rounds(t *testing.T) int {
 	return n
 }
 
-// requireLong skips what counts broken promises that no store can keep.
+// requireLong skips a test that counts how often a promise is broken that no store
+// can keep in its setting, except in a long run.
 func requireLong(t *testing.T) {
 	t.Helper()
 	if rounds(t) == 0 {
@@ -109,7 +110,7 @@ func requireLong(t *testing.T) {
 	}
 }
 
-// asked returns the faults that strike, one after the other.
+// asked returns the faults that are to strike, in order.
 func asked(t *testing.T, all []fault) (asked []fault) {
 	t.Helper()
 	for range rounds(t) {
@@ -121,17 +122,17 @@ func asked(t *testing.T, all []fault) (asked []fault) {
 	return asked
 }
 
-// quiet is how long all is well between two faults.
+// quiet is the time without a fault between two faults.
 const quiet = time.Second
 
-// A span is when a fault was there, and its consequences.
+// A span is the time during which a fault and its consequences lasted.
 type span struct {
 	fault    string
 	from, to time.Time
 }
 
-// suffer has the clients work while one fault after the other strikes, and
-// returns what they saw.
+// suffer has the clients work while one fault after the other strikes, and returns
+// the breaches and when each fault lasted.
 func (l *load) suffer(c *cluster, faults []fault) (findings, []span) {
 	c.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -163,7 +164,7 @@ func (l *load) suffer(c *cluster, faults []fault) (findings, []span) {
 	return check(l.events), spans
 }
 
-// table logs what each fault did, as a table of docs/stores.md.
+// table logs the effects of each fault, as a table for docs/stores.md.
 func (l *load) table(t *testing.T, f findings, spans []span) {
 	t.Helper()
 	ended := make(map[operation]map[outcome]int)

@@ -7,24 +7,24 @@ import (
 	"time"
 )
 
-// An event is one operation as the test saw it: begun, and ended.
+// An event is one operation as the test saw it, from its request to its answer.
 type event struct {
 	Process int
 	Do      operation
 	User    string
-	At      time.Time // the user's clock: which code it was
+	At      time.Time // by the user's clock, which determines the code
 	Answer  answer
 
 	Begun, Ended time.Time
 }
 
-// A history is what all clients did. Its events are in the order of their ends.
+// A history is everything that the clients did, in the order in which it ended.
 type history struct {
 	mu     sync.Mutex
 	events []event
 }
 
-// do has a client perform an operation, and writes it down.
+// do has a client perform an operation, and records it.
 func (h *history) do(p *process, r request) answer {
 	e := event{Process: p.number, Do: r.Do, User: r.User, At: r.At, Begun: time.Now()}
 	e.Answer = p.ask(r)
@@ -40,8 +40,8 @@ func (e event) isLone(process int) bool {
 	return e.Process == process && e.Do == opVerify && e.Answer.Outcome == done && strings.HasPrefix(e.User, lone)
 }
 
-// back returns nil if every client's lone user has logged in since then, or else
-// what the clients were told last.
+// back returns nil if every client's lone user has logged in since then, or else an
+// error with the last one that a client reported.
 func (h *history) back(since time.Time) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

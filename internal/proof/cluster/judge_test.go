@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestCheckBites: the judge has nothing to say against a right history, and finds
-// what is wrong with each other one.
+// TestCheckBites: check finds nothing wrong with a right history, and finds what is
+// wrong with each of the others.
 func TestCheckBites(t *testing.T) {
 	clock := start
 	happens := func(do operation, user string, step int, a answer) event {
@@ -20,13 +20,13 @@ func TestCheckBites(t *testing.T) {
 		return answer{Outcome: done, Factors: 1, LastUsed: start.Add(time.Duration(step) * pace)}
 	}
 	right := []event{
-		happens(opBegin, "ada", 0, answer{Outcome: letIn}), // before there is anything to ask for
+		happens(opBegin, "ada", 0, answer{Outcome: letIn}), // before there is a factor
 		happens(opEnroll, "ada", 0, ok),
 		happens(opBegin, "ada", 1, answer{Outcome: challenged}),
 		happens(opVerify, "ada", 1, ok),
 		happens(opVerify, "ada", 1, answer{Outcome: refused}),
 		happens(opVerify, "ada", 2, answer{Outcome: failed}),
-		happens(opVerify, "ada", 2, answer{Outcome: refused}), // what failed may have been done
+		happens(opVerify, "ada", 2, answer{Outcome: refused}), // the failed call may have spent the code
 	}
 	after := happens(opStatus, "ada", 2, state(1))
 	for _, test := range []struct {

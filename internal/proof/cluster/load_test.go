@@ -11,7 +11,7 @@ import (
 	"github.com/protekt/mfa/mfatest"
 )
 
-// A load is what clients do while their cluster suffers.
+// A load is the work of the clients while faults strike their cluster.
 type load struct {
 	history
 	processes []*process
@@ -21,23 +21,23 @@ type load struct {
 	names int
 }
 
-// clients is how many processes log users in. Each prefers another node.
+// clients is the number of processes that log users in. Each prefers another node.
 const clients = 3
 
-// rivals is how many users two clients at a time log in with one code.
+// rivals is the number of users whom two clients at a time log in with one code.
 const rivals = 6
 
-// pause is between two logins of a user, so that the load stays bounded.
+// pause is the time between two logins of a user, so that the load stays bounded.
 const pause = 20 * time.Millisecond
 
-// pace lies between two codes of a user: every other step is left out, since two
-// neighbors may show the same code.
+// pace is the time between two codes of a user by the user's clock. Every other step
+// is left out, since two adjacent steps may have the same code.
 const pace = time.Minute
 
-// lone is the part of users who log in through one client alone.
+// lone is the part of users who log in through only one client.
 const lone = "lone"
 
-// start is when the users' clocks begin.
+// start is the time at which the users' clocks begin.
 var start = time.Date(2030, 1, 1, 0, 0, 10, 0, time.UTC)
 
 func newLoad(t *testing.T, kind string, servers []string) *load {
@@ -75,7 +75,7 @@ func (l *load) enroll(ctx context.Context, p *process, part string) (user string
 		if a.Outcome == done {
 			app, err := mfatest.NewAuthenticator(a.URI)
 			if err != nil {
-				panic(err) // a fault of the engine, which other tests find
+				panic(err) // a bug in the engine, which other tests find
 			}
 			l.mu.Lock()
 			defer l.mu.Unlock()
@@ -94,15 +94,15 @@ func rest(ctx context.Context) {
 	}
 }
 
-// code returns what the user's app shows.
+// code returns the code that the user's app shows.
 func (l *load) code(user string, at time.Time) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.apps[user].Code(at)
 }
 
-// alone logs a user in through one client, again and again: what it waits for is
-// how long that client's users are locked out.
+// alone logs a user in through one client, again and again. The time between two
+// logins shows how long that client's users were locked out.
 func (l *load) alone(ctx context.Context, p *process) {
 	user, _ := l.enroll(ctx, p, lone)
 	for now := start.Add(pace); ctx.Err() == nil; now = now.Add(pace) {
@@ -136,8 +136,8 @@ func (l *load) logIn(user string, now time.Time, processes ...*process) {
 	})
 }
 
-// newcomers enrolls one user after the other, and has the other clients see each
-// at once: a client that reads what was lets them in.
+// newcomers enrolls one user after the other, and has the other clients begin a
+// login of each at once. A client that reads a stale record lets the user in.
 func (l *load) newcomers(ctx context.Context, p *process) {
 	for {
 		user, ok := l.enroll(ctx, p, "newcomer")
@@ -153,7 +153,7 @@ func (l *load) newcomers(ctx context.Context, p *process) {
 	}
 }
 
-// finish asks for every user once more. Nobody else works on the store by then.
+// finish looks back at every user, once nobody else works on the store.
 func (l *load) finish(t *testing.T) {
 	t.Helper()
 	for i, p := range l.processes {
@@ -183,7 +183,7 @@ func (l *load) finish(t *testing.T) {
 	all.Wait()
 }
 
-// lookBack asks for a user's state, and offers the code of the last login again.
+// lookBack requests a user's state, and enters the code of the last login again.
 func (l *load) lookBack(p *process, user string, last event) {
 	now := start
 	if !last.At.IsZero() {

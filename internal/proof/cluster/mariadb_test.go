@@ -13,15 +13,15 @@ import (
 	"time"
 )
 
-// A mariadb is a primary with a replica. Clients reach the one that is the
-// primary through one address, as behind a proxy for databases.
+// A mariadb is a primary with a replica. Clients reach the current primary through
+// one address, as behind a database proxy.
 type mariadb struct {
 	pair
-	synchronous bool // as far as MariaDB's semi-synchronous replication is
+	synchronous bool // as far as semi-synchronous replication is synchronous
 	ports       [2]int
-	gates       [2]int // through which each follows the other
+	gates       [2]int // ports through which each is followed by the other
 	dirs        [2]string
-	blank       string // a new data directory
+	blank       string // an empty data directory, to be copied
 }
 
 func TestMariaDB(t *testing.T) {
@@ -49,7 +49,7 @@ func TestMariaDB(t *testing.T) {
 		l.table(t, findings, spans)
 		findings.report(t)
 		if len(findings.of(lost)) == 0 {
-			t.Error("nothing is lost, so the semi-synchronous run proves nothing")
+			t.Error("nothing was lost, so the semi-synchronous run proves nothing")
 		}
 	})
 }
@@ -118,7 +118,8 @@ func (m *mariadb) tell(i int, statements ...string) error {
 	return nil
 }
 
-// promoteNode makes a primary that waits for nobody, as long as nobody follows.
+// promoteNode makes the node a primary, which does not wait for a replica as long
+// as none follows it.
 func (m *mariadb) promoteNode(i int) {
 	m.t.Helper()
 	if err := m.tell(i, "STOP SLAVE IO_THREAD"); err != nil {
@@ -158,7 +159,7 @@ func (m *mariadb) replication(i int) (map[string]string, error) {
 		targets[i] = &values[i]
 	}
 	if !rows.Next() {
-		return nil, errors.Join(errors.New("this is no replica"), rows.Err())
+		return nil, errors.Join(errors.New("not a replica"), rows.Err())
 	}
 	if err := rows.Scan(targets...); err != nil {
 		return nil, err
@@ -170,8 +171,8 @@ func (m *mariadb) replication(i int) (map[string]string, error) {
 	return state, nil
 }
 
-// followNode copies the other's tables, and has the node read its binary log from
-// there.
+// followNode copies the other node's tables, and has the node follow the other's
+// binary log from there on.
 func (m *mariadb) followNode(i int) {
 	m.t.Helper()
 	other := 1 - i
@@ -205,7 +206,8 @@ func (m *mariadb) followNode(i int) {
 	}
 }
 
-// onStart sets what a node executes whenever it starts, before anybody connects.
+// onStart sets the statement that a node executes whenever it starts, before it
+// accepts connections.
 func (m *mariadb) onStart(i int, statement string) {
 	m.t.Helper()
 	if err := os.WriteFile(m.dirs[i]+".init", []byte(statement+";\n"), 0o644); err != nil {

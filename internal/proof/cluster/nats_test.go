@@ -14,7 +14,7 @@ import (
 
 const natsServer = "github.com/nats-io/nats-server/v2"
 
-// natsVersions are the oldest server that natsstore takes, and the newest.
+// natsVersions are the oldest and the newest server that natsstore supports.
 var natsVersions = []string{"v2.12.15", "v2.15.3"}
 
 func TestNATS(t *testing.T) {
@@ -30,7 +30,7 @@ func TestNATS(t *testing.T) {
 	}
 }
 
-// TestDebianNATSIsRefused: Debian 12 has 2.9.10, which accepts two of two
+// TestDebianNATSIsRefused: Debian 12 has 2.9.10, which accepts both of two
 // simultaneous changes.
 func TestDebianNATSIsRefused(t *testing.T) {
 	_, servers := startNATSServers(t, installed(t, "nats-server"))
@@ -99,7 +99,7 @@ cluster { name: mfa, listen: "%s", advertise: "%s", no_advertise: true, routes: 
 	return c, servers
 }
 
-// leaderOfNATS asks who leads the bucket's stream.
+// leaderOfNATS returns the leader of the bucket's stream.
 func leaderOfNATS(servers []string) (int, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()

@@ -12,11 +12,11 @@ import (
 	"testing"
 )
 
-// A network carries what nodes say to each other. Each node is reached through a
-// gate, a port of its own that the network listens on. Every node can be told
-// the same addresses: who dials is read from the kernel's table of sockets, so
-// that a link between two nodes can be cut alone. Clients are nobody's node, and
-// never cut off.
+// A network carries the traffic between nodes. Each node is reached through a gate,
+// a port of its own on which the network listens. All nodes use the same addresses:
+// the network identifies the dialing node by the kernel's table of sockets, so that
+// it can cut the link between two nodes only. Clients are not nodes, and are never
+// cut off.
 type network struct {
 	nodes []*node
 
@@ -28,21 +28,21 @@ type network struct {
 	closed      bool
 }
 
-// A link is between two nodes, the smaller number first.
+// A link is a pair of nodes, the smaller number first.
 type link struct{ a, b int }
 
 func linkOf(i, j int) link { return link{min(i, j), max(i, j)} }
 
-// A cut is how a link does not work.
+// A cut is the way in which a link is cut.
 type cut int
 
 const (
 	whole   cut = iota
-	dropped     // nothing arrives, and nobody is told, as behind a dead switch
-	reset       // connections end and none is made, as behind a firewall
+	dropped     // nothing arrives and there is no error, as behind a switch that is off
+	reset       // connections are closed and no new ones can be made, as behind a firewall
 )
 
-// A connection goes through a gate.
+// A connection is a connection through a gate.
 type connection struct {
 	link         link
 	dialer, gate net.Conn
@@ -69,15 +69,15 @@ func (c *connection) close() {
 	c.gate.Close()
 }
 
-// gate returns the port through which the others reach what listens on port of
-// the node with that number.
+// gate returns the port through which the others reach the given port of the node
+// with number to.
 func (n *network) gate(t *testing.T, to, port int) int {
 	t.Helper()
 	return n.open(t, func() (int, int) { return to, port })
 }
 
-// open returns a port that leads to the node and the port that target returns at
-// the time of each connection.
+// open returns a port that leads to the node and port that target returns when a
+// connection is made.
 func (n *network) open(t *testing.T, target func() (to, port int)) int {
 	t.Helper()
 	listener, err := net.Listen("tcp", local(0))
@@ -106,7 +106,7 @@ func (n *network) carry(dialer net.Conn, to, port int) {
 		return
 	}
 	if from == client {
-		from = to // a link that nobody cuts
+		from = to // this link is never cut
 	}
 	l := linkOf(from, to)
 	if !n.passes(l) {
@@ -151,7 +151,7 @@ func (n *network) copy(c *connection, from, to net.Conn) {
 	}
 }
 
-// passes waits while the link drops everything, and reports whether it carries.
+// passes waits while the link is dropped, and reports whether it is whole.
 func (n *network) passes(l link) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -192,11 +192,11 @@ func (n *network) heal() {
 	n.changed.Broadcast()
 }
 
-// client is no node's number.
+// client is the number returned by whose for a client.
 const client = -1
 
-// whose returns the number of the node that has a connection from that local
-// port, or client.
+// whose returns the number of the node that has a connection from that local port,
+// or client if none has.
 func (n *network) whose(port int) (number int, err error) {
 	var socket string
 	for range 5 { // the table may change while it is read
@@ -221,7 +221,7 @@ func (n *network) whose(port int) (number int, err error) {
 	return client, nil
 }
 
-// socketAt returns what /proc calls the socket with that local port.
+// socketAt returns the name in /proc of the socket with that local port.
 func socketAt(port int) (string, error) {
 	table, err := os.Open("/proc/net/tcp")
 	if err != nil {
@@ -234,7 +234,7 @@ func socketAt(port int) (string, error) {
 			return "socket:[" + fields[9] + "]", nil
 		}
 	}
-	return "", fmt.Errorf("nobody has port %d", port)
+	return "", fmt.Errorf("no socket has port %d", port)
 }
 
 func withChildren(pid int) []int {

@@ -21,10 +21,10 @@ type node struct {
 	log     string
 
 	running *exec.Cmd    // nil while it is killed
-	pid     atomic.Int64 // of what runs, for the network
+	pid     atomic.Int64 // of the running process, or 0; read by the network
 }
 
-// newNode returns a node that is not started, and kills it when the test ends.
+// newNode returns a node that has not been started. It is killed when the test ends.
 func newNode(t *testing.T, name, dir string, command ...string) *node {
 	n := &node{name: name, command: command, log: filepath.Join(dir, name+".log")}
 	t.Cleanup(func() {
@@ -45,7 +45,7 @@ func (n *node) start(t *testing.T) {
 	defer log.Close()
 	command := exec.Command(n.command[0], n.command[1:]...)
 	command.Stdout, command.Stderr = log, log
-	// The kernel ends a server whose test ends without its cleanups.
+	// The kernel kills a server whose test ends without running its cleanups.
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: n.owner}
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
@@ -54,7 +54,7 @@ func (n *node) start(t *testing.T) {
 	n.pid.Store(int64(command.Process.Pid))
 }
 
-// kill ends the process as a power switch does, also while it is paused.
+// kill ends the process as abruptly as a power failure, even while it is paused.
 func (n *node) kill() {
 	if n.running != nil {
 		n.running.Process.Kill()
@@ -95,11 +95,11 @@ func freePort(t *testing.T) int {
 
 func local(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
-// patience bounds what a healthy cluster does soon, so that a test that waits in
-// vain fails instead of hanging. No time is measured with it.
+// patience bounds the wait for something that a healthy cluster does soon, so that a
+// test fails instead of hanging. No time is measured with it.
 const patience = 2 * time.Minute
 
-// eventually tries until there is no error.
+// eventually calls try until it returns nil.
 func eventually(t *testing.T, what string, try func() error) {
 	t.Helper()
 	var err error

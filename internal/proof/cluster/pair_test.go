@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// A pair is a primary and its replica. Nobody but the test promotes the replica,
-// as an operator or a tool for high availability does.
+// A pair is a primary and its replica. Only the test promotes the replica, as an
+// operator or a high-availability tool would.
 type pair struct {
 	*cluster
 	primary atomic.Int64 // its number
 
-	// promote makes a primary of the replica with that number.
+	// promote makes the replica with that number the primary.
 	promote func(i int)
 	// follow makes the node with that number a new replica of the other.
 	follow func(i int)
@@ -25,7 +25,8 @@ func (p *pair) failOver() (old int) {
 	return old
 }
 
-// replace returns a heal that makes a replica of a node whose data is out of date.
+// replace returns a function that turns a node whose data is out of date into a
+// replica.
 func (p *pair) replace(old int) (heal func()) {
 	return func() {
 		p.nodes[old].kill()
@@ -34,11 +35,11 @@ func (p *pair) replace(old int) (heal func()) {
 	}
 }
 
-// lag is how long a primary works without its replica before it fails.
+// lag is the time for which a primary works without its replica before it fails.
 const lag = 2 * time.Second
 
-// fenced are the faults of a pair of which never more than one is a primary. The
-// first three are those that a minute has time for.
+// fenced returns the faults during which at most one node is a primary. The short
+// run has the first three.
 func (p *pair) fenced() []fault {
 	return []fault{
 		{"the primary is killed, and the replica promoted", func(*cluster) func() {
@@ -60,7 +61,7 @@ func (p *pair) fenced() []fault {
 	}
 }
 
-// unfenced are the faults after which two nodes take themselves for the primary.
+// unfenced returns the faults after which both nodes consider themselves the primary.
 func (p *pair) unfenced() []fault {
 	return []fault{
 		{"the primary is cut off and left running, and the replica promoted", func(*cluster) func() {

@@ -29,7 +29,7 @@ func createPostgres(ctx context.Context, servers []string) error {
 	return pgxstore.Migrate(ctx, pool, pgxstore.Options{})
 }
 
-// connectPostgres connects to the one of the servers that takes writes.
+// connectPostgres connects to the server that accepts writes.
 func connectPostgres(ctx context.Context, servers []string) (*pgxpool.Pool, error) {
 	return pgxpool.New(ctx, "postgres://postgres@"+strings.Join(servers, ",")+
 		"/postgres?target_session_attrs=read-write&connect_timeout=2&pool_max_conns=16")

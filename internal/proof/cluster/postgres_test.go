@@ -20,9 +20,9 @@ type postgres struct {
 	pair
 	synchronous bool
 	ports       [2]int
-	gates       [2]int // through which each follows the other
+	gates       [2]int // ports through which each is followed by the other
 	dirs        [2]string
-	owner       *syscall.Credential // PostgreSQL refuses root
+	owner       *syscall.Credential // PostgreSQL refuses to run as root
 }
 
 func TestPostgres(t *testing.T) {
@@ -50,7 +50,7 @@ func TestPostgres(t *testing.T) {
 		l.table(t, findings, spans)
 		findings.report(t)
 		if len(findings.of(lost)) == 0 {
-			t.Error("nothing is lost, so the synchronous run proves nothing")
+			t.Error("nothing was lost, so the synchronous run proves nothing")
 		}
 	})
 	t.Run("asynchronous, two primaries", func(t *testing.T) {
@@ -91,7 +91,7 @@ func startPostgres(t *testing.T, synchronous bool) (p *postgres, servers []strin
 	return p, servers
 }
 
-// ownerOf returns the user for whom a server runs where the test is root's.
+// ownerOf returns the user as whom a server runs if the test runs as root.
 func ownerOf(t *testing.T, name string) *syscall.Credential {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -112,7 +112,7 @@ func ownerOf(t *testing.T, name string) *syscall.Credential {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 }
 
-// allow lets the server into a directory of the test's.
+// allow gives the server access to one of the test's directories.
 func (p *postgres) allow(dir string) {
 	p.t.Helper()
 	if err := os.Chmod(dir, 0o777); err != nil {
@@ -145,7 +145,7 @@ func (p *postgres) tell(i int, statements ...string) error {
 	return nil
 }
 
-// waitFor sets whether the primary waits for its replica.
+// waitFor sets the replicas for which a primary waits.
 func (p *postgres) waitFor(i int, replicas string) {
 	p.t.Helper()
 	if err := p.tell(i, "ALTER SYSTEM SET synchronous_standby_names = '"+replicas+"'", "SELECT pg_reload_conf()"); err != nil {
@@ -153,7 +153,8 @@ func (p *postgres) waitFor(i int, replicas string) {
 	}
 }
 
-// promoteNode makes a primary that waits for nobody, as long as nobody follows.
+// promoteNode makes the node a primary, which does not wait for a replica as long
+// as none follows it.
 func (p *postgres) promoteNode(i int) {
 	p.t.Helper()
 	if err := p.tell(i, "SELECT pg_promote()"); err != nil {

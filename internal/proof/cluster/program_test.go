@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// installed returns a program of Debian's.
+// installed returns the path of a program installed by a Debian package.
 func installed(t *testing.T, name string) string {
 	t.Helper()
 	for _, dir := range []string{"/usr/bin", "/usr/sbin", "/usr/lib/postgresql/*/bin"} {
@@ -16,7 +16,7 @@ func installed(t *testing.T, name string) string {
 		}
 	}
 	if os.Getenv("MFA_TEST_REQUIRE") == "1" {
-		t.Fatalf("%s is required here, and is not installed", name)
+		t.Fatalf("%s is required, but not installed", name)
 	}
 	t.Skipf("skipped: %s is not installed", name)
 	return ""

@@ -13,9 +13,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// TestRedis: what Redis cannot hold is counted and no failure. It replicates
-// behind its acknowledgements, unless each Save waits for the replica, and a
-// master that was away does not know that there is another.
+// TestRedis: a promise that Redis cannot keep is counted, but does not fail the
+// test. Redis replicates after it has acknowledged, unless each Save waits for the
+// replica, and a master that was cut off does not know that there is another one.
 func TestRedis(t *testing.T) {
 	require(t)
 	t.Run("waiting", func(t *testing.T) {
@@ -71,8 +71,8 @@ func connectRedis(server string) *redis.Client {
 	return redis.NewClient(&redis.Options{Addr: server, MaxRetries: -1, ReadTimeout: time.Second})
 }
 
-// joinRedis makes one cluster of the nodes: the first three share the slots, each
-// of the others follows one of them.
+// joinRedis joins the nodes to one cluster: the first three share the slots, and
+// each of the others follows one of them.
 func joinRedis(t *testing.T, servers []string, gates, buses []int) {
 	t.Helper()
 	ctx := t.Context()
@@ -112,8 +112,8 @@ func joinRedis(t *testing.T, servers []string, gates, buses []int) {
 	}
 }
 
-// leaderOfRedis returns the master of the users' slot, once all agree on it and a
-// replica follows it.
+// leaderOfRedis returns the master of the users' slot. It fails unless all nodes
+// agree on it and a replica follows it.
 func leaderOfRedis(servers []string) (int, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()

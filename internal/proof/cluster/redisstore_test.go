@@ -10,14 +10,14 @@ import (
 	"github.com/protekt/mfa/stores/redisstore"
 )
 
-// The default does not wait for replicas, as most clusters of Redis do not.
+// redisOptions do not wait for replicas, as is usual with Redis clusters.
 var (
 	redisOptions        = redisstore.Options{Prefix: redisPrefix, InsecureFailover: true}
 	redisWaitingOptions = redisstore.Options{Prefix: redisPrefix, InsecureFailover: true, Replicas: 1}
 )
 
-// redisPrefix keeps all users in one slot, so that a fault of its master is one of
-// every user's.
+// redisPrefix keeps all users in one slot, so that a fault of its master affects
+// every user.
 const redisPrefix = "{mfa}:"
 
 func init() {
@@ -38,6 +38,6 @@ func createRedis(ctx context.Context, servers []string) error {
 }
 
 func connectRedisCluster(servers []string) *redis.ClusterClient {
-	// go-redis looks for new masters once a minute by itself.
+	// By default go-redis looks for new masters only once a minute.
 	return redis.NewClusterClient(&redis.ClusterOptions{Addrs: servers, ClusterStateReloadInterval: time.Second})
 }

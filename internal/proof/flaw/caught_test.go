@@ -9,14 +9,14 @@ import (
 	"testing"
 )
 
-// arguments are what makes the tests of a folder search longer, or end sooner
-// once they have found something.
+// arguments make the tests of a folder search longer, or end sooner once they have
+// found something.
 var arguments = map[string][]string{
 	filepath.Join("..", "model"): {"-rapid.checks=1000", "-rapid.nofailfile", "-rapid.shrinktime=5s"},
 }
 
-// An engine with one of the flaws fails every test that is named to catch it.
-// It is built anew for each.
+// An engine with one of the flaws fails every test listed as catching it. The
+// engine is built anew for each flaw.
 func TestFlawsAreCaught(t *testing.T) {
 	if os.Getenv("MFA_TEST_FLAWS") != "1" {
 		t.Skip("skipped: builds the engine with each flaw, which takes minutes; set MFA_TEST_FLAWS=1")
@@ -51,7 +51,7 @@ func TestFlawsAreCaught(t *testing.T) {
 	}
 }
 
-// run runs tests of a folder and returns what go test prints.
+// run runs tests of a folder and returns the output of go test.
 func run(t *testing.T, folder string, names []string, more ...string) string {
 	t.Helper()
 	var patterns []string
@@ -62,12 +62,12 @@ func run(t *testing.T, folder string, names []string, more ...string) string {
 	args = append(append(args, "."), arguments[folder]...)
 	command := exec.CommandContext(t.Context(), "go", args...)
 	command.Dir = folder
-	out, _ := command.CombinedOutput() // whether a test fails is printed
+	out, _ := command.CombinedOutput() // the output shows whether a test fails
 	return string(out)
 }
 
-// overlay writes a change and returns the file by which go test -overlay takes
-// it in.
+// overlay writes a change to a file and returns the overlay file for go test
+// -overlay.
 func (c Change) overlay(t *testing.T) string {
 	t.Helper()
 	directory := t.TempDir()

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Declaration returns a function, constant, variable or type by the name that
-// Flaw.In has for it.
+// Declaration returns a function, constant, variable or type by its name in the
+// form of Flaw.In.
 func (s *Source) Declaration(in string) (ast.Node, error) {
 	_, node, err := s.declaration(in)
 	return node, err

@@ -1,9 +1,9 @@
-// Package flaw puts flaws into the engine, to see that tests notice them: a
+// Package flaw injects flaws into the engine, to see that tests notice them: a
 // test that cannot fail shows nothing.
 //
-// A flaw names a declaration and the code in it that it changes. It knows no
-// file and no name of a local variable, so code may move between the files of
-// its package, be renamed inside and be formatted anew without breaking one.
+// A flaw names a declaration and the code in it that it changes. It refers to no
+// file and to no local variable by name, so moving code between the files of a
+// package, renaming local variables and reformatting break no flaw.
 package flaw
 
 import (
@@ -22,16 +22,16 @@ type Flaw struct {
 
 	// Old is the code to change, which occurs exactly once in the declaration:
 	// an expression, an element of a composite literal, statements or clauses of
-	// a switch. Its local names are its own: "u.Renew()" also matches
-	// "account.Renew()" where account is local.
+	// a switch. Local names need not be those of the source: "u.Renew()" also
+	// matches "account.Renew()" if account is local.
 	Old string
 
-	// Where is other code of the declaration, for local names that New uses and
-	// Old does not.
+	// Where lists other code of the declaration, for local names that New uses
+	// and Old does not.
 	Where []string
 
-	// New takes the place of Old. It may use any package that some package of
-	// the engine imports.
+	// New replaces Old. It may use any package that some package of the engine
+	// imports.
 	New string
 
 	// Caught lists the tests that fail with this flaw, separated by spaces, each
@@ -50,8 +50,8 @@ type Change struct {
 	Text []byte
 }
 
-// Apply returns the change that puts a flaw into the engine. It fails unless the
-// flaw's code occurs exactly once, and unless the engine still compiles.
+// Apply returns the change that injects a flaw into the engine. It fails unless the
+// flaw's code occurs exactly once and the engine still compiles.
 func (s *Source) Apply(f Flaw) (Change, error) {
 	match, err := s.Find(f.In, f.Old, f.Where...)
 	if err != nil {
@@ -64,7 +64,7 @@ func (s *Source) Apply(f Flaw) (Change, error) {
 	return change, nil
 }
 
-// compile replaces a match, and imports what the file uses then.
+// compile replaces a match, and imports what the file then uses.
 func (s *Source) compile(m Match, text string) (Change, error) {
 	start, end := s.set.Position(m.pos), s.set.Position(m.end)
 	path := start.Filename
@@ -78,7 +78,7 @@ func (s *Source) compile(m Match, text string) (Change, error) {
 }
 
 // replace type-checks a package with another text of one file. It returns no
-// package where that is not even parsed.
+// package if the text does not parse.
 func (s *Source) replace(p *goPackage, path string, text []byte) (*goPackage, error) {
 	files := maps.Clone(p.files)
 	var err error

@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// imports returns the edits by which a file imports what it uses and nothing
+// imports returns the edits after which a file imports what it uses and nothing
 // else.
 func (s *Source) imports(p *goPackage, path string) (list edits) {
 	used := make(map[types.Object]bool) // packages among others
@@ -36,8 +36,8 @@ func (s *Source) imports(p *goPackage, path string) (list edits) {
 	return list
 }
 
-// imported returns the path of the package with that name which some package of
-// the engine imports, or "".
+// imported returns the path of the package with that name, as imported by some
+// package of the engine, or "".
 func (s *Source) imported(name string) string {
 	for _, p := range s.packages {
 		for _, imported := range p.types.Imports() {

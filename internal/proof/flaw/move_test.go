@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// Every flaw survives that each declaration of the engine moves to a file of its
-// own, that every local name changes, and that all format and comments go.
+// Every flaw still applies after each declaration of the engine has moved to a file
+// of its own, every local name has changed, and formatting and comments are gone.
 func TestFlawsSurviveAMove(t *testing.T) {
 	s := load(t)
 	for name, p := range s.packages {
@@ -20,7 +20,7 @@ func TestFlawsSurviveAMove(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(moved.files) < 2*len(p.files) {
-			t.Fatalf("package %s is moved to %d files only", name, len(moved.files))
+			t.Fatalf("package %s was moved to only %d files", name, len(moved.files))
 		}
 		s.packages[name] = moved
 	}
@@ -31,8 +31,8 @@ func TestFlawsSurviveAMove(t *testing.T) {
 	}
 }
 
-// moved returns a package with one declaration to a file and other local names,
-// each declaration on one line without comments.
+// moved returns the files of a package rewritten with one declaration per file,
+// other local names, and each declaration on one line without comments.
 func (s *Source) moved(p *goPackage) map[string][]byte {
 	texts := make(map[string][]byte)
 	renamed := make(map[types.Object]string)
@@ -71,8 +71,7 @@ func (s *Source) moved(p *goPackage) map[string][]byte {
 	return texts
 }
 
-// oneLine writes the tokens between two offsets on one line, some of them under
-// other names.
+// oneLine returns the tokens between two offsets on one line, some of them renamed.
 func oneLine(text []byte, start, end int, names map[int]string) string {
 	f := token.NewFileSet().AddFile("", -1, len(text))
 	var scan scanner.Scanner

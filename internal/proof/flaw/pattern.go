@@ -19,14 +19,14 @@ type Match struct {
 	names    names
 }
 
-// Position returns where the match begins.
+// Position returns the position at which the match begins.
 func (m Match) Position() token.Position { return m.pkg.set.Position(m.pos) }
 
-// names are the local names of the source by those of the pattern.
+// names maps the local names of the pattern to those of the source.
 type names map[string]string
 
-// Find returns the only place where old occurs in a declaration. Each of where
-// must occur there as well, under the same local names.
+// Find returns the only match of old in a declaration. Each of where must occur
+// there as well, with the same local names.
 func (s *Source) Find(in, old string, where ...string) (Match, error) {
 	p, node, err := s.declaration(in)
 	if err != nil {
@@ -74,7 +74,7 @@ func parse(text string) ([]ast.Node, error) {
 		}
 		return nodes(list), nil
 	}
-	return nil, errors.New("no Go code:\n" + text)
+	return nil, errors.New("not Go code:\n" + text)
 }
 
 func nodes[T ast.Node](list []T) []ast.Node {
@@ -113,7 +113,7 @@ func (p *goPackage) matches(root ast.Node, pattern []ast.Node, known names) (fou
 	return found
 }
 
-// statements returns the statements that follow each other in a node.
+// statements returns the list of statements in a node.
 func statements(n ast.Node) []ast.Stmt {
 	switch n := n.(type) {
 	case *ast.BlockStmt:
@@ -150,7 +150,7 @@ func (m Match) same(pattern, source reflect.Value) bool {
 			return m.bind(pattern.Interface().(*ast.Ident), source)
 		case *ast.CommentGroup:
 			return true
-		case *ast.CallExpr: // an ellipsis is told by its position
+		case *ast.CallExpr: // an ellipsis is recorded only by its position
 			if source.Ellipsis.IsValid() != pattern.Interface().(*ast.CallExpr).Ellipsis.IsValid() {
 				return false
 			}
@@ -177,7 +177,7 @@ func (m Match) same(pattern, source reflect.Value) bool {
 	return pattern.Equal(source)
 }
 
-// bind matches an identifier: a local one by whatever name, the same each time.
+// bind matches an identifier. A local one may have any name, but the same each time.
 func (m Match) bind(pattern, source *ast.Ident) bool {
 	if !m.pkg.local(source) {
 		return pattern.Name == source.Name
@@ -189,7 +189,7 @@ func (m Match) bind(pattern, source *ast.Ident) bool {
 	return true
 }
 
-// rename writes code of a pattern with the local names of the source.
+// rename returns code written like the pattern with the local names of the source.
 func (m Match) rename(code string) string {
 	set := token.NewFileSet()
 	f := set.AddFile("", -1, len(code))

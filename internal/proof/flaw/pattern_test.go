@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// account is the code that the patterns of TestFind are about.
+// account is the code in which TestFind looks for patterns.
 const account = `package bank
 type account struct{ balance int; closed bool }
 func (a *account) withdraw(sum int) bool {
@@ -23,8 +23,8 @@ const limit = 10
 func log(n int) {}
 `
 
-// find returns the text that a pattern matches, and replacement as it would be
-// there.
+// find returns the text that a pattern matches, and the replacement with the local
+// names found there.
 func find(t *testing.T, files map[string]string, in, old, replacement string, where ...string) (matched, replaced string, err error) {
 	t.Helper()
 	texts := make(map[string][]byte)
@@ -43,8 +43,8 @@ func find(t *testing.T, files map[string]string, in, old, replacement string, wh
 	return files[start.Filename][start.Offset:end.Offset], m.rename(replacement), nil
 }
 
-// A pattern finds its code wherever that lies in the package, however it is
-// formatted and whatever its local names are; and nothing else.
+// A pattern finds its code wherever it is in the package, however it is formatted
+// and whatever its local names are, and finds nothing else.
 func TestFind(t *testing.T) {
 	const withdraw = "bank: (*account).withdraw"
 	asWritten := map[string]string{"account.go": account, "log.go": logs}
@@ -54,7 +54,7 @@ func TestFind(t *testing.T) {
 		in, old         string
 		where           string
 		new             string
-		want, wantThere string // no want: it is not found
+		want, wantThere string // want is "" if it is not found
 	}{
 		{name: "an expression", files: asWritten, in: withdraw, old: "sum > a.balance", new: "sum < a.balance",
 			want: "sum > a.balance", wantThere: "sum < a.balance"},

@@ -28,7 +28,7 @@ type Source struct {
 	packages map[string]*goPackage // by name
 }
 
-// Load reads the engine whose module lies in the folder root.
+// Load reads the engine whose module is in the folder root.
 func Load(root string) (*Source, error) {
 	command := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Dir,GoFiles,Export,Module", ".")
 	command.Dir = root
@@ -62,8 +62,8 @@ func Load(root string) (*Source, error) {
 	return newSource(texts, exports)
 }
 
-// newSource type-checks packages, given by import path and path of the file.
-// What they import is read from exports, files by import path.
+// newSource type-checks packages, given by import path and path of the file. Their
+// imports are read from exports, which holds files by import path.
 func newSource(texts map[string]map[string][]byte, exports map[string]string) (*Source, error) {
 	s := &Source{set: token.NewFileSet(), packages: make(map[string]*goPackage)}
 	s.importer = importer.ForCompiler(s.set, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })

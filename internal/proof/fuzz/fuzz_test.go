@@ -27,8 +27,8 @@ import (
 	"github.com/protekt/mfa/internal/wire"
 )
 
-// FuzzKeyURI: whatever the names, the URI is refused or says exactly what it
-// should to any reader, and the engine itself takes it.
+// FuzzKeyURI: whatever the names, either they are refused, or any reader parses the
+// URI to exactly the right values and the engine itself accepts it.
 func FuzzKeyURI(f *testing.F) {
 	algorithms := []mfa.Algorithm{mfa.SHA1, mfa.SHA256, mfa.SHA512}
 	f.Fuzz(func(t *testing.T, issuer, account string, algorithm uint8, eight bool, period uint8) {
@@ -54,7 +54,7 @@ func FuzzKeyURI(f *testing.F) {
 		if err != nil {
 			world.WantErr(t, err, mfa.ErrInvalidInput)
 			if _, loadErr := store.Load(t.Context(), "ada"); enrollment != nil || !errors.Is(loadErr, mfa.ErrNoRecord) {
-				t.Fatalf("refused, and yet %v is enrolled (%v)", enrollment, loadErr)
+				t.Fatalf("refused, but %v is enrolled (%v)", enrollment, loadErr)
 			}
 			return
 		}
@@ -71,18 +71,18 @@ func FuzzKeyURI(f *testing.F) {
 			t.Fatalf("%s\nis read as %+v", enrollment.URI, read)
 		}
 		if len(enrollment.URI) > 600 || strings.Trim(enrollment.URI, uriBytes) != "" {
-			t.Fatalf("%d bytes, or others than apps read: %s", len(enrollment.URI), enrollment.URI)
+			t.Fatalf("%d bytes, or some that apps may not read: %s", len(enrollment.URI), enrollment.URI)
 		}
 		world.OK(t, engine.ImportTOTP(t.Context(), "bob", enrollment.URI))
 	})
 }
 
-// uriBytes are all that a key URI is made of.
+// uriBytes are the bytes that a key URI may contain.
 const uriBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~@%:/?=&"
 
-// FuzzJSON: whatever strings are in it, what a client gets is JSON that says
-// the same. Broken UTF-8, which JSON cannot hold, becomes U+FFFD, byte by byte;
-// a time that RFC 3339 cannot write is an error.
+// FuzzJSON: whatever strings a value contains, its JSON decodes to the same ones.
+// Each byte of invalid UTF-8, which JSON cannot hold, becomes U+FFFD. A time that
+// RFC 3339 cannot express is an error.
 func FuzzJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b, c string, seconds int64, left int, flag bool) {
 		at := time.Unix(seconds, 0).UTC()
@@ -136,13 +136,13 @@ func FuzzJSON(f *testing.F) {
 	})
 }
 
-// wantJSON checks what v is as JSON, or that it is an error.
+// wantJSON checks the JSON encoding of v, or that there is an error unless ok.
 func wantJSON(t *testing.T, v any, ok bool, want map[string]any) {
 	t.Helper()
 	data, err := json.Marshal(v)
 	if !ok {
 		if err == nil {
-			t.Fatalf("%T is %s, want an error", v, data)
+			t.Fatalf("%T encodes to %s, want an error", v, data)
 		}
 		return
 	}
@@ -153,14 +153,14 @@ func wantJSON(t *testing.T, v any, ok bool, want map[string]any) {
 	decoder.UseNumber()
 	var got map[string]any
 	if err := decoder.Decode(&got); err != nil || !reflect.DeepEqual(got, want) {
-		t.Fatalf("%T is %s,\nread as %v (%v),\nwant    %v", v, data, got, err, want)
+		t.Fatalf("%T encodes to %s,\nread as %v (%v),\nwant    %v", v, data, got, err, want)
 	}
 }
 
-// tokens are good ones of one user's, and the IDs of a factor and of a device.
+// tokens holds valid tokens of one user, and the IDs of a factor and a device.
 type tokens struct{ login, stepUp, enrollment, proof, device, factorID, deviceID string }
 
-// newTokens seals tokens of the epoch of a user's record.
+// newTokens seals tokens with the epoch of a user's record.
 func newTokens(ring *seal.Ring, u *record.User, now time.Time) tokens {
 	issue := func(kind token.Kind, action string, id record.ID) string {
 		return token.Seal(ring, kind, token.Claims{UserID: "ada", ID: id, Action: action, Issued: now, Expires: now.Add(time.Minute), Epoch: u.Epoch})
@@ -183,11 +183,11 @@ func newTokens(ring *seal.Ring, u *record.User, now time.Time) tokens {
 	}
 }
 
-// passkeyAnswer is a JSON object that answers nothing.
+// passkeyAnswer is a JSON object that answers no challenge.
 const passkeyAnswer = `{"id":""}`
 
-// onRecords are the operations that look at a user's record, but for checks of
-// backup codes: a record says what their hash costs.
+// onRecords holds the operations that read a user's record. They check no backup
+// codes, since the record sets the cost of the hash.
 var onRecords = map[string]func(w *world.World, have tokens) error{
 	"BeginLogin": func(w *world.World, have tokens) error {
 		w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(have.device))
@@ -273,18 +273,18 @@ var onRecords = map[string]func(w *world.World, have tokens) error{
 	},
 }
 
-// FuzzStoredRecord: a store gives any bytes under any version, at any time.
-// What is no record of the user's is an error of every operation, and never
-// "no MFA"; only Reset begins a new one. What is one, however odd, as only the holder of a key could seal
-// it, makes no operation panic, lets nobody with a factor pass, and leaves a
-// record that can be read again.
+// FuzzStoredRecord: a store returns any bytes under any version, at any time. If
+// they are not a record of the user's, every operation returns an error, never
+// "no MFA"; only Reset begins a new record. If they are one, even one so odd that
+// only the holder of a key could have sealed it, no operation panics, no user with
+// a factor passes, and the record left behind can be read again.
 func FuzzStoredRecord(f *testing.F) {
 	ring, err := seal.New([][]byte{world.Key(1)})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, data []byte, version int64, sealed bool, seconds int64) {
-		if len(data) > 16<<10 || version > 1<<62 { // versions are bound by the seal and go up by one: none comes near the last
+		if len(data) > 16<<10 || version > 1<<62 { // the seal binds the version, which increases by one: it never comes near the maximum
 			return
 		}
 		now := time.Unix(seconds, 0).UTC()
@@ -308,38 +308,38 @@ func FuzzStoredRecord(f *testing.F) {
 			switch {
 			case !readable && name == "Reset" && err == nil && version > 0:
 				if status, err := w.Status(w.Ctx, "ada"); err != nil || len(status.Factors) > 0 {
-					t.Fatalf("Reset of what is no record leaves %+v, %v", status, err)
+					t.Fatalf("Reset of an unreadable record leaves %+v, %v", status, err)
 				}
-			case !readable && name == "Reset" && version <= 0: // which no store has
+			case !readable && name == "Reset" && version <= 0: // no store has such a version
 			case !readable && (err == nil || wire.Holds(now) && mfa.ErrorCode(err) != "internal"):
-				t.Fatalf("%s of what is no record: %v", name, err)
+				t.Fatalf("%s with an unreadable record: %v", name, err)
 			case readable && name == "BeginLogin" && err == nil && u.Enrolled():
 				t.Fatal("a user with a factor passes without a code")
 			case readable:
 				if _, unread := w.Status(w.Ctx, "ada"); unread != nil {
-					t.Fatalf("%s (%v) leaves what cannot be read: %v", name, err, unread)
+					t.Fatalf("%s (%v) leaves a record that cannot be read: %v", name, err, unread)
 				}
 			}
 		}
 	})
 }
 
-// TestEveryCallThatLooksAtARecordIsFuzzed: a new one cannot be forgotten.
+// TestEveryCallThatLooksAtARecordIsFuzzed: a new operation cannot be forgotten.
 func TestEveryCallThatLooksAtARecordIsFuzzed(t *testing.T) {
 	engine := reflect.TypeFor[*mfa.Engine]()
 	for i := range engine.NumMethod() {
 		name := engine.Method(i).Name
 		if others := name == "DeleteUser" || name == "Format"; others == (onRecords[name] != nil) {
-			t.Errorf("%s is, or is not, in onRecords", name)
+			t.Errorf("%s is missing in onRecords, or should not be there", name)
 		}
 	}
 }
 
-// moduleRoot is the directory of the whole repository.
+// moduleRoot is the root directory of the repository.
 const moduleRoot = "../../.."
 
-// TestEveryFuzzTargetHasACorpus, and every corpus a target: seeds that nothing
-// reads are no test.
+// TestEveryFuzzTargetHasACorpus, and every corpus has a target: seeds that nothing
+// reads test nothing.
 func TestEveryFuzzTargetHasACorpus(t *testing.T) {
 	const enough = 3
 	targets, corpora := make(map[string]bool), make(map[string]bool)
@@ -362,7 +362,7 @@ func TestEveryFuzzTargetHasACorpus(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(targets) < 10 {
-		t.Errorf("found %d targets only", len(targets))
+		t.Errorf("found only %d targets", len(targets))
 	}
 	for corpus := range targets {
 		seeds, err := filepath.Glob(filepath.Join(corpus, "*"))
@@ -371,7 +371,7 @@ func TestEveryFuzzTargetHasACorpus(t *testing.T) {
 		}
 		for _, seed := range seeds {
 			if text, err := os.ReadFile(seed); err != nil || !bytes.HasPrefix(text, []byte("go test fuzz v1\n")) {
-				t.Errorf("%s is no seed: %v", seed, err)
+				t.Errorf("%s is not a seed: %v", seed, err)
 			}
 		}
 	}
@@ -382,7 +382,7 @@ func TestEveryFuzzTargetHasACorpus(t *testing.T) {
 	}
 }
 
-// fuzzTargets returns the names of those in a file.
+// fuzzTargets returns the names of a file's fuzz targets.
 func fuzzTargets(t *testing.T, path string) (names []string) {
 	t.Helper()
 	file, err := parser.ParseFile(gotoken.NewFileSet(), path, nil, parser.SkipObjectResolution)

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// private are the directories at the root whose packages no host imports.
+// private lists the directories at the root whose packages no host imports.
 var private = []string{"internal", "examples", "benchmarks"}
 
 // sources returns the non-test files of every package that hosts import or
@@ -51,8 +51,8 @@ func sources(t *testing.T) map[string][]*ast.File {
 
 // TestHostsPackagesStandAlone: outside of its tests, a package that hosts import
 // uses the exported API of the root and never its internal packages. Go would
-// allow that to a nested module, but then a change inside the root could break
-// an older store under a newer root.
+// allow a nested module to import them, but then a change inside the root could
+// break an older store used with a newer root.
 func TestHostsPackagesStandAlone(t *testing.T) {
 	for directory, files := range sources(t) {
 		if directory == "." { // the engine itself
@@ -72,8 +72,7 @@ func TestHostsPackagesStandAlone(t *testing.T) {
 	}
 }
 
-// TestAPI: a change to what hosts see shows in review. After one that is
-// intended, run
+// TestAPI: a change to the exported API shows in review. After an intended one, run
 //
 //	go test -run TestAPI ./internal/proof/house -update
 func TestAPI(t *testing.T) {

@@ -12,8 +12,7 @@ import (
 	"testing"
 )
 
-// licences are recognized by a phrase of their text, the more specific ones
-// first.
+// licences are recognized by a phrase in their text, the more specific ones first.
 var licences = []struct{ name, phrase string }{
 	{"Apache-2.0", "Apache License"},
 	{"MPL-2.0", "Mozilla Public License"},
@@ -24,9 +23,9 @@ var licences = []struct{ name, phrase string }{
 	{"BSD-2-Clause", "Redistributions in binary form"},
 }
 
-// TestDependenciesAreListed: every module that anything here is built or tested
-// with is listed, under a known and permissive licence. After a change that is
-// intended, run
+// TestDependenciesAreListed: every module that this repository is built or tested
+// with is listed, under a known and permissive licence. After an intended change,
+// run
 //
 //	go test -run TestDependenciesAreListed ./internal/proof/house -update
 func TestDependenciesAreListed(t *testing.T) {

@@ -17,11 +17,11 @@ import (
 var update = flag.Bool("update", false, "write the golden files")
 
 const (
-	root   = "../../.." // the repository, seen from here
+	root   = "../../.." // of the repository, relative to this package
 	module = "github.com/protekt/mfa"
 )
 
-// goTool runs the go command in a directory of the repository, outside of the
+// goTool runs the go command in a directory of the repository, without the
 // workspace.
 func goTool(t *testing.T, directory string, args ...string) string {
 	t.Helper()

@@ -13,7 +13,7 @@ import (
 	"github.com/protekt/mfa/internal/proof/world"
 )
 
-// A lossyStore acknowledges one Save in a hundred that it does not do.
+// A lossyStore acknowledges one Save in a hundred without carrying it out.
 type lossyStore struct {
 	mfa.Store
 	saves atomic.Int64
@@ -26,12 +26,12 @@ func (s *lossyStore) Save(ctx context.Context, record mfa.Record) error {
 	return s.Store.Save(ctx, record)
 }
 
-// A keeper acknowledges a Delete that it does not do.
+// A keeper acknowledges each Delete without carrying it out.
 type keeper struct{ mfa.Store }
 
 func (keeper) Delete(context.Context, string) error { return nil }
 
-// A hoarder never forgets, and leaves a goroutine behind now and then.
+// A hoarder retains memory, and leaks a goroutine now and then.
 type hoarder struct {
 	mfa.Store
 	end chan struct{}
@@ -50,15 +50,15 @@ func (s *hoarder) Save(ctx context.Context, record mfa.Record) error {
 	return s.Store.Save(ctx, record)
 }
 
-// blindStore returns a store that lets the last writer win.
+// blindStore returns a store on which the last writer wins.
 func blindStore() mfa.Store {
 	store := world.NewFaultStore()
 	store.Blind = true
 	return store
 }
 
-// TestSoakBites: the soak has nothing to say against a right store, and finds
-// what a broken one does.
+// TestSoakBites: the soak finds nothing wrong with a correct store, and finds what
+// is wrong with a broken one.
 func TestSoakBites(t *testing.T) {
 	if testing.Short() {
 		t.Skip("left out by -short: soaks of broken stores")
@@ -88,10 +88,10 @@ func TestSoakBites(t *testing.T) {
 			for _, k := range []kind{ofStore, ofUser, ofLeak} {
 				if slices.Contains(test.want, k) {
 					if s.findings.of(k) == 0 {
-						t.Errorf("nothing is found against %s", k)
+						t.Errorf("found nothing wrong with %s", k)
 					}
 				} else if test.want == nil && s.findings.of(k) > 0 {
-					t.Errorf("%d findings against %s: %s", s.findings.of(k), k, s.findings.first)
+					t.Errorf("%d unexpected findings about %s: %s", s.findings.of(k), k, s.findings.first)
 				}
 			}
 			if len(s.findings.first) > 0 {

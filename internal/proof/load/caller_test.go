@@ -15,27 +15,27 @@ import (
 	"github.com/protekt/mfa/mfatest"
 )
 
-// A user is what one of them holds and knows. One caller acts for it.
+// A user is a user's devices and knowledge. One caller acts for it.
 type user struct {
 	id    string
 	now   time.Time // of the user's own clock, which never goes back
 	app   *mfatest.Authenticator
-	codes []string // backup codes that are left and known
+	codes []string // unspent backup codes that the user knows
 	phone bool
-	anew  bool // an operation under way replaces the app
+	anew  bool // the operation under way replaces the app
 
 	device  string    // a trusted device's token; "" for none
-	trusted time.Time // until then
+	trusted time.Time // when that trust expires
 }
 
 // A caller acts for its users, on engines of its own, as one of many processes
-// does.
+// would.
 type caller struct {
 	soak   *soak
 	ctx    context.Context
 	random *mathrand.Rand
 	clock  *mfatest.Clock // shows the time of the user it acts for
-	code   string         // of the last message
+	code   string         // from the last message
 	users  []*user
 	config mfa.Config
 	engine *mfa.Engine
@@ -60,7 +60,7 @@ func (c *caller) SendSMS(_ context.Context, message mfa.SMS) error {
 	return nil
 }
 
-// on returns another engine like the caller's.
+// on returns an engine like the caller's on another store.
 func (c *caller) on(store mfa.Store) (*mfa.Engine, error) {
 	config := c.config
 	config.Store = store
@@ -74,7 +74,7 @@ func newKey(user string) string {
 	return "otpauth://totp/ACME:" + user + "?secret=" + base32.StdEncoding.EncodeToString(secret[:]) + "&issuer=ACME"
 }
 
-// adopt gives a user the app that they had in another system.
+// adopt imports an app that a user had in another system.
 func (c *caller) adopt(u *user) error {
 	uri := newKey(u.id)
 	app, err := mfatest.NewAuthenticator(uri)
@@ -85,7 +85,7 @@ func (c *caller) adopt(u *user) error {
 	return err
 }
 
-// An operation returns an error where the engine answers otherwise than it must.
+// An operation returns an error if the engine does not answer as it must.
 type operation struct {
 	weight int
 	do     func(c *caller, u *user) error
@@ -120,14 +120,15 @@ func (c *caller) next() {
 	}
 }
 
-// wait lets a user's time pass, for a code that was not accepted yet.
+// wait advances a user's clock by d, so that the app shows a code that was not
+// accepted before.
 func (c *caller) wait(u *user, d time.Duration) {
 	u.now = u.now.Add(d)
 	c.clock.Set(u.now)
 }
 
-// settle finds out what a fault has left open. What was acknowledged before it
-// must still be so.
+// settle finds out which state a fault has left. What was acknowledged before it
+// must still hold.
 func (c *caller) settle(u *user) {
 	status, err := c.sure.Status(c.ctx, u.id)
 	if err != nil {
@@ -139,7 +140,7 @@ func (c *caller) settle(u *user) {
 		has[f.Method] = true
 	}
 	if u.phone, u.device = has[mfa.MethodSMS], ""; status.BackupCodesLeft != len(u.codes) {
-		u.codes = nil // some, and nobody knows which
+		u.codes = nil // there are some, but it is unknown which
 	}
 	if err = c.sure.Unlock(c.ctx, u.id); u.anew || !has[mfa.MethodTOTP] {
 		u.codes, u.phone = nil, false
@@ -150,7 +151,7 @@ func (c *caller) settle(u *user) {
 	}
 }
 
-// timed measures what is not met by a fault.
+// timed records how long an operation takes unless a fault hits it.
 func (c *caller) timed(operation string, do func() error) error {
 	before := time.Now()
 	err := do()
@@ -163,7 +164,7 @@ func (c *caller) timed(operation string, do func() error) error {
 	return err
 }
 
-// refused returns nil where err is want, and a fault where it is one.
+// refused returns nil if err is want, and otherwise an error that wraps err.
 func refused(what string, err, want error) error {
 	if errors.Is(err, want) {
 		return nil
@@ -217,7 +218,7 @@ func (c *caller) stepUp(u *user) error {
 	return c.timed("step-up", func() error { _, err := c.prove(u, "pay"); return err })
 }
 
-// prove answers a step-up with a code of the app.
+// prove answers a step-up with a code from the app.
 func (c *caller) prove(u *user, action string) (mfa.ChangeOption, error) {
 	challenge, err := c.engine.BeginStepUp(c.ctx, u.id, action)
 	if err != nil {
@@ -230,8 +231,8 @@ func (c *caller) prove(u *user, action string) (mfa.ChangeOption, error) {
 	return mfa.WithProof(login.Proof), nil
 }
 
-// status holds what Status says, and the version in the store, to what was
-// acknowledged.
+// status checks the result of Status, and the version in the store, against what
+// was acknowledged.
 func (c *caller) status(u *user) error {
 	var status *mfa.Status
 	if err := c.timed("status", func() (err error) { status, err = c.engine.Status(c.ctx, u.id); return err }); err != nil {
@@ -357,7 +358,7 @@ func (c *caller) removePhone(u *user) error {
 	})
 }
 
-// enrollApp enrolls an app in place of the one there is.
+// enrollApp enrolls an app in place of the current one.
 func (c *caller) enrollApp(u *user) error {
 	proof, err := c.prove(u, mfa.ActionManage)
 	if err != nil {
@@ -384,7 +385,8 @@ func (c *caller) confirmApp(u *user, opts ...mfa.ChangeOption) error {
 	})
 }
 
-// changePassword ends what was begun and trusted before.
+// changePassword reports a new password, which invalidates the user's challenges
+// and trusted devices.
 func (c *caller) changePassword(u *user) error {
 	token, err := c.begin(u)
 	if err != nil {
@@ -396,14 +398,14 @@ func (c *caller) changePassword(u *user) error {
 		return err
 	}
 	_, err = c.engine.VerifyLogin(c.ctx, token, u.app.Code(u.now))
-	if err := refused("a challenge of before", err, mfa.ErrInvalidToken); err != nil {
+	if err := refused("an earlier challenge", err, mfa.ErrInvalidToken); err != nil {
 		return err
 	}
 	_, err = c.begin(u, mfa.WithTrustedDevice(device))
 	return err
 }
 
-// startAgain takes everything from a user, who then enrolls anew.
+// startAgain resets or deletes a user, who then enrolls again.
 func (c *caller) startAgain(u *user) error {
 	take := c.engine.Reset
 	if c.random.IntN(2) == 0 {
@@ -424,10 +426,10 @@ func (c *caller) startAgain(u *user) error {
 		return err
 	}
 	_, err = c.engine.VerifyLogin(c.ctx, token, u.app.Code(u.now))
-	return refused("a challenge of before", err, mfa.ErrInvalidToken)
+	return refused("an earlier challenge", err, mfa.ErrInvalidToken)
 }
 
-// together has n goroutines act on one version of the user's record.
+// together has n goroutines act on the same version of the user's record.
 func (c *caller) together(n int, act func(engine *mfa.Engine, i int) error) []error {
 	errs := make([]error, n)
 	engine, err := c.on(world.NewBarrier(c.soak.faulty, n))
@@ -467,12 +469,12 @@ func (c *caller) atOnce(u *user, n int, code string, want error) (accepted, wron
 	return accepted, wrong, err
 }
 
-// sameCodeTwice answers two challenges at once with one code, which is good for
-// one of them.
+// sameCodeTwice answers two challenges at once with one code, which may be
+// accepted for only one of them.
 func (c *caller) sameCodeTwice(u *user) error {
 	accepted, _, err := c.atOnce(u, 2, u.app.Code(u.now), mfa.ErrInvalidCode)
 	if accepted > 1 || accepted == 0 && err == nil {
-		return fmt.Errorf("one code twice at once is accepted %d times", accepted)
+		return fmt.Errorf("a code entered twice at once was accepted %d times", accepted)
 	}
 	return err
 }
@@ -498,5 +500,5 @@ func (c *caller) guess(u *user) error {
 	return err
 }
 
-// period is a time step of every app.
+// period is the length of every app's time steps.
 const period = 30 * time.Second

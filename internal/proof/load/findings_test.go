@@ -5,23 +5,23 @@ import (
 	"sync"
 )
 
-// A finding is of one of these kinds.
+// A kind is the kind of a finding.
 type kind string
 
 const (
-	ofStore kind = "the store"   // a record is not of the version that was acknowledged
-	ofUser  kind = "a user"      // something that was acknowledged is not so
+	ofStore kind = "the store"   // a record does not have the version that was acknowledged
+	ofUser  kind = "a user"      // something that was acknowledged does not hold
 	ofLeak  kind = "the process" // something grows
 )
 
-// Findings are what a checker has to say against what it checks.
+// Findings are the faults that a check has found.
 type findings struct {
 	mu    sync.Mutex
 	count map[kind]int
 	first []string
 }
 
-// told is how many findings are kept word by word.
+// told is the number of findings whose texts are kept.
 const told = 20
 
 func (f *findings) add(k kind, format string, args ...any) {
@@ -36,7 +36,7 @@ func (f *findings) add(k kind, format string, args ...any) {
 	}
 }
 
-// of counts the findings of a kind.
+// of returns the number of findings of a kind.
 func (f *findings) of(k kind) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()

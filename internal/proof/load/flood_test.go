@@ -19,29 +19,29 @@ import (
 	"github.com/protekt/mfa/mfatest"
 )
 
-// A flood is so many wrong backup codes at once over so many users, in a process
-// in which others log in all the time.
+// A flood is a number of wrong backup codes at once, spread over a number of
+// users, in a process in which others log in all the time.
 type flood struct {
 	Guesses, Users, Honest int
-	Idle                   time.Duration // before
-	Limit                  time.Duration // after the first was judged; what has no answer by then ends with its context
+	Idle                   time.Duration // before the flood
+	Limit                  time.Duration // after the first was judged; whatever has no answer by then ends with its context
 }
 
-// An outcome is what the process says of its flood.
+// An outcome is the process's report on its flood.
 type outcome struct {
 	Wrong, Throttled int
-	Expired          int // the challenge was over by the time that its code had its turn
-	Ended            int // by the context
+	Expired          int // challenges that expired before their codes' turn
+	Ended            int // by their contexts
 	Others           map[string]int
 	Took             time.Duration
 
 	Before, Peak uint64 // resident memory, in bytes
-	Told         bool   // by the system; else by the runtime
+	Told         bool   // as reported by the system, not the runtime
 
 	Idle, During visits
 }
 
-// Visits are the logins of honest users, from when they were due.
+// Visits are the logins of honest users, timed from when they were due.
 type visits struct {
 	Logins   int
 	Failures map[string]int
@@ -53,7 +53,7 @@ const challengeTTL = 5 * time.Minute
 
 const floodVariable = "MFA_LOAD_FLOOD"
 
-// TestMain runs the tests, or the flood that a test has started a process for.
+// TestMain runs the tests, or the flood in a process that a test has started.
 func TestMain(m *testing.M) {
 	text, started := os.LookupEnv(floodVariable)
 	if !started {
@@ -70,7 +70,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// run is the process.
+// run is the main function of that process.
 func (f flood) run(out *os.File) error {
 	ctx := context.Background()
 	config := mfa.Config{Issuer: "ACME", Store: mfa.NewMemoryStore(), Keys: [][]byte{world.Key(1)}, BackupCodes: mfa.BackupCodeConfig{Count: 1}}
@@ -178,7 +178,7 @@ func (o *outcome) count(errs []error) {
 	}
 }
 
-// A crowd of honest users log in one after the other. By the time that the last
+// A crowd of honest users log in one after the other. By the time the last one
 // has, the first one's app shows another code.
 type crowd struct {
 	engine *mfa.Engine
@@ -204,12 +204,12 @@ func newCrowd(ctx context.Context, engine *mfa.Engine, users int) (*crowd, error
 	return c, nil
 }
 
-// pace is how far two honest logins are apart. A crowd of ten thousand has a
-// turn each hundred seconds then.
+// pace is the time between two honest logins. In a crowd of ten thousand each user
+// thus has a turn every hundred seconds.
 const pace = 10 * time.Millisecond
 
-// visit has users log in until the context ends, whether or not the ones before
-// are in yet.
+// visit has users log in until the context ends, each when due, whether or not
+// the previous ones have finished.
 func (c *crowd) visit(ctx context.Context) visits {
 	v := visits{Failures: make(map[string]int)}
 	var took latencies
@@ -240,12 +240,12 @@ func (c *crowd) visit(ctx context.Context) visits {
 	}
 }
 
-// limit is what the process may have in memory during a flood.
+// limit bounds the process's memory during a flood.
 const limit = 256 << 20
 
-// TestFlood: however many wrong backup codes come at once, memory stays flat, and
-// who answers by app gets in. Each wrong code costs a password hash, of which
-// the engine has few in flight.
+// TestFlood: however many wrong backup codes arrive at once, memory stays bounded
+// and users with an app get in. Each wrong code costs a password hash, of which
+// the engine computes few at once.
 func TestFlood(t *testing.T) {
 	if testing.Short() {
 		t.Skip("left out by -short: the flood")
@@ -262,9 +262,9 @@ func TestFlood(t *testing.T) {
 	o := f.start(t)
 	source := "by /proc/self/status"
 	if !o.Told {
-		source = "by the runtime at the end: the system does not tell the peak"
+		source = "by the runtime at the end, since the system does not report the peak"
 	}
-	t.Logf(`%d wrong backup codes at once over %d users, GOMAXPROCS %d, for %v: %d judged wrong, %d throttled, %d when their challenge was over, %d ended by their context
+	t.Logf(`%d wrong backup codes at once over %d users, GOMAXPROCS %d, for %v: %d judged wrong, %d throttled, %d after their challenge had expired, %d ended by their context
 
 | | before | during |
 | --- | --- | --- |
@@ -274,13 +274,13 @@ func TestFlood(t *testing.T) {
 | p50 | %s | %s |
 | p99 | %s | %s |
 
-Memory is told %s.`,
+Memory is reported %s.`,
 		f.Guesses, f.Users, runtime.GOMAXPROCS(0), o.Took.Round(time.Second), o.Wrong, o.Throttled, o.Expired, o.Ended,
 		mebibytes(o.Before), mebibytes(o.Peak), o.Idle.Logins, o.During.Logins, len(o.Idle.Failures), len(o.During.Failures),
 		brief(o.Idle.P50), brief(o.During.P50), brief(o.Idle.P99), brief(o.During.P99), source)
 
 	if sum := o.Wrong + o.Throttled + o.Expired + o.Ended; sum != f.Guesses || o.Wrong == 0 {
-		t.Errorf("of %d wrong codes %d are judged wrong, and others end with %v", f.Guesses, o.Wrong, o.Others)
+		t.Errorf("of %d wrong codes %d were judged wrong, and others ended with %v", f.Guesses, o.Wrong, o.Others)
 	}
 	if text != "" && o.Ended > 0 {
 		t.Errorf("%d wrong codes had no turn", o.Ended)
@@ -291,13 +291,13 @@ Memory is told %s.`,
 		}
 	}
 	if raceDetector() {
-		t.Log("skipped under the race detector, which takes memory of its own: the bound on memory")
+		t.Log("the bound on memory is not checked: the race detector takes memory of its own")
 	} else if o.Peak > limit {
 		t.Errorf("%.0f MiB in memory, want at most %.0f", mebibytes(o.Peak), mebibytes(uint64(limit)))
 	}
 }
 
-// start runs the flood in a process of its own, whose memory is that of the
+// start runs the flood in a process of its own, so that its memory is that of the
 // flood alone.
 func (f flood) start(t *testing.T) (o outcome) {
 	t.Helper()
@@ -322,7 +322,7 @@ func (f flood) start(t *testing.T) (o outcome) {
 	return o
 }
 
-// raceDetector reports whether this binary has it.
+// raceDetector reports whether this binary was built with the race detector.
 func raceDetector() bool {
 	info, _ := debug.ReadBuildInfo()
 	for _, setting := range info.Settings {

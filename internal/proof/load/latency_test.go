@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Latencies are counted in buckets that are at most a sixteenth of their value
-// wide, so that a long run takes no more memory than a short one.
+// Latencies are counted in buckets whose width is at most a sixteenth of their
+// value, so that a long run takes no more memory than a short one.
 type latencies struct {
 	count   int64
 	buckets [64 * fine]int64
@@ -26,7 +26,7 @@ func bucket(d time.Duration) int {
 	return exponent*fine + int(n>>(exponent-4))&(fine-1)
 }
 
-// ceiling returns the least duration beyond a bucket.
+// ceiling returns the least duration above a bucket.
 func ceiling(bucket int) time.Duration {
 	exponent, step := bucket/fine, bucket%fine
 	return time.Duration(uint64(fine+step+1) << (exponent - 4))
@@ -39,7 +39,7 @@ func (l *latencies) merge(other *latencies) {
 	}
 }
 
-// quantile returns what so large a part of the latencies stay below.
+// quantile returns the duration below which the given part of the latencies lie.
 func (l *latencies) quantile(part float64) time.Duration {
 	rank := int64(part * float64(l.count))
 	for i, n := range l.buckets {
@@ -50,7 +50,7 @@ func (l *latencies) quantile(part float64) time.Duration {
 	return 0
 }
 
-// TestLatencies: what is reported is at most a sixteenth above the truth, and
+// TestLatencies: a reported latency is at most a sixteenth above the true one, and
 // never below it.
 func TestLatencies(t *testing.T) {
 	var l, first, second latencies
@@ -73,7 +73,7 @@ func TestLatencies(t *testing.T) {
 		var l latencies
 		l.add(d)
 		if got := l.quantile(.5); got < d || got > max(d, fine)+max(d, fine)/16+1 {
-			t.Errorf("%v is told as %v", d, got)
+			t.Errorf("%v is reported as %v", d, got)
 		}
 	}
 }

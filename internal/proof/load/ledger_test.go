@@ -11,8 +11,8 @@ import (
 	"github.com/protekt/mfa/internal/proof/world"
 )
 
-// A ledger is a store that keeps count of what the store behind it has
-// acknowledged, and holds it to that.
+// A ledger is a store that counts what the store behind it has acknowledged, and
+// checks that store against it.
 type ledger struct {
 	mfa.Store
 	findings *findings
@@ -21,7 +21,7 @@ type ledger struct {
 
 type saves struct {
 	acknowledged atomic.Int64
-	unsure       atomic.Int64 // failed, and may have been done
+	unsure       atomic.Int64 // failed, but may have been carried out
 }
 
 func newLedger(store mfa.Store, findings *findings, users []string) *ledger {
@@ -32,12 +32,12 @@ func newLedger(store mfa.Store, findings *findings, users []string) *ledger {
 	return l
 }
 
-// Load sees every Save that returned before it began.
+// Load checks that it sees every Save that returned before it began.
 func (l *ledger) Load(ctx context.Context, userID string) (mfa.Record, error) {
 	before := l.saves[userID].acknowledged.Load()
 	record, err := l.Store.Load(ctx, userID)
 	if (err == nil || errors.Is(err, mfa.ErrNoRecord)) && record.Version < before {
-		l.findings.add(ofStore, "%s is loaded in version %d after %d acknowledged saves", userID, record.Version, before)
+		l.findings.add(ofStore, "%s loads as version %d after %d acknowledged saves", userID, record.Version, before)
 	}
 	return record, err
 }
@@ -53,8 +53,8 @@ func (l *ledger) Save(ctx context.Context, record mfa.Record) error {
 	return err
 }
 
-// Delete begins a user's count anew. If it fails, what was acknowledged may be
-// there still. Nobody else acts for the user meanwhile.
+// Delete restarts a user's count. If it fails, the record may still be there.
+// Nobody else acts for the user meanwhile.
 func (l *ledger) Delete(ctx context.Context, userID string) error {
 	err := l.Store.Delete(ctx, userID)
 	s := l.saves[userID]
@@ -67,7 +67,8 @@ func (l *ledger) Delete(ctx context.Context, userID string) error {
 	return err
 }
 
-// audit holds a user's record to what was acknowledged, while nobody changes it.
+// audit checks a user's record against what was acknowledged, while nobody changes
+// it.
 func (l *ledger) audit(ctx context.Context, userID string) error {
 	record, err := l.Store.Load(ctx, userID)
 	if err != nil && !errors.Is(err, mfa.ErrNoRecord) {
@@ -81,7 +82,8 @@ func (l *ledger) audit(ctx context.Context, userID string) error {
 	return nil
 }
 
-// A faultyStore meets a fault with so many calls in a thousand.
+// A faultyStore injects faults into a random part of its calls, given in
+// thousandths.
 type faultyStore struct {
 	mfa.Store
 	faults int

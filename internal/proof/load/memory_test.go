@@ -9,19 +9,19 @@ import (
 	"strconv"
 )
 
-// A peak is how much memory this process has had at most since it was begun, in
-// bytes. Where the system does not tell, it is what the runtime has taken from
-// it and not given back.
+// A peak measures the most memory that this process has used since beginPeak, in
+// bytes. If the system does not report it, it is the memory that the runtime has
+// taken from the system and not returned.
 type peak struct {
 	before uint64
-	told   bool // by the system
+	told   bool // as reported by the system
 }
 
-// beginPeak gives back what is not in use first.
+// beginPeak begins to measure, after returning unused memory to the system.
 func beginPeak() peak {
 	debug.FreeOSMemory()
-	// Linux forgets the peak so far. Where it does not, that of the whole process
-	// is told, which is no less.
+	// This makes Linux forget the peak so far. If it fails, the peak of the whole
+	// process is reported, which is no less.
 	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
 	before, err := fromStatus("VmRSS:")
 	if err != nil {
@@ -37,7 +37,7 @@ func (p peak) read() (uint64, error) {
 	return fromRuntime(), nil
 }
 
-// fromStatus reads a line of /proc/self/status, in bytes.
+// fromStatus returns the value of a line of /proc/self/status, in bytes.
 func fromStatus(name string) (uint64, error) {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

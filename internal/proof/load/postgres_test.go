@@ -14,7 +14,7 @@ import (
 	"github.com/protekt/mfa/stores/sqlstore"
 )
 
-// connections is how many the pool may have.
+// connections is the maximum number of connections in the pool.
 const connections = 16
 
 // postgres returns an empty store in a schema of its own, or skips the test.
@@ -30,7 +30,7 @@ func postgres(t *testing.T) (*sqlstore.Store, *sql.DB) {
 	if _, err := db.Exec("CREATE SCHEMA " + schema); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { // when the test has closed the pool
+	t.Cleanup(func() { // runs after the test has closed the pool
 		if _, err := connect(t).Exec("DROP SCHEMA " + schema + " CASCADE"); err != nil {
 			t.Error(err)
 		}

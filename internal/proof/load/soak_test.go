@@ -18,8 +18,8 @@ import (
 	"github.com/protekt/mfa"
 )
 
-// A soak has callers act for users on one store, in phases, and holds the engine
-// and the store to what they have acknowledged.
+// A soak has callers act for users on one store, in phases, and checks the engine
+// and the store against what they have acknowledged.
 type soak struct {
 	plan     plan
 	findings findings
@@ -29,7 +29,7 @@ type soak struct {
 	callers  []*caller
 	left     atomic.Int64 // operations of this phase
 	done     atomic.Int64
-	database *sql.DB // nil for none
+	database *sql.DB // nil if the store has none
 	gauges   []gauge // after each phase
 	lasted   time.Duration
 	took     map[string]*latencies // by operation
@@ -37,14 +37,14 @@ type soak struct {
 
 type plan struct {
 	users, callers, phases int
-	phase                  time.Duration // at most
+	phase                  time.Duration // the longest that a phase may take
 	codes                  int           // backup codes of a set
 	operations             int64         // of all phases, at most
 	faults                 int           // in a thousand calls of the store
-	patience               time.Duration // with what should end at once; no time is measured with it
+	patience               time.Duration // how long to wait for what should end at once; no time is measured with it
 }
 
-// A gauge is what must not grow, read while nothing goes on.
+// A gauge holds the figures that must not grow, read while nothing is under way.
 type gauge struct {
 	goroutines int
 	heap       uint64 // live, in bytes
@@ -52,7 +52,7 @@ type gauge struct {
 	inUse      int
 }
 
-// start is when the clocks of all users begin.
+// start is the time at which the clocks of all users begin.
 var start = time.Date(2030, 1, 1, 0, 0, 10, 0, time.UTC)
 
 // newSoak returns a soak whose users each have an app.
@@ -81,8 +81,8 @@ func newSoak(ctx context.Context, store mfa.Store, database *sql.DB, plan plan) 
 	return s, nil
 }
 
-// run goes through the phases, and reads the gauges after each. In the end all
-// that was acknowledged is there, and every user gets in.
+// run goes through the phases, and reads the gauges after each. In the end
+// everything that was acknowledged must be there, and every user must get in.
 func (s *soak) run() {
 	goroutines := runtime.NumGoroutine()
 	for range s.plan.phases {
@@ -119,7 +119,7 @@ func (s *soak) run() {
 				err = errors.Join(err, c.loginByBackupCode(u))
 			}
 			if err != nil {
-				s.findings.add(ofUser, "%s, in the end: %v", u.id, err)
+				s.findings.add(ofUser, "%s, at the end: %v", u.id, err)
 			}
 		}
 	})
@@ -134,12 +134,12 @@ func (s *soak) each(act func(c *caller)) {
 	all.Wait()
 }
 
-// patience is plenty.
+// patience is more than enough for what should end at once.
 const patience = 10 * time.Second
 
-// read reads the gauges. What has still to end is waited for. A driver may keep
-// one goroutine for each connection in the pool: pgx has one read there, after a
-// write that took long.
+// read reads the gauges, once what is still under way has ended. A driver may keep
+// one goroutine for each connection in the pool: pgx leaves one reading after a
+// slow write.
 func (s *soak) read(goroutines int) (g gauge) {
 	wait(s.plan.patience, func() bool {
 		g.goroutines = runtime.NumGoroutine()
@@ -150,25 +150,25 @@ func (s *soak) read(goroutines int) (g gauge) {
 		return g.goroutines <= goroutines+g.connected && g.inUse == 0
 	})
 	runtime.GC()
-	runtime.GC() // what the first has left to finalizers
+	runtime.GC() // frees what the first left to finalizers
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
 	g.heap = memory.HeapAlloc
 	return g
 }
 
-// wait waits for something that is on its way.
+// wait waits until there reports true, or until patience runs out.
 func wait(patience time.Duration, there func() bool) {
 	for over := time.Now().Add(patience); !there() && time.Now().Before(over); {
 		time.Sleep(time.Millisecond)
 	}
 }
 
-// The live heap may be larger after the last phase than after the first by a
-// quarter and these bytes: records fill up, with backup codes say.
+// slack is by how many bytes, beyond a quarter, the live heap may be larger after
+// the last phase than after the first: records grow, with backup codes for example.
 const slack = 8 << 20
 
-// leaks looks for what has grown.
+// leaks reports what has grown.
 func (s *soak) leaks(goroutines int) {
 	first, last := s.gauges[0], s.gauges[len(s.gauges)-1]
 	if last.heap > first.heap+first.heap/4+slack {
@@ -187,7 +187,7 @@ func (s *soak) leaks(goroutines int) {
 	}
 }
 
-// report is for docs/performance.md.
+// report returns the figures for docs/performance.md.
 func (s *soak) report(store string) string {
 	var b strings.Builder
 	first, last := s.gauges[0], s.gauges[len(s.gauges)-1]
@@ -203,7 +203,7 @@ func (s *soak) report(store string) string {
 	return b.String()
 }
 
-// brief returns a duration of two digits.
+// brief returns a duration rounded to two digits.
 func brief(d time.Duration) string {
 	unit := time.Duration(1)
 	for d/unit >= 100 {
@@ -214,7 +214,7 @@ func brief(d time.Duration) string {
 
 func mebibytes[T int64 | uint64](bytes T) float64 { return float64(bytes) / (1 << 20) }
 
-// soakPlan returns a short one, or as long as MFA_TEST_SOAK says.
+// soakPlan returns a short plan, or one for as long as MFA_TEST_SOAK says.
 func soakPlan(t *testing.T) plan {
 	text := os.Getenv("MFA_TEST_SOAK")
 	if text == "" {
@@ -227,8 +227,8 @@ func soakPlan(t *testing.T) plan {
 	return plan{users: 10_000, callers: 8, phases: 10, phase: length / 10, operations: 1 << 40, codes: 10, faults: 10, patience: patience}
 }
 
-// TestSoak: whatever is mixed with whatever, and whichever call of the store
-// fails, nothing that was acknowledged is lost, and nothing grows.
+// TestSoak: however operations are mixed, and whichever call of the store fails,
+// nothing that was acknowledged is lost, and nothing grows.
 func TestSoak(t *testing.T) {
 	if testing.Short() {
 		t.Skip("left out by -short: the soak")

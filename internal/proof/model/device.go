@@ -8,7 +8,7 @@ import (
 
 const maxDevices = 20
 
-// A device is one that its user trusts. The token has its Serial.
+// A device is a trusted device. Its token has the same Serial.
 type device struct {
 	serial  int
 	label   string
@@ -16,7 +16,7 @@ type device struct {
 	used    time.Time // to the day
 }
 
-// trustDevice makes one. The oldest gives way to the twenty-first.
+// trustDevice adds a trusted device. The twenty-first evicts the oldest.
 func (r Rules) trustDevice(u User, c Call) []Result {
 	if c.Bad {
 		return refused("invalid_request")
@@ -41,7 +41,7 @@ func (u User) device(serial int) int {
 	return slices.IndexFunc(u.devices, func(d device) bool { return d.serial == serial })
 }
 
-// passOn lets a user pass on a trusted device, whose use is noted once a day.
+// passOn logs a user in on a trusted device, whose use is recorded once a day.
 func (u User) passOn(c Call) []Result {
 	d := &u.devices[u.device(c.Token)]
 	if day := c.At.Truncate(24 * time.Hour); day.After(d.used) {
@@ -59,7 +59,7 @@ func (r Rules) forgetDevice(u User, c Call) []Result {
 	return done(u, "ok", event{kind: "devices_forgotten"})
 }
 
-// devicesText shows the devices, the one trusted last first.
+// devicesText lists the devices, the most recently trusted first.
 func (u User) devicesText(now time.Time) string {
 	var list []shown
 	for _, d := range slices.Backward(u.devices) {

@@ -5,19 +5,20 @@ import (
 	"time"
 )
 
-// pending is a factor that was begun and not confirmed.
+// A pending is an enrollment that has begun and is not confirmed yet.
 type pending struct {
 	factor
 	begun    time.Time
 	expires  time.Time
 	failures int
-	over     bool // the clock has shown a time when it was over
+	over     bool // the clock has shown a time at which it had expired
 	keep     bool
 	replaces int
 	code     string
 }
 
-// alive reports whether it can be confirmed: both answers where that is open.
+// alive reports whether p can be confirmed. It returns both answers if the
+// contract leaves that open.
 func (p pending) alive(now time.Time) []bool {
 	switch {
 	case !now.Before(p.expires):
@@ -32,8 +33,8 @@ func (u *User) drop(method string) {
 	u.pending = slices.DeleteFunc(u.pending, func(p pending) bool { return p.method == method })
 }
 
-// mayChange asks for a proof, where there is something to prove. Who has none
-// gets a challenge.
+// mayChange requires a proof if the user has a factor. A call without a valid proof
+// is answered with a challenge.
 func (r Rules) mayChange(u User, c Call, change func(u User) []Result) []Result {
 	if !u.enrolled() || r.InsecureSkipProof {
 		return change(u)
@@ -73,7 +74,7 @@ func (r Rules) enroll(u User, c Call) []Result {
 			begun:  c.At, expires: c.At.Add(enrollmentTTL), keep: keep, replaces: c.Only,
 		}
 		if method == sms {
-			p.number, p.code, p.expires = c.Phone, c.NewCode, c.At.Add(codeTTL) // the number waits no longer than its code
+			p.number, p.code, p.expires = c.Phone, c.NewCode, c.At.Add(codeTTL) // the pending number expires with its code
 			return r.enrollPhone(u, c, p)
 		}
 		u.begin(p)
@@ -146,7 +147,7 @@ func (r Rules) verifyEnrollment(u User, c Call) []Result {
 				results = append(results, refused("method_unavailable")...)
 			case alive:
 				results = append(results, r.confirm(u.clone(), c, i)...)
-			case c.At.Before(p.expires): // whether the one begun before it is meant is open
+			case c.At.Before(p.expires): // the contract leaves open whether the one begun before it is meant
 				results = append(results, refused("no_pending_enrollment")...)
 			}
 		}
@@ -157,7 +158,7 @@ func (r Rules) verifyEnrollment(u User, c Call) []Result {
 	return append(results, refused("no_pending_enrollment")...)
 }
 
-// confirm judges an answer for a pending factor.
+// confirm judges the answer to a pending enrollment.
 func (r Rules) confirm(u User, c Call, i int) []Result {
 	p := u.pending[i]
 	digits, _ := read(c)
@@ -205,8 +206,8 @@ func (u User) refusePending(i int) []Result {
 	return done(u, wrongText(left, ""), event{kind: "refused", action: enroll})
 }
 
-// admit makes a factor a confirmed one, and ends what a first or another factor
-// ends.
+// admit adds a confirmed factor, and invalidates what a first or an additional
+// factor invalidates.
 func (u *User) admit(c Call, p pending) {
 	had, replaces := u.enrolled(), !p.keep && u.has(p.method)
 	u.drop(p.method)
@@ -221,7 +222,7 @@ func (u *User) admit(c Call, p pending) {
 	u.devices = nil
 }
 
-// importFactor adopts an app or a phone for a user who has none.
+// importFactor imports an app or a phone for a user without a factor.
 func (r Rules) importFactor(u User, c Call) []Result {
 	f := factor{serial: c.Serial, method: totp, app: c.App}
 	bad := "invalid_request"
@@ -289,7 +290,7 @@ func (r Rules) revoke(u User, c Call) []Result {
 	return u.remove(c, "revoked")
 }
 
-// remove takes factors from a user, and with the last one the backup codes.
+// remove removes factors, and the backup codes along with the last one.
 func (u User) remove(c Call, kind string) []Result {
 	var told []event
 	for _, i := range u.of(c.Method, c.Only) {

@@ -7,17 +7,17 @@ import (
 	"github.com/protekt/mfa/mfatest"
 )
 
-// A factor is a confirmed one, or the set of backup codes.
+// A factor is a confirmed factor, or the set of backup codes.
 type factor struct {
 	serial   int // of the call that began it; 0 for backup codes
 	method   string
 	label    string
 	enrolled time.Time
-	used     time.Time // zero until the first time after enrollment
+	used     time.Time // zero until it is first used after enrollment
 
 	app   *App
 	taken []int64 // every step that was accepted, ascending
-	next  int64   // steps before this one are refused, too
+	next  int64   // steps before this one are also refused
 
 	number string
 
@@ -27,7 +27,7 @@ type factor struct {
 	codes []string // unspent; "" for one that was lost with the answer
 }
 
-// shown returns what a challenge shows of a factor.
+// shown returns what a challenge shows about a factor.
 func (f factor) shown() shown {
 	return shown{serial: f.serial, method: f.method, label: f.label, phone: mask(f.number)}
 }
@@ -41,7 +41,8 @@ func (u User) enrolled() bool { return u.has(passkey) || u.has(totp) || u.has(sm
 
 func (u User) has(method string) bool { return len(u.of(method, 0)) > 0 }
 
-// of returns where the factors of a method are, or only the one that is named.
+// of returns the indexes of a method's factors. If only is not 0, it returns just
+// that of the factor with that Serial.
 func (u User) of(method string, only int) (places []int) {
 	for i, f := range u.factors {
 		if f.method == method && (only == 0 || f.serial == only) {
@@ -51,7 +52,8 @@ func (u User) of(method string, only int) (places []int) {
 	return places
 }
 
-// discard removes the factors of a method, or one; with the last go the failures.
+// discard removes a method's factors, or one of them. The failures are forgotten
+// with the last one.
 func (u *User) discard(method string, only int) {
 	u.factors = slices.DeleteFunc(u.factors, func(f factor) bool { return f.method == method && (only == 0 || f.serial == only) })
 	if !u.has(method) {
@@ -71,8 +73,8 @@ func (u User) codesLeft() int {
 	return 0
 }
 
-// phone returns the phone with a Serial, or the one that was used or enrolled
-// last; nil if there is none.
+// phone returns the phone with a Serial, or for 0 the one most recently used or
+// enrolled. It returns nil if there is none.
 func (u User) phone(serial int) *factor {
 	var found *factor
 	for _, i := range u.of(sms, serial) {
@@ -83,7 +85,7 @@ func (u User) phone(serial int) *factor {
 	return found
 }
 
-// An App is what an authenticator app and the engine share.
+// An App is an authenticator app with the key that it shares with the engine.
 type App struct {
 	*mfatest.Authenticator
 	URI    string
@@ -104,7 +106,7 @@ func (a *App) At(step int64) string {
 	return code
 }
 
-// match finds the latest step around now that shows the code.
+// match returns the latest step around now that has the code.
 func (r Rules) match(a *App, code string, now time.Time) (step int64, ok bool) {
 	if a == nil { // its key was lost with the answer
 		return 0, false
@@ -121,7 +123,8 @@ func (r Rules) match(a *App, code string, now time.Time) (step int64, ok bool) {
 	return 0, false
 }
 
-// spend takes a step if neither it nor a later one was taken.
+// spend uses up a step and reports whether neither it nor a later one was used
+// before.
 func (f *factor) spend(step int64) bool {
 	at, found := slices.BinarySearch(f.taken, step)
 	if found || step < f.next {
@@ -132,10 +135,10 @@ func (f *factor) spend(step int64) bool {
 	return true
 }
 
-const maxTaken = 16 // that a record knows one by one
+const maxTaken = 16 // steps that a record lists individually
 
-// clockWas is for a clock that ran ahead of limit: steps taken there refuse no
-// earlier ones, but themselves.
+// clockWas corrects f after a clock ran ahead of limit: the steps accepted beyond
+// it stay spent, but no longer cause earlier ones to be refused.
 func (f *factor) clockWas(limit int64) {
 	next := int64(0)
 	for i, step := range f.taken {

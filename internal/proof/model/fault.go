@@ -6,17 +6,17 @@ import (
 	"github.com/protekt/mfa/internal/proof/world"
 )
 
-// A Fault is what happened to a call of the store.
+// A Fault is a fault that a call of the store meets.
 type Fault = world.Fault
 
-// faulted returns what may come of a call that met a fault. The record may have got
-// to any of the states that it goes through; to the last only where the write
-// was done and its answer lost. Nothing is told or sent but of a delivery that
-// failed: what could not be undone then stays. To its number, a message that was
-// not sent may count or not.
+// faulted returns the possible results of a call that met a fault. The record may
+// be left in any of the states that it goes through; in the last one only if the
+// write was done and its answer was lost. There is no event and no message, except
+// for a failed delivery, whose effects remain if they could not be undone. A
+// message that was not sent may or may not count against its number.
 func faulted(begin User, results []Result, f Fault) []Result {
 	if f == world.Conflicts {
-		return results // the engine begins again
+		return results // the engine retries
 	}
 	failure := "internal"
 	if f == world.EverTooLate {
@@ -43,8 +43,8 @@ func faulted(begin User, results []Result, f Fault) []Result {
 	return failed
 }
 
-// cancelled returns what may come of a call whose context was over before it began:
-// nothing, and no answer but a refusal that needs no store.
+// cancelled returns the possible results of a call whose context had ended before
+// it began: nothing changes, and the call fails or is refused without the store.
 func cancelled(results []Result) []Result {
 	ended := refused("internal")
 	for _, r := range results {

@@ -22,8 +22,8 @@ import (
 	"github.com/protekt/mfa/mfatest"
 )
 
-// A history is a few users of three engines on one store, and all that was done
-// so far.
+// A history is a few users of three engines on one store, and everything that was
+// done so far.
 type history struct {
 	t          *rapid.T
 	rules      Rules
@@ -35,52 +35,52 @@ type history struct {
 	ring       *seal.Ring
 	tokens     map[int]string        // by serial
 	ids        map[int]string        // of factors and devices, by serial
-	serials    map[string]int        // by those
+	serials    map[string]int        // by those IDs
 	challenges map[string]int        // by ID
 	apps       map[string]*App       // by URI
-	numbers    map[string][]messages // all that are possible, by tally
+	numbers    map[string][]messages // all that are possible, by the name of the tally
 	done       []deed
 	counts     counts
 
-	// What the host says:
-	noSender   bool // to the last of the engines
-	noVerifier bool // in the last of the engines
-	noTally    bool // nobody counts messages by number
+	// How the host configures its engines:
+	noSender   bool // the last engine has no sender
+	noVerifier bool // the last engine has no verifier of passkeys
+	noTally    bool // messages are not counted by number
 	required   bool
 	noPolicy   bool
 	refuses    bool
 	sending    sending
 	cancel     context.CancelFunc // of the call under way
-	told       strings.Builder    // since it began
+	told       strings.Builder    // events since it began
 	message    *mfa.SMS
 	toldOf     string
 
-	upset upset // of one of the calls that follow
+	upset upset // of one of the next calls
 }
 
-// sending is what becomes of messages.
+// A sending is the outcome of sending a message.
 type sending int
 
 const (
 	arrives sending = iota
 	fails
-	failsLate // and the caller has gone by then
+	failsLate // and the caller's context has ended by then
 )
 
-// A person is a user, as the model and as an attacker sees them.
+// A person is a user, as the model and as an attacker see them.
 type person struct {
 	id      string
 	states  []User   // all that are possible
-	tokens  []issued // the last ones
+	tokens  []issued // the latest
 	apps    []*App
 	codes   []string // that were sent
-	backups []string // that were ever made
+	backups []string // that were ever generated
 	keys    []*world.SecurityKey
-	options []asked // the last ones
+	options []asked // the latest
 }
 
-// asked is what an authenticator is to answer, for the challenge or pending
-// factor with that serial.
+// An asked holds the options that an authenticator is to answer, for the challenge
+// or pending factor with that serial.
 type asked struct {
 	serial  int
 	options json.RawMessage
@@ -98,7 +98,7 @@ type issued struct {
 
 const (
 	maxIssued = 40
-	maxDoubt  = 8 // states: then nothing more goes wrong
+	maxDoubt  = 8 // possible states beyond which no more faults are injected
 )
 
 // A deed is a line of the history.
@@ -107,7 +107,7 @@ type deed struct {
 	engine int
 	user   string
 	call   Call
-	note   string // what the token and the code are
+	note   string // describes the token and the code
 	got    Outcome
 }
 
@@ -195,7 +195,7 @@ func newHistory(t *rapid.T, s setting) *history {
 			config.Passkeys = nil
 		}
 		if config.SMSCodes.InsecureNoNumberLimits = s.noTally; !s.noTally {
-			config.SMSCodes.Numbers = h.store // no user's name is a number's, and faults meet both
+			config.SMSCodes.Numbers = h.store // no user ID looks like a tally's name, and faults hit both
 		}
 		engine, err := mfa.New(config)
 		if err != nil {
@@ -241,7 +241,7 @@ func (h *history) SendSMS(_ context.Context, message mfa.SMS) error {
 	return nil
 }
 
-// tell notes an event. The method of a refusal is left open.
+// tell records an event. The contract leaves open the method of a refusal.
 func (h *history) tell(_ context.Context, e mfa.Event) {
 	told := event{
 		kind: string(e.Type), method: string(e.Method), action: e.Action, factor: h.serialOf(e.FactorID),
@@ -262,7 +262,7 @@ func (h *history) tell(_ context.Context, e mfa.Event) {
 	}
 }
 
-// do makes one call, and compares.
+// do makes one call and compares its effects with the model's.
 func (h *history) do(engine int, p *person, c Call, text, note string) Outcome {
 	h.serial++
 	f := h.upset.now()
@@ -311,8 +311,8 @@ func (h *history) do(engine int, p *person, c Call, text, note string) Outcome {
 	return got
 }
 
-// tally names the count of messages to the number that a call is about: one that
-// the engines with that first key share. "" where there is none.
+// tally returns the name of the count of messages to the number that a call is
+// about, which the engines with the same first key share, or "" if there is none.
 func (h *history) tally(engine int, c Call) string {
 	if !c.Counted {
 		return ""
@@ -320,7 +320,7 @@ func (h *history) tally(engine int, c Call) string {
 	return fmt.Sprintf("%s under key %d", c.Phone, engine%2)
 }
 
-// tallied returns what a tally may say.
+// tallied returns the possible counts of a tally.
 func (h *history) tallied(tally string) []messages {
 	if known := h.numbers[tally]; known != nil {
 		return known
@@ -371,8 +371,8 @@ func (h *history) judge(p *person, c Call, got Outcome, tally string) {
 	}
 }
 
-// countThrottled counts refusals for the number's sake alone, and those of them
-// for the day's limit, not the hour's.
+// countThrottled counts refusals that are due to the number's limits alone, and
+// those among them that are due to the limit per day, not per hour.
 func (h *history) countThrottled(p *person, c Call, got Outcome, tally string) {
 	if tally == "" || !strings.HasPrefix(got.Result, "too_many_messages") || c.At.Before(p.states[0].nextSend()) {
 		return
@@ -392,7 +392,7 @@ func has[T any](states []T, state T) bool {
 	return false
 }
 
-// disagree ends the test with the whole history.
+// disagree fails the test and prints the whole history.
 func (h *history) disagree(wanted []Outcome) {
 	var b strings.Builder
 	for i, d := range h.done {
@@ -407,7 +407,7 @@ func (h *history) disagree(wanted []Outcome) {
 	h.t.Fatalf("engine and model disagree about the last of these calls:\n%s", b.String())
 }
 
-// call makes a call and puts what it showed into words.
+// call makes a call and describes its effects as text.
 func (h *history) call(ctx context.Context, e *mfa.Engine, p *person, c *Call, text string) (got Outcome) {
 	opts := []mfa.ChangeOption{mfa.WithProof(text), mfa.WithLabel(c.Label)}
 	if c.Keep {
@@ -566,7 +566,7 @@ func number(c *Call) string {
 	return c.Phone
 }
 
-// failure puts an error into words.
+// failure describes an error as text.
 func (h *history) failure(p *person, c *Call, err error) string {
 	var (
 		challenge  *mfa.ChallengeError
@@ -605,7 +605,7 @@ func (h *history) challenged(p *person, c *Call, result string, challenge *mfa.C
 	return challengeText(result, challenge.Action, texts(challenge.Methods), h.factors(challenge.Factors), challenge.ExpiresAt)
 }
 
-// login puts a login into words, and keeps its proof.
+// login describes a login as text, and keeps its proof.
 func (h *history) login(p *person, c *Call, l *mfa.Login) string {
 	if l.Proof != "" {
 		h.issued(p, c, proofToken, l.Proof)
@@ -617,7 +617,7 @@ func (h *history) login(p *person, c *Call, l *mfa.Login) string {
 	return text
 }
 
-// issued keeps a token under the serial of the call that made it.
+// issued keeps a token under the serial of the call that issued it.
 func (h *history) issued(p *person, c *Call, kind, text string) {
 	if !strings.HasPrefix(text, kind) {
 		panic("not a token of kind " + kind)
@@ -634,7 +634,7 @@ func texts(methods []mfa.Method) (list []string) {
 	return list
 }
 
-// status puts a status into words.
+// status describes a status as text.
 func (h *history) status(s *mfa.Status) string {
 	return statusText(h.factors(s.Factors), s.BackupCodesLeft, s.Required)
 }
@@ -657,8 +657,8 @@ func (h *history) devices(devices []mfa.TrustedDevice) string {
 	return devicesText(list)
 }
 
-// serialOf returns the Serial of the call that made a factor or device: an ID that
-// is new is of the call under way.
+// serialOf returns the Serial of the call that created a factor or device. A new
+// ID belongs to the call under way.
 func (h *history) serialOf(id string) int {
 	if id == "" {
 		return 0
@@ -701,12 +701,13 @@ func (h *history) learn(p *person) {
 	}
 }
 
-// factorID returns the ID of what a call made: that of no factor, if it made none.
+// factorID returns the ID of the factor that a call created, or an unused ID if it
+// created none.
 func (h *history) factorID(serial int) string { return cmp.Or(h.ids[serial], "fac_0000000000000000") }
 
 func (h *history) deviceID(serial int) string { return cmp.Or(h.ids[serial], "dev_0000000000000000") }
 
-// scan returns the app that holds the key of a URI, the same for the same.
+// scan returns the app that holds the key of a URI, the same app for the same URI.
 func (h *history) scan(uri string) *App {
 	if app := h.apps[uri]; app != nil {
 		return app

@@ -7,7 +7,7 @@ import (
 
 // A lane counts the wrong codes of one method.
 type lane struct {
-	row      int // since the last right one
+	row      int // wrong codes since the last right one
 	last     time.Time
 	recent   []time.Time
 	disabled bool
@@ -16,11 +16,11 @@ type lane struct {
 const (
 	limit  = 100
 	window = 30 * 24 * time.Hour
-	// grace is by how much longer a failure may count.
+	// grace is the time beyond the window during which a failure may still count.
 	grace = 15 * time.Minute
 )
 
-// retryAt is until when no code is evaluated.
+// retryAt returns the time before which no code is evaluated.
 func (l lane) retryAt(method string) time.Time {
 	free, delay := 5, time.Second
 	if method == backup {
@@ -35,8 +35,8 @@ func (l lane) retryAt(method string) time.Time {
 	return l.last.Add(min(delay, 15*time.Minute))
 }
 
-// fail counts a wrong code. There are two ways to count where failures are as
-// old as the window.
+// fail counts a wrong code. It returns two lanes if the result depends on failures
+// that are about as old as the window.
 func (l lane) fail(now time.Time) []lane {
 	l.row++
 	l.last = now
@@ -61,7 +61,7 @@ func (l lane) fail(now time.Time) []lane {
 	return []lane{l}
 }
 
-// succeed ends the row; those of the window stay.
+// succeed resets the failures in a row, but not those in the window.
 func (l *lane) succeed() { l.row, l.last = 0, time.Time{} }
 
 func (u *User) lane(method string) *lane { return &u.lanes[slices.Index(methods, method)] }

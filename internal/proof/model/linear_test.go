@@ -19,9 +19,9 @@ import (
 	"github.com/protekt/mfa/internal/proof/world"
 )
 
-// A desk is one user's state as far as codes can change it while the clock
-// stands still. Compared to what is known of a [User] it is small, so that many
-// orders of the same calls can be tried.
+// A desk is the part of one user's state that codes can change while the clock
+// stands still. It is small compared to a [User], so that many orders of the same
+// calls can be tried.
 type desk struct {
 	failures [desks]int // of the challenges
 	used     [desks]bool
@@ -29,7 +29,7 @@ type desk struct {
 	totp     int   // wrong codes in a row
 	sms      int
 	backup   int
-	counter  int // of the passkey, less what it was enrolled with
+	counter  int // of the passkey, minus its value at enrollment
 	redeemed [2]bool
 	paid     [maxCalls]payment // of the backup codes
 }
@@ -40,8 +40,8 @@ const (
 	firstWait = "too_many_attempts for 1s"
 )
 
-// A payment is how far a backup code got: it is paid for before its hash is
-// computed, and judged after, while others may come between.
+// A payment is the progress of a backup code: it is paid for before its hash is
+// computed and judged afterwards, and other calls may come in between.
 type payment int
 
 const (
@@ -50,7 +50,7 @@ const (
 	dead
 )
 
-// An ask is what is asked of the engine.
+// An ask is one call of the engine.
 type ask struct {
 	id        int
 	kind      askKind
@@ -129,8 +129,8 @@ func (d desk) answer(a ask) (string, desk) {
 	return wrongText(maxTries-d.failures[c], ""), d
 }
 
-// redeem judges what was paid for. That its challenge took the last wrong code
-// meanwhile does not matter: that may be the payment.
+// redeem judges a backup code that was paid for. It does not matter whether its
+// challenge has no tries left by now: the payment itself may have been the last.
 func (d desk) redeem(a ask) (string, desk) {
 	c := a.challenge
 	paid := d.paid[a.id]
@@ -146,7 +146,8 @@ func (d desk) redeem(a ask) (string, desk) {
 	return "ok", d
 }
 
-// sequential is what concurrent calls must look like: some order of theirs.
+// sequential is the model of the calls one after the other. Concurrent calls must
+// look like some order of these.
 var sequential = porcupine.Model{
 	Init: func() any { return desk{} },
 	Step: func(state, input, output any) (bool, any) {
@@ -155,7 +156,7 @@ var sequential = porcupine.Model{
 			return false, d
 		}
 		want, next := d.answer(a)
-		if a.kind == pay { // which is over, or says nothing yet
+		if a.kind == pay { // either the challenge has ended, or the answer is still open
 			return next.paid[a.id] == charged || output == "invalid_token", next
 		}
 		return want == output, next
@@ -192,7 +193,7 @@ func yield() {
 }
 
 // contend has many goroutines answer the challenges of one user at once, and
-// gives what they asked and got.
+// returns their calls and the results.
 func contend(t *testing.T, store mfa.Store, withBackupCodes bool) []porcupine.Operation {
 	t.Helper()
 	w := world.New(t, world.BackupCodes(2), world.WithPasskeys, func(c *mfa.Config) { c.Store = store })
@@ -215,7 +216,7 @@ func contend(t *testing.T, store mfa.Store, withBackupCodes bool) []porcupine.Op
 	}
 	sent := w.SentCode(tokens[0])
 	steps := map[int64]string{}
-	for _, step := range []int64{1, 2, 3} { // around now
+	for _, step := range []int64{1, 2, 3} { // the second is now
 		steps[step] = a.Code(now.Add(time.Duration(step-2) * 30 * time.Second))
 	}
 	engines := [3]*mfa.Engine{w.Engine, w.Another(), w.Another()}
@@ -224,7 +225,7 @@ func contend(t *testing.T, store mfa.Store, withBackupCodes bool) []porcupine.Op
 	kinds := []askKind{wrong, wrong, wrong, wrong, app, app, app, message, signed}
 	backups := 0
 	if withBackupCodes {
-		workers, backups = 6, 4 // each fits in between in many ways, all of which may have to be tried
+		workers, backups = 6, 4 // each fits into many orders, all of which may have to be tried
 	}
 	shared := rand.IntN(3) == 0 // one challenge for all
 	var clock atomic.Int64
@@ -243,7 +244,7 @@ func contend(t *testing.T, store mfa.Store, withBackupCodes bool) []porcupine.Op
 				q.kind = unlock
 			}
 			if i == 0 && worker < backups {
-				q.kind, q.challenge = pay, worker%desks // or most come too late
+				q.kind, q.challenge = pay, worker%desks // otherwise most would come too late
 			}
 			asks = append(asks, q)
 		}
@@ -286,17 +287,17 @@ func contend(t *testing.T, store mfa.Store, withBackupCodes bool) []porcupine.Op
 	return history
 }
 
-// patience is how long one history may take to check; they take milliseconds.
+// patience bounds the check of one history, which takes milliseconds.
 const patience = 30 * time.Second
 
-// TestLinearizability: whatever answers one user's challenges at once gets
-// answers that it could have got one after the other: each step, code and
-// challenge is accepted once, and no more is judged than tries and delays allow.
+// TestLinearizability: concurrent answers to one user's challenges get results
+// that they could have got one after the other. Each step, code and challenge is
+// accepted once, and no more codes are judged than tries and delays allow.
 func TestLinearizability(t *testing.T) {
 	if testing.Short() {
 		t.Skip("left out by -short: concurrent histories")
 	}
-	histories, withBackupCodes := 30, 4 // each of the latter costs some hashes
+	histories, withBackupCodes := 30, 4 // each of the latter computes some hashes
 	if os.Getenv("MFA_TEST_LONG") != "" {
 		histories, withBackupCodes = 2000, 150
 	}
@@ -325,8 +326,8 @@ func TestLinearizability(t *testing.T) {
 	}
 }
 
-// TestLinearizabilityFindsLostUpdates: a store that does not compare versions
-// makes the other test fail, and soon.
+// TestLinearizabilityFindsLostUpdates: with a store that does not compare versions
+// the other test fails, and soon.
 func TestLinearizabilityFindsLostUpdates(t *testing.T) {
 	if testing.Short() {
 		t.Skip("left out by -short: concurrent histories on a store that loses updates")
@@ -342,6 +343,6 @@ func TestLinearizabilityFindsLostUpdates(t *testing.T) {
 	}
 	t.Logf("found in %d of 15 histories", found)
 	if found < 5 {
-		t.Errorf("found in %d histories only", found)
+		t.Errorf("found in only %d histories", found)
 	}
 }

@@ -7,7 +7,8 @@ import (
 	"unicode"
 )
 
-// challenge asks a user for a code. Nothing to answer with is an error.
+// challenge asks a user for a code. It is an error if the user has nothing to
+// answer with.
 func (r Rules) challenge(u User, c Call, action, result string) []Result {
 	refusal := "method_unavailable"
 	var offered []string
@@ -114,7 +115,7 @@ func (r Rules) send(u User, c Call) []Result {
 	case l.disabled:
 		return refused("factor_disabled")
 	}
-	share := func() time.Time { // three for one challenge
+	share := func() time.Time { // a challenge allows three messages
 		if t.sends >= 3 {
 			return later(u.nextSend(), t.expires)
 		}
@@ -151,7 +152,7 @@ func (r Rules) answer(u User, c Call) []Result {
 	if c.Op == "VerifyLogin" {
 		action = login
 	} else if action == login {
-		action = "" // which no challenge is for
+		action = "" // no challenge has this action
 	}
 	var results []Result
 	if malformed(c) {
@@ -168,8 +169,8 @@ func (r Rules) answer(u User, c Call) []Result {
 	})...)
 }
 
-// judge compares an answer with what the user has for it. What is compared with
-// nothing costs nothing.
+// judge compares an answer with each of the user's factors that it could be for.
+// An answer that is compared with none is not counted as a failure.
 func (r Rules) judge(u User, c Call) []Result {
 	t := u.tokens[u.find(challengeToken, c.Token)]
 	digits, letters := read(c)
@@ -228,7 +229,7 @@ func (r Rules) judge(u User, c Call) []Result {
 	return r.refuse(u, c, open)
 }
 
-// spend spends a code in every app that shows it, and returns the first that
+// spend uses up a code in every app that shows it, and returns the first app that
 // accepts it.
 func (r Rules) spend(u User, digits string, now time.Time) (by *factor, replayed bool) {
 	for _, i := range u.of(totp, 0) {
@@ -245,7 +246,8 @@ func (r Rules) spend(u User, digits string, now time.Time) (by *factor, replayed
 	return by, replayed
 }
 
-// open leaves out what is delayed or disabled.
+// open returns the methods that are neither delayed nor disabled, or a refusal if
+// there is none.
 func (u User) open(asked []string, now time.Time, t token) (open []string, blocked []Result) {
 	var next time.Time
 	for _, method := range asked {
@@ -267,7 +269,8 @@ func (u User) open(asked []string, now time.Time, t token) (open []string, block
 	return nil, throttled(now, next, false, t.event(""))
 }
 
-// accept lets the user in. A backup code was paid for before.
+// accept lets the user in. A backup code was charged as a failure before it was
+// judged.
 func (r Rules) accept(u User, c Call, by *factor, letters string) []Result {
 	var then []User
 	i := u.find(challengeToken, c.Token)
@@ -289,7 +292,7 @@ func (r Rules) accept(u User, c Call, by *factor, letters string) []Result {
 	return []Result{{outcome(result, told), append(then, u)}}
 }
 
-// login returns what a user gets who has proved a factor.
+// login returns the text of a Login by a factor, and issues its proof.
 func (u *User) login(c Call, by factor, action string, amr []string) (result string) {
 	proof := action == login || action == enroll || action == manage
 	if proof {
@@ -358,8 +361,8 @@ func malformed(c Call) bool {
 	return c.Passkey == nil && (len(c.Code) > 64 || strings.HasPrefix(c.Code, "{"))
 }
 
-// read tells digits from letters, white space and dashes dropped. Letters are
-// brought into the form of a backup code. The JSON of a passkey is neither.
+// read returns the code without white space and dashes, as digits or as letters.
+// Letters are normalized like a backup code. A passkey's JSON is neither.
 func read(c Call) (digits, letters string) {
 	code := strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) || unicode.Is(unicode.Dash, r) {

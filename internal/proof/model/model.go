@@ -1,28 +1,28 @@
-// Package model is a reference model of package mfa: what each operation must
-// answer, and what a user's state is after it, written from the contract and
-// from the documentation of the exported names, not from the engine's code. The
-// tests beside it drive the engine and the model with the same calls, and
-// compare.
+// Package model is a reference model of package mfa. It defines what each
+// operation must return and the user's state afterwards. It was written from the
+// contract and from the documentation of the exported names, not from the
+// engine's code. Its tests make the same calls to the engine and to the model,
+// and compare the results.
 //
 // Without it, an order of calls that nobody has thought of could leave a user
 // with too many rights or too few: every other suite plays the orders that
 // somebody chose.
 //
 // A [User] is one state that a user may be in. [Rules.Play] takes one and a
-// [Call], and returns every [Result] that the contract allows: mostly one. There
-// are several where a store failed, which may have happened before or after the
-// write, and where the contract leaves the matter open:
+// [Call], and returns every [Result] that the contract allows, usually one. There
+// are several if a store failed, which may have happened before or after the
+// write, and if the contract leaves the matter open:
 //
-//   - whether what was over by the clock, or is dated in its future, is valid
+//   - whether something that has expired, or is dated in the future, is valid
 //     again when the clock goes back, and what Unlock does about it then;
-//   - which challenges end because there are too many, or with one that is over
-//     and forgotten, when the clock went back between them;
-//   - which of two refusals comes first where both are due;
+//   - which challenges are evicted because there are too many, or along with an
+//     expired one that is forgotten, when the clock went back between them;
+//   - which of two refusals comes first if both apply;
 //   - by how many minutes a failure outlasts its thirty days;
 //   - the method in the events of wrong and delayed codes.
 //
-// A test keeps all the states that are possible so far; each answer of the
-// engine leaves those that agree with it. When none is left, engine and model
+// A test keeps all the states that are possible so far. Each answer of the engine
+// rules out those that disagree with it. When none is left, engine and model
 // disagree.
 package model
 
@@ -59,36 +59,36 @@ const (
 	enroll = "enroll"
 )
 
-// methods in the order in which they are offered.
+// methods are in the order in which they are offered.
 var methods = []string{passkey, totp, sms, backup}
 
-// most is how many factors of a method there may be.
+// most is the maximum number of factors of each method.
 var most = map[string]int{passkey: 8, totp: 5, sms: 3}
 
-// look is the Status, with the Devices, after each call.
+// look is the operation that compares Status and Devices after each call.
 const look = "then Status"
 
-// A Call is one call of an operation, with what the host said meanwhile, and
-// what the engine drew at random.
+// A Call is one call of an operation, with what the host answered during it and
+// what the engine generated at random.
 type Call struct {
 	Op     string
-	Serial int       // tells calls apart: what this one makes, and its epochs, are named by it
+	Serial int       // unique: whatever this call creates, and its epochs, are named by it
 	At     time.Time // by the engine's clock
 
-	Token   int // the Serial of the call that made it; 0 for a forged one
+	Token   int // the Serial of the call that issued it; 0 for a forged one
 	Code    string
-	Passkey *Response // what Code is the JSON of
+	Passkey *Response // whose JSON is Code
 	Method  string
 	Action  string
 	Phone   string
 	Label   string
 	App     *App   // of ImportTOTP
-	Bad     bool   // the account name, URI, number, label or action is none
+	Bad     bool   // the account name, URI, number, label or action is invalid
 	Keep    bool   // KeepOthers
-	Only    int    // OnlyFactor, or the argument of Rename and ForgetDevice: the Serial that it names
+	Only    int    // OnlyFactor, or the argument of Rename and ForgetDevice: the Serial of what it names
 	To      int    // ToFactor
 	Expect  bool   // ExpectEnrolled
-	Caller  string // who steps up with another's challenge, if so
+	Caller  string // the other user who steps up with this user's challenge, if any
 
 	Sender    bool // the engine has one
 	Verifier  bool // of passkeys
@@ -98,15 +98,15 @@ type Call struct {
 	NoPolicy  bool // Required fails
 	Counted   bool // the engine has a store that counts messages by number
 
-	Cancelled bool // before it began
+	Cancelled bool // the context ended before the call began
 	Fault     Fault
 
-	NewApp   *App   // which EnrollTOTP made
-	NewCode  string // which was sent
+	NewApp   *App   // that EnrollTOTP created
+	NewCode  string // that was sent
 	NewCodes []string
 }
 
-// A Response is what an authenticator answers.
+// A Response is an authenticator's answer.
 type Response struct {
 	To       int // the Serial of the challenge's or the pending factor's call
 	Key      string
@@ -114,7 +114,7 @@ type Response struct {
 	Verified bool
 }
 
-// offers reports whether the engine has what a method takes.
+// offers reports whether the engine has what a method needs.
 func (c Call) offers(method string) bool {
 	switch method {
 	case passkey:
@@ -125,29 +125,29 @@ func (c Call) offers(method string) bool {
 	return method == totp || method == backup
 }
 
-// A User is one state that a user may be in. Only the owner of a clone writes to
-// its slices.
+// A User is one state that a user may be in. Only the owner of a clone may write
+// to its slices.
 type User struct {
 	exists bool // there is a record
 	epoch  int  // of challenges, enrollment tokens and proofs; 0 until a first factor is confirmed
 
 	factors []factor  // in the order of methods, then of enrollment
 	lanes   [4]lane   // of each method
-	pending []pending // at most one of a method, in the order in which they were begun
+	pending []pending // at most one of each method, in the order in which they began
 	devices []device  // in the order in which they were trusted
 
 	sent     messages
 	cooldown time.Time
 	sets     messages // of backup codes
-	number   messages // to the number that the call is about: not the user's own, they are lent for the call
+	number   messages // to the number that the call is about: lent for the call, not part of the user's state
 
-	tokens []token   // by time of making
+	tokens []token   // in the order in which they were issued
 	latest time.Time // the latest time that an operation has seen
 }
 
-// A Result is one of the answers that are right, and what the record goes
-// through meanwhile: the last of Then is what it is in the end; none, that
-// nothing changes.
+// A Result is one of the right answers, with the states that the record goes
+// through during the call. The last state of Then is the final one. If Then is
+// empty, nothing changes.
 type Result struct {
 	Outcome
 	Then []User
@@ -161,15 +161,15 @@ func done(u User, result string, told ...event) []Result {
 	return []Result{{Outcome: outcome(result, told...), Then: []User{u}}}
 }
 
-// Play returns the results that are right. What u knows of the clock is noted in
-// the state that they begin with.
+// Play returns the right results of a call. begin is u with what the call reveals
+// about the clock.
 func (r Rules) Play(u User, c Call) (begin User, results []Result) {
 	begin = u.clone()
 	begin.see(c.At)
 	if c.NewCode == "" {
-		c.NewCode = "lost" // with the answer, if there was one
+		c.NewCode = "lost" // along with the answer, if a code was sent
 	}
-	if c.Op == look { // which changes nothing
+	if c.Op == look { // it changes nothing
 		results = r.play(begin, c)
 	} else {
 		results = r.play(begin.clone(), c)
@@ -249,8 +249,8 @@ func (u User) clone() User {
 	return u
 }
 
-// see notes what is over by the clock: whether it is valid again when the clock
-// goes back is left open.
+// see records what has expired at now. The contract leaves open whether it is
+// valid again when the clock goes back.
 func (u *User) see(now time.Time) {
 	for i := range u.tokens {
 		u.tokens[i].over = u.tokens[i].over || !now.Before(u.tokens[i].expires)
@@ -261,14 +261,14 @@ func (u *User) see(now time.Time) {
 	u.latest = later(u.latest, now)
 }
 
-// renew ends every challenge, enrollment token, proof, trusted device and pending
-// factor.
+// renew invalidates every challenge, enrollment token, proof, trusted device and
+// pending factor.
 func (u *User) renew(serial int) {
 	u.exists, u.epoch, u.devices, u.pending = true, serial, nil, nil
 }
 
-// unlock forgets failures, messages sent, and what a clock that ran ahead has
-// left.
+// unlock forgets failures, messages sent, and the effects of a clock that ran
+// ahead.
 func (r Rules) unlock(u User, c Call) []Result {
 	u.lanes, u.pending = [4]lane{}, nil
 	u.sent, u.cooldown, u.sets = nil, time.Time{}, nil
@@ -278,7 +278,7 @@ func (r Rules) unlock(u User, c Call) []Result {
 		}
 	}
 	results := done(u, "ok", event{kind: "unlocked"})
-	if u.latest.After(c.At) { // challenges that the clock was ahead for may end
+	if u.latest.After(c.At) { // challenges issued while the clock was ahead may end
 		renewed := u.clone()
 		renewed.renew(c.Serial)
 		results = append(results, done(renewed, "ok", event{kind: "unlocked"})...)

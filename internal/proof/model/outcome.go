@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// An Outcome is what a call shows, in words: those of the model and those of
-// what the engine did are the same or differ.
+// An Outcome describes the visible effects of a call as text, so that those of the
+// model and of the engine can be compared.
 type Outcome struct {
-	Result string // "ok" or the error's code, with the data that come with it
+	Result string // "ok" or the error's code, with its data
 	Told   string // the events
 	Sent   string // the message
 }
@@ -23,7 +23,7 @@ func outcome(result string, told ...event) Outcome {
 	return o
 }
 
-// An event is what OnEvent is told, with Serials in the place of IDs.
+// An event is an event passed to OnEvent, with Serials in place of IDs.
 type event struct {
 	kind, method, action string
 	challenge, factor    int
@@ -58,7 +58,7 @@ func throttledText(wait time.Duration, sending bool) string {
 	return "too_many_attempts for " + wait.String()
 }
 
-// How a wrong code was wrong, if it says so.
+// Why a code was wrong, if the error says so.
 const (
 	spent  = ", spent"
 	cloned = ", cloned"
@@ -92,7 +92,7 @@ func mask(number string) string {
 	return number[:3] + "*****" + number[len(number)-3:]
 }
 
-// shown is what there is to show of a factor or device.
+// A shown is what users and hosts see of a factor or device.
 type shown struct {
 	serial               int
 	method, label, phone string
@@ -111,7 +111,7 @@ func (s shown) String() string {
 			text += " " + at.what + " " + timeText(at.time)
 		}
 	}
-	if s.disabled { // when it may be tried again is left open
+	if s.disabled { // the contract leaves open when it may be tried again
 		text, _, _ = strings.Cut(text, " again at")
 		text += " disabled"
 	}
@@ -122,7 +122,7 @@ func statusText(factors []shown, codesLeft int, required bool) string {
 	return fmt.Sprintf("ok: %v, %d backup codes left, required: %t", factors, codesLeft, required)
 }
 
-// status returns what there is to show; with the devices after each call.
+// status describes the user's status, and the devices too if c is a look.
 func (r Rules) status(u User, c Call) []Result {
 	if c.NoPolicy {
 		return refused("internal")

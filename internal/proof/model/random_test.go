@@ -14,12 +14,13 @@ import (
 	"github.com/protekt/mfa"
 )
 
-// counts says how often something happened.
+// counts counts what happened.
 type counts map[string]int
 
 const mostStates = "states possible at once"
 
-// add counts a call, as it was seen and as what it was among the possible.
+// add counts a call, by what it showed and by how many states were possible before
+// and after it.
 func (c counts) add(call Call, got Outcome, before, after int) {
 	if call.Op != look {
 		c["operations"]++
@@ -63,10 +64,10 @@ func (c counts) add(call Call, got Outcome, before, after int) {
 }
 
 // TestRandomHistories: random calls of all operations, by several users, on
-// several engines, by a clock that jumps and with a store, a sender and a policy
-// that fail, are answered as the model says, and leave the user as it says.
-// MFA_TEST_LONG=1 plays ninety times as many; a failure names the seed that
-// plays it again.
+// several engines, with a clock that jumps and with a store, a sender and a policy
+// that fail, return what the model allows and leave the user in a state that it
+// allows. MFA_TEST_LONG=1 plays ninety times as many histories; a failure names
+// the seed that replays it.
 func TestRandomHistories(t *testing.T) {
 	if testing.Short() {
 		t.Skip("left out by -short: random histories against the model")
@@ -105,7 +106,7 @@ func TestRandomHistories(t *testing.T) {
 	})
 	for _, p := range profiles {
 		if total["operations of "+p.name] == 0 {
-			return // it was not asked for
+			return // -run selected others
 		}
 	}
 	if !t.Failed() {
@@ -113,8 +114,8 @@ func TestRandomHistories(t *testing.T) {
 	}
 }
 
-// check reports what happened too seldom to be tested: in a short run never, in
-// a long one less often than the numbers here.
+// check reports what happened too rarely to be tested: never in a short run, or
+// less often than the numbers here in a long one.
 func (c counts) check(t *testing.T) {
 	var lines []string
 	for what, n := range c {
@@ -126,7 +127,7 @@ func (c counts) check(t *testing.T) {
 	atLeast := func(n int, whats ...string) {
 		t.Helper()
 		if !long {
-			n = min(n/50, 1) // what is rare may be missing
+			n = min(n/50, 1) // rare events may be missing
 		}
 		for _, what := range whats {
 			if c[what] < n {
@@ -158,7 +159,7 @@ func (c counts) check(t *testing.T) {
 	}
 }
 
-// setFlag sets a flag that the command line has not.
+// setFlag sets a flag unless the command line does.
 func setFlag(t *testing.T, name, value string) {
 	t.Helper()
 	given := false

@@ -41,11 +41,11 @@ func drawSetting(t *rapid.T) setting {
 	return s
 }
 
-// An upset is what goes wrong in one of the calls of a step.
+// An upset is a fault in one of the calls of a step.
 type upset struct {
-	after     int // so many calls
+	after     int // number of calls before the one it hits
 	store     world.Fault
-	at        int // call of the store
+	at        int // the call of the store that fails
 	cancelled bool
 }
 
@@ -58,13 +58,13 @@ func (u *upset) now() upset {
 	return *u
 }
 
-// A step is an operation, or a few that make sense together, with all that was
-// drawn for it. Zeros are the plain case, so that shrinking leads there.
+// A step is an operation, or a few that make sense together, with everything that
+// was drawn for it. Zeros are the plain case, so that shrinking leads there.
 type step struct {
 	op            string
 	user, other   int
 	engine        int
-	pick          int // how far back in what there is
+	pick          int // how far back in the list of candidates
 	token         tokenChoice
 	stranger      bool // steps up with the user's challenge
 	code          codeChoice
@@ -78,7 +78,7 @@ type step struct {
 	upset         upset
 }
 
-// A choice is among a user's factors.
+// A choice selects among a user's factors.
 type choice int
 
 const (
@@ -164,13 +164,13 @@ var jumps = map[move]time.Duration{
 	backSecond: -time.Second, backPeriod: -31 * time.Second, backMinutes: -4 * time.Minute, backHour: -time.Hour, backMonth: -32 * 24 * time.Hour,
 }
 
-// A profile is what a history is mostly about.
+// A profile sets what a history is mostly about.
 type profile struct {
 	name   string
-	ops    []string // repeated as often as they weigh
+	ops    []string // each repeated as often as its weight
 	codes  []codeChoice
 	moves  []move
-	upsets int // one step in so many meets one; 0 for none
+	upsets int // one step in this many has an upset; 0 for none
 	most   int // how often hammer, flood and crowd repeat
 }
 
@@ -200,7 +200,7 @@ var common = map[string]int{
 	"log in": 30, "enroll app": 3, "enroll phone": 6, "enroll passkey": 4, "begin several": 3, "add": 6, "step up": 10, "trust": 6, "must enroll": 5, "change": 10, "hammer": 5, "flood": 1, "crowd": 1, "devices": 1, "policy": 6, "sender": 4, "allow": 3,
 }
 
-// with changes some of the common weights.
+// with returns the common weights with some of them changed.
 func with(changes map[string]int) []string {
 	weights := make(map[string]int)
 	for op, n := range common {
@@ -212,7 +212,7 @@ func with(changes map[string]int) []string {
 	return weighted(weights, everything...)
 }
 
-// repeat makes a list of choices that weigh so much.
+// repeat returns the choices, each repeated weight times.
 func repeat[T any](n int, choices ...T) (list []T) {
 	for range n {
 		list = append(list, choices...)
@@ -246,8 +246,8 @@ var (
 	faults  = rapid.SampledFrom([]world.Fault{world.Fails, world.FailsLate, world.Conflicts, world.Cancelled, world.FailsLate, world.Conflicts, world.EverTooLate, ""})
 )
 
-// draw draws a step. What a step does not use is drawn all the same, and shrinks
-// to nothing at once.
+// draw draws a step. Values that the step does not use are drawn too, and shrink to
+// zero at once.
 func (p profile) draw(t *rapid.T) step {
 	s := step{
 		op:     rapid.SampledFrom(p.ops).Draw(t, "op"),
@@ -322,7 +322,7 @@ func (h *history) run(s step) {
 			h.one(s, p, ends[s.pick%len(ends)])
 		}
 		for range order {
-			s.method = s.pick % 5 // perhaps none
+			s.method = s.pick % 5 // possibly none
 			begun := p.states[0].pending
 			if s.pick++; s.method == 4 && len(begun) > 0 {
 				s.code = confirms[slices.Index(kinds, begun[len(begun)-1].method)]
@@ -339,11 +339,11 @@ func (h *history) run(s step) {
 		}
 		guess := s
 		guess.code = wrongDigits
-		if s.by%4 == 0 { // are failures still counted afterwards?
+		if s.by%4 == 0 { // shows whether failures are still counted afterwards
 			h.logIn(guess, p, "BeginLogin", "VerifyLogin")
 		}
 		h.enroll(s, p, s.method)
-		for range s.by / 11 * most[kinds[s.method]] { // more than there may be
+		for range s.by / 11 * most[kinds[s.method]] { // more than the maximum
 			s.choice, h.now = keepOthers, h.now.Add(cooldown)
 			h.enroll(s, p, s.method)
 		}
@@ -378,7 +378,7 @@ func (h *history) run(s step) {
 	case "backup codes":
 		h.prove(s, p)
 		s.token = right
-		for range 1 + s.by/10*5 { // more than an hour's
+		for range 1 + s.by/10*5 { // more than an hour allows
 			h.one(s, p, "GenerateBackupCodes")
 		}
 		s.code = backupUnspent
@@ -389,7 +389,7 @@ func (h *history) run(s step) {
 	case "flood":
 		h.flood(s, p)
 		s.token = older
-		for _, s.pick = range []int{s.times - 1, s.times / 2} { // back
+		for _, s.pick = range []int{s.times - 1, s.times / 2} { // the first of them and one from the middle
 			h.one(s, p, "VerifyLogin")
 		}
 	case "crowd":
@@ -408,7 +408,7 @@ var (
 func (h *history) enroll(s step, p *person, method int) {
 	h.one(s, p, begins[method])
 	s.method, s.code = method, confirms[method]
-	if s.code == key && s.by%4 == 1 { // first with one that is enrolled
+	if s.code == key && s.by%4 == 1 { // first with a passkey that is already enrolled
 		again := s
 		again.code = otherKey
 		h.one(again, p, "VerifyEnrollment")
@@ -416,10 +416,11 @@ func (h *history) enroll(s step, p *person, method int) {
 	h.one(s, p, "VerifyEnrollment")
 }
 
-// changes are what a proof is for. Making keys and backup codes takes long.
+// changes are the operations that need a proof. Those that generate keys or backup
+// codes are slow.
 var changes = append(repeat(3, "TrustDevice", "Unenroll", "EnrollSMS", "EnrollPasskey", "BeginLogin", "PasswordChanged"), "EnrollTOTP")
 
-// ends are what may end what is pending.
+// ends are the operations that may end a pending enrollment.
 var ends = []string{"ImportTOTP", "ImportSMS", "Unlock", "ForgetDevices", "PasswordChanged", "Revoke", "TrustDevice", "Rename"}
 
 // provide enrolls a factor for a user without one.
@@ -442,14 +443,14 @@ func (h *history) providePasskey(s step, p *person) {
 	}
 }
 
-// prove logs a user in.
+// prove logs a user in for a proof.
 func (h *history) prove(s step, p *person) {
 	h.provide(s, p)
 	s.code = p.states[0].usual()
 	h.logIn(s, p, "BeginLogin", "VerifyLogin")
 }
 
-// usual returns what a user answers with.
+// usual returns the answer that a user with these factors usually gives.
 func (u User) usual() codeChoice {
 	switch {
 	case u.has(passkey):
@@ -460,7 +461,7 @@ func (u User) usual() codeChoice {
 	return thisMessage
 }
 
-// hammer guesses, as soon as it may again.
+// hammer guesses again and again, usually as soon as the delay has passed.
 func (h *history) hammer(s step, p *person) {
 	if s.by == 0 { // until the factor is disabled
 		s.times, s.code = 3*s.times, wrongDigits
@@ -489,7 +490,7 @@ func (h *history) hammer(s step, p *person) {
 	}
 }
 
-// flood uses up many challenges, with a passkey: each must be remembered, and none
+// flood uses up many challenges with a passkey: each must be remembered, and none
 // is delayed.
 func (h *history) flood(s step, p *person) {
 	h.providePasskey(s, p)
@@ -503,8 +504,8 @@ func (h *history) flood(s step, p *person) {
 	}
 }
 
-// crowd has all users, as if new, enroll one number in turn. Where it is to be
-// sent no more, time passes until it may be, or until just before.
+// crowd has all users, as if new, enroll one number in turn. When no more messages
+// may be sent to it, time passes until one may, or until just before.
 func (h *history) crowd(s step) {
 	s.bad = false
 	for i := range s.times * len(h.people) {
@@ -520,13 +521,13 @@ func (h *history) crowd(s step) {
 	}
 }
 
-// nextTo returns when the step's number may be sent another message.
+// nextTo returns when another message may be sent to the step's number.
 func (h *history) nextTo(s step) time.Time {
 	tally := h.tally(s.engine, Call{Phone: phones[s.phone], Counted: !h.noTally})
 	return h.tallied(tally)[0].next()
 }
 
-// logIn begins, has a code sent if that is what is to be answered, and answers.
+// logIn begins a login, has a code sent if the answer is to be one, and answers.
 func (h *history) logIn(s step, p *person, begin, verify string) {
 	s.pick = 0
 	if s.token == ofAnotherKind || s.token == forged {
@@ -612,8 +613,9 @@ func (h *history) one(s step, p *person, op string) Outcome {
 	return h.do(h.engineOf(s, op), p, c, text, note)
 }
 
-// engineOf returns the engine that a call goes to: for every other step, now one
-// and now another. Those that share a first key share the counts of numbers.
+// engineOf returns the engine that a call goes to. For every other step it
+// alternates between engines. Those with the same first key share the counts of
+// messages by number.
 func (h *history) engineOf(s step, op string) int {
 	if s.by%2 == 1 && op != "EnrollSMS" {
 		return (s.engine + h.serial) % len(h.engines)
@@ -640,8 +642,8 @@ func (h *history) choose(s step, p *person, c *Call) {
 	}
 }
 
-// token chooses a token. Who owns one of a challenge or an enrollment is in it:
-// those are of p always.
+// token chooses a token. The token of a challenge or an enrollment names its user:
+// it is always one of p's.
 func (h *history) token(s step, p *person, kind string) (serial int, text, note string) {
 	owner := p
 	var found []issued
@@ -683,7 +685,7 @@ func (h *history) token(s step, p *person, kind string) (serial int, text, note 
 	return chosen.serial, text, note
 }
 
-// app returns one of the user's apps, nil if there is none.
+// app returns one of the user's apps, or nil if there is none.
 func (u User) app(pick int) *App {
 	apps := u.of(totp, 0)
 	if len(apps) == 0 {
@@ -711,8 +713,7 @@ func (h *history) app(s step, p *person) (*App, string) {
 	return apps[len(apps)-1-s.by%len(apps)], whose
 }
 
-// code chooses an answer. The one of a backup code that people write is spelled
-// otherwise.
+// code chooses an answer. A backup code may be spelled as people write it.
 func (h *history) code(s step, p *person, c *Call) (note string) {
 	u := p.states[0]
 	app := u.app(s.by)
@@ -816,7 +817,7 @@ func (h *history) code(s step, p *person, c *Call) (note string) {
 	return codeNames[s.code]
 }
 
-// answer has an authenticator answer a challenge, or what is pending.
+// answer has an authenticator answer a challenge or a pending enrollment.
 func (h *history) answer(s step, p *person, c *Call, begun int) {
 	u := p.states[0]
 	options := -1
@@ -825,7 +826,7 @@ func (h *history) answer(s step, p *person, c *Call, begun int) {
 			options = i
 		}
 	}
-	if options < 0 { // nothing was asked
+	if options < 0 { // no options were requested
 		c.Code, c.Passkey = `{"challenge":""}`, &Response{}
 		return
 	}

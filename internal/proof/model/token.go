@@ -12,7 +12,7 @@ const (
 	deviceToken     = "mfa_dev_"
 )
 
-// A token is one that was made, with what is to be remembered about it.
+// A token is a token that was issued, with what must be remembered about it.
 type token struct {
 	serial  int
 	kind    string
@@ -20,17 +20,17 @@ type token struct {
 	issued  time.Time
 	expires time.Time
 	epoch   int
-	over    bool // the clock has shown a time when it was over
-	behind  bool // it was made by a clock that had gone back
+	over    bool // the clock has shown a time at which it had expired
+	behind  bool // it was issued after the clock had gone back
 
 	// Of a challenge:
 	failures    int
 	sends       int
 	used        bool
-	gone        bool   // since there were too many
-	doubtful    bool   // it may be
+	gone        bool   // evicted because there were too many
+	doubtful    bool   // it may have been evicted
 	code        string // that was sent
-	phone       int    // to it
+	phone       int    // that the code was sent to
 	codeExpires time.Time
 }
 
@@ -40,11 +40,11 @@ func (t token) triesLeft() int { return maxTries - t.failures }
 
 const (
 	maxRemembered = 32
-	maxTokens     = 96 // that the model keeps
+	maxTokens     = 96 // kept by the model
 )
 
-// issue makes a token. Of too many, one goes that the tests use no more: the
-// oldest, but rather one that the record need not remember.
+// issue adds a token. If there are too many, it drops one that the tests no longer
+// use: the oldest that the record need not remember, or else the oldest.
 func (u *User) issue(t token) {
 	t.behind = t.issued.Before(u.latest)
 	u.tokens = append(u.tokens, t)
@@ -55,12 +55,13 @@ func (u *User) issue(t token) {
 	}
 }
 
-// find returns the place of a token of that kind; -1 if there is none.
+// find returns the index of a token of that kind, or -1 if there is none.
 func (u User) find(kind string, serial int) int {
 	return slices.IndexFunc(u.tokens, func(t token) bool { return t.kind == kind && t.serial == serial })
 }
 
-// alive reports whether a token is good: both answers where that is open.
+// alive reports whether a token is valid. It returns both answers if the contract
+// leaves that open.
 func (u User) alive(kind string, serial int, now time.Time) []bool {
 	i := u.find(kind, serial)
 	if i < 0 {
@@ -80,7 +81,8 @@ func (u User) alive(kind string, serial int, now time.Time) []bool {
 	return []bool{true}
 }
 
-// withToken does what a challenge or enrollment token is for, or refuses it.
+// withToken calls do if a challenge or enrollment token is valid, or else refuses
+// the token.
 func (u User) withToken(kind string, c Call, do func(u User, c Call) []Result) []Result {
 	var results []Result
 	for _, alive := range u.alive(kind, c.Token, c.At) {
@@ -93,7 +95,7 @@ func (u User) withToken(kind string, c Call, do func(u User, c Call) []Result) [
 	return results
 }
 
-// refuseToken refuses a token: with an event unless it is forged.
+// refuseToken refuses a token, with an event unless it is forged.
 func (u User) refuseToken(kind string, serial int) []Result {
 	i := u.find(kind, serial)
 	if i < 0 {
@@ -111,14 +113,15 @@ func (t token) event(kind string) event {
 	return e
 }
 
-// remember makes a challenge one of those that the record must know. It knows
-// 32: beyond, the oldest of the others dies, and with it those that were issued
-// before and need not be remembered. What is over is forgotten: that ends no
-// other, unless the clock has gone back, when that is left open.
+// remember adds a challenge to those that the record remembers. There may be 32:
+// one more evicts the oldest of the others, and with it every challenge that was
+// issued before and is not remembered. Expired challenges are forgotten. That ends
+// no other challenge unless the clock has gone back; then the contract leaves it
+// open.
 func (u *User) remember(serial int, now time.Time) {
 	i := u.find(challengeToken, serial)
 	u.tokens[i].over, u.tokens[i].doubtful = false, false
-	var others []token // those that are remembered, by time of making
+	var others []token // the remembered ones, in the order in which they were issued
 	var last time.Time
 	forgets, sure := false, true
 	for j, t := range u.tokens {
@@ -140,7 +143,7 @@ func (u *User) remember(serial int, now time.Time) {
 		return
 	}
 	var oldest token
-	alone := false // with its time
+	alone := false // no other was issued at the same time
 	if len(others) >= maxRemembered {
 		oldest = others[0]
 		alone = others[1].issued.After(oldest.issued)

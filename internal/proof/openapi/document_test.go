@@ -20,9 +20,9 @@ import (
 	"github.com/protekt/mfa/mfahttp"
 )
 
-// An operation is what the document says of one method and path.
+// An operation is the document's description of one method and path.
 type operation struct {
-	method, path string // of the document
+	method, path string // as in the document
 	ID           string `json:"operationId"`
 	Tags         []string
 	Security     []map[string][]string
@@ -43,10 +43,10 @@ type media struct {
 // host reports whether the operation is the host's own.
 func (o operation) host() bool { return slices.Contains(o.Tags, "host") }
 
-// takes reports whether a request carries a body.
+// takes reports whether a request has a body.
 func (o operation) takes() bool { return len(o.RequestBody.Content) > 0 }
 
-// example returns the first request of the document's.
+// example returns the document's first example of a request.
 func (o operation) example() string {
 	examples := o.RequestBody.Content["application/json"].Examples
 	for _, name := range slices.Sorted(maps.Keys(examples)) {
@@ -55,14 +55,15 @@ func (o operation) example() string {
 	return ""
 }
 
-// A document is the OpenAPI document, and what was seen of it.
+// A document is the OpenAPI document, and the outcomes seen so far.
 type document struct {
 	validator  validator.Validator
 	operations []operation
 	seen       map[string]bool // outcomes
 }
 
-// outcome names a response: an operation, a status and an error's code.
+// outcome returns the name of a response: an operation, a status and an error's
+// code.
 func outcome(id, status, code string) string {
 	return strings.TrimSpace(fmt.Sprint(id, " ", status, " ", code))
 }
@@ -70,7 +71,7 @@ func outcome(id, status, code string) string {
 // guarded is the path of a host's route behind the middleware.
 const guarded = "/guarded"
 
-// newDocument reads the package's document, to which it adds a guarded route.
+// newDocument returns the package's document with a guarded route added.
 func newDocument(t *testing.T) *document {
 	t.Helper()
 	text := bytes.Replace(mfahttp.OpenAPI(), []byte(`"paths": {`), []byte(`"paths": {"`+guarded+`": {"get": {"operationId": "guarded", "tags": ["host"],
@@ -106,7 +107,7 @@ func newDocument(t *testing.T) *document {
 	return d
 }
 
-// find returns the operation of a path.
+// find returns the operation at a path.
 func (d *document) find(t *testing.T, path string) operation {
 	t.Helper()
 	for _, o := range d.operations {
@@ -115,12 +116,13 @@ func (d *document) find(t *testing.T, path string) operation {
 			return o
 		}
 	}
-	t.Fatalf("the document has no %s", path)
+	t.Fatalf("the document has no path %s", path)
 	return operation{}
 }
 
-// check fails unless the document agrees with an exchange: what it calls invalid
-// was refused, what was refused as invalid it calls so, and it has the response.
+// check fails the test unless the document agrees with an exchange: a request that
+// is invalid by the document must be refused, one that is refused as invalid must
+// be invalid by the document, and the document must have the response.
 func (d *document) check(t *testing.T, r *http.Request, body string, answer *http.Response) {
 	t.Helper()
 	o := d.find(t, r.URL.Path)
@@ -138,12 +140,12 @@ func (d *document) check(t *testing.T, r *http.Request, body string, answer *htt
 		valid, faults := d.validator.ValidateHttpRequestSync(r)
 		switch refused := refusal.Error.Code == "invalid_request" || refusal.Error.Code == "unsupported_media_type"; {
 		case answer.StatusCode == http.StatusOK && !valid:
-			t.Errorf("%s\nwas accepted; the document says %s", exchange, reasons(faults))
+			t.Errorf("%s\nwas accepted, but is invalid by the document: %s", exchange, reasons(faults))
 		case refused && valid:
-			t.Errorf("%s\nwas refused; to the document it is valid", exchange)
+			t.Errorf("%s\nwas refused, but is valid by the document", exchange)
 		}
 	}
-	r.Method = o.method // of a 405 the document speaks where it has a method
+	r.Method = o.method // the document describes a 405 under the method that it has
 	if valid, faults := d.validator.ValidateHttpResponse(r, answer); !valid {
 		t.Errorf("%s\nis not in the document: %s", exchange, reasons(faults))
 	}
@@ -170,8 +172,8 @@ func reasons(faults []*errors.ValidationError) string {
 	return b.String()
 }
 
-// checkAllSeen fails for what the document has of the handler's endpoints and no
-// exchange had. Examples of refusals are named by code.
+// checkAllSeen fails the test if the document has a response of the handler's
+// endpoints that no exchange had. Examples of refusals are named by code.
 func (d *document) checkAllSeen(t *testing.T) {
 	t.Helper()
 	for _, o := range d.operations {
@@ -185,7 +187,7 @@ func (d *document) checkAllSeen(t *testing.T) {
 			}
 			for _, code := range codes {
 				if !d.seen[outcome(o.ID, status, code)] {
-					t.Errorf("the document has %s, which was not answered", outcome(o.ID, status, code))
+					t.Errorf("the document has %s, which was never returned", outcome(o.ID, status, code))
 				}
 			}
 		}
@@ -199,7 +201,7 @@ func TestTheDocumentIsOne(t *testing.T) {
 	}
 }
 
-// TestExamplesAreValid, of requests and of responses.
+// TestExamplesAreValid checks the examples of requests and of responses.
 func TestExamplesAreValid(t *testing.T) {
 	d := newDocument(t)
 	examples := 0

@@ -16,8 +16,8 @@ import (
 	"github.com/protekt/mfa/mfahttp"
 )
 
-// A host has users without passwords, and access tokens without end, each of which
-// is the refresh token too.
+// A host has users without passwords, and access tokens that never expire, each of
+// which is also the refresh token.
 type host struct {
 	*world.World
 	t        *testing.T
@@ -25,13 +25,13 @@ type host struct {
 	handler  *mfahttp.Handler
 	mux      *http.ServeMux
 	sessions map[string]mfahttp.User // by the Authorization header
-	broken   error                   // what the sessions return
+	broken   error                   // if non-nil, returned instead of a session
 	store    *store
 	sender   world.SenderFunc
 	required bool
 }
 
-// A store fails as it is told to.
+// A store fails with the errors that a test sets.
 type store struct {
 	mfa.Store
 	load, save error
@@ -112,7 +112,8 @@ func newHost(t *testing.T, d *document, adjust ...func(*mfa.Config)) *host {
 	return h
 }
 
-// own serves an endpoint of the host's. A nil body was written already.
+// own serves one of the host's own endpoints. If serve returns a nil body, it has
+// written the response itself.
 func (h *host) own(pattern string, serve func(http.ResponseWriter, *http.Request) (any, error)) {
 	h.mux.Handle(pattern, h.handler.CrossOrigin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := serve(w, r)
@@ -157,7 +158,7 @@ func (h *host) Proved(_ http.ResponseWriter, r *http.Request, login *mfa.Login) 
 	return nil
 }
 
-// An answer is a response as clients see it.
+// An answer is the body of a response, decoded.
 type answer map[string]any
 
 // send sends a request, has the exchange checked, and returns the response's body
@@ -198,7 +199,7 @@ func (h *host) post(path, token string, body any) (answer, string) {
 	return h.send("POST", path, token, world.JSON(h.t, body))
 }
 
-// ok posts what must be answered with success.
+// ok posts a request that must succeed.
 func (h *host) ok(path, token string, body any) answer {
 	h.t.Helper()
 	a, code := h.post(path, token, body)
@@ -208,7 +209,7 @@ func (h *host) ok(path, token string, body any) answer {
 	return a
 }
 
-// refused posts what must be refused so.
+// refused posts a request that must be refused with the error code want.
 func (h *host) refused(want, path, token string, body any) answer {
 	h.t.Helper()
 	a, code := h.post(path, token, body)
@@ -218,7 +219,7 @@ func (h *host) refused(want, path, token string, body any) answer {
 	return a
 }
 
-// fields are those of a body.
+// fields are the fields of a request's body.
 type fields map[string]any
 
 // begin begins a login and returns the token of its challenge.

@@ -34,8 +34,8 @@ func TestTheDocumentIsWhatIsAnswered(t *testing.T) {
 	d.checkAllSeen(t)
 }
 
-// each sends the document's own example to every endpoint of the handler that pick
-// picks.
+// each sends the document's own example to each of the handler's endpoints for which
+// pick returns true.
 func each(h *host, d *document, token string, pick func(operation) bool, headers ...string) {
 	h.t.Helper()
 	for _, o := range d.operations {
@@ -88,7 +88,7 @@ func strangers(t *testing.T, d *document) {
 	h := newHost(t, d)
 	each(h, d, "", secured)
 	each(h, d, "mfa_enr_x", secured)
-	each(h, d, "", func(o operation) bool { return !secured(o) }) // with tokens of the examples
+	each(h, d, "", func(o operation) bool { return !secured(o) }) // with the tokens of the examples
 	token := h.login("ada")
 	h.refused("invalid_token", "/mfa/step-up", token, fields{"mfa_token": "mfa_tmp_x", "code": "123456"})
 	h.sessions["Bearer nameless"] = mfahttp.User{ID: "\x00"}
@@ -241,7 +241,7 @@ func policyWalk(t *testing.T, d *document) {
 	}
 }
 
-// changes are the requests that ask for a proof.
+// changes are the requests that require a proof.
 var changes = map[string]any{
 	"/mfa/enroll": fields{"method": "totp"}, "/mfa/backup-codes": nil,
 	"/mfa/unenroll": fields{"method": "totp"}, "/mfa/revoke": fields{"method": "totp"},
@@ -287,7 +287,7 @@ func conflicts(t *testing.T, d *document) {
 	h.refused("conflict", "/mfa/devices/forget", token, fields{"all": true})
 }
 
-// disabledFactors are those of a user whose challenges are older.
+// disabledFactors has all factors disabled after the challenges were issued.
 func disabledFactors(t *testing.T, d *document) {
 	h := newHost(t, d)
 	app, login := h.GiveTOTP("ada")

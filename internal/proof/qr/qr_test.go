@@ -18,8 +18,8 @@ import (
 	"github.com/protekt/mfa"
 )
 
-// TestEveryEnrollmentIsRead: from the shortest URI to the longest, in every
-// script that a name may have, by both decoders.
+// TestEveryEnrollmentIsRead: both decoders read the shortest URI, the longest, and
+// those between, with names in many scripts.
 func TestEveryEnrollmentIsRead(t *testing.T) {
 	zbarimg := findZbarimg(t)
 	const longest = 600 // bytes
@@ -60,14 +60,14 @@ func TestEveryEnrollmentIsRead(t *testing.T) {
 	}
 }
 
-// findZbarimg skips the test where there is none.
+// findZbarimg skips the test if zbarimg is not installed.
 func findZbarimg(t *testing.T) string {
 	t.Helper()
 	path, err := exec.LookPath("zbarimg")
 	switch {
 	case err == nil:
 	case os.Getenv("MFA_TEST_REQUIRE") == "1":
-		t.Fatal("zbarimg is required here, and is not installed: apt-get install zbar-tools")
+		t.Fatal("zbarimg is required, but not installed: apt-get install zbar-tools")
 	default:
 		t.Skip("skipped: zbarimg is not installed: apt-get install zbar-tools")
 	}
@@ -94,7 +94,7 @@ func decodeURL(t *testing.T, url string) []byte {
 	encoded, found := strings.CutPrefix(url, "data:image/png;base64,")
 	data, err := base64.StdEncoding.DecodeString(encoded)
 	if !found || err != nil {
-		t.Fatalf("not a PNG's URL: %.40s, %v", url, err)
+		t.Fatalf("not the URL of a PNG: %.40s, %v", url, err)
 	}
 	return data
 }
@@ -119,12 +119,12 @@ func wantGeometry(t *testing.T, picture image.Image) {
 	}
 	module := (end - first) / 7
 	if module < 3 || (end-first)%7 != 0 || width%module != 0 || first != 4*module {
-		t.Fatalf("%d pixels, finder pattern from %d to %d: want modules of 3 pixels or more, and 4 of them around", width, first, end)
+		t.Fatalf("%d pixels, finder pattern from %d to %d: want modules of 3 pixels or more, and a quiet zone of 4 modules", width, first, end)
 	}
 	for y := range width {
 		for x := range width {
 			if black(x, y) != black(x/module*module, y/module*module) {
-				t.Fatalf("the pixel at %d, %d is not that of its module", x, y)
+				t.Fatalf("the pixel at %d, %d differs from its module", x, y)
 			}
 			if quiet := min(x, y, width-1-x, width-1-y) < 4*module; quiet && black(x, y) {
 				t.Fatalf("the pixel at %d, %d of the quiet zone is black", x, y)
@@ -144,9 +144,9 @@ func zbar(t *testing.T, zbarimg string, data []byte) string {
 	return strings.TrimSuffix(string(out), "\n")
 }
 
-// zxing reads a picture that holds a QR code and nothing else. Where ZXing has to
-// find the code first, as in a photograph, it fails with one random secret in
-// sixty; zbarimg, which always has to, with none.
+// zxing reads a picture that holds a QR code and nothing else. If ZXing has to
+// locate the code first, as in a photograph, it fails for one random secret in
+// sixty. zbarimg, which always has to, never fails.
 func zxing(t *testing.T, picture image.Image) (text, level string) {
 	t.Helper()
 	bitmap, err := gozxing.NewBinaryBitmapFromImage(picture)

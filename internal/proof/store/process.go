@@ -18,7 +18,7 @@ import (
 
 const jobVariable = "MFA_TEST_STORE_JOB"
 
-// A job is what a process that a test starts has to do.
+// A job is the work of a process that a test starts.
 type job struct {
 	Address string
 	Part    part

@@ -25,7 +25,8 @@ func Build(t testing.TB, module, version string) string {
 	if err := os.MkdirAll(filepath.Dir(program), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	// In a module of its own: the program's requirements are none of the store's.
+	// Use a separate module, so that the program's requirements do not become the
+	// store's.
 	dir := t.TempDir()
 	built := program + "." + rand.Text()
 	defer os.Remove(built)

@@ -4,7 +4,7 @@
 // beside mfatest.TestStore, which sees one client only: without this package, a
 // store could lose what it has acknowledged, or take an outage for an answer.
 //
-// A test starts its own test binary again to get other processes. They begin in
+// A test starts its own test binary again to create other processes. They begin in
 // Main, which TestMain calls:
 //
 //	func TestMain(m *testing.M) { store.Main(m, open) }

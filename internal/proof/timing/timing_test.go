@@ -30,12 +30,12 @@ import (
 	"github.com/protekt/mfa/internal/totp"
 )
 
-// An answer is what VerifyLogin is given. right is the code that the user's app
-// shows.
+// An answer holds the arguments of VerifyLogin. right is the code that the user's
+// app shows.
 type answer struct{ token, code, right string }
 
-// A comparison asks whether the time of an operation tells two classes of
-// input apart.
+// A comparison measures whether the time of an operation distinguishes two classes
+// of input.
 type comparison struct {
 	name    string
 	of      *timed
@@ -50,28 +50,29 @@ type verdict int
 const (
 	mustNotTell verdict = iota
 	mustTell            // the positive controls
-	toldOnly            // for information: what is told is no secret, or the code was right
+	toldOnly            // for information: what is revealed is no secret, or the code was right
 )
 
-// limit of |t|. The customary 4.5 is for samples that do not depend on each
-// other, and one test. On a machine that is shared they do depend: neighbours,
-// interrupts and the processor's clock come and go in bursts. And the largest of
-// several tests is taken. Above 10 is where dudect, too, says that there is a
-// leak; one that matters grows without end as samples are added.
+// limit is the limit of |t|. The customary 4.5 is for independent samples and a
+// single test. On a shared machine samples are not independent: other processes,
+// interrupts and changes of the processor's frequency come in bursts. Also, the
+// largest of several results is taken. Above 10, dudect reports a leak too; the t
+// of one that matters grows without bound as samples are added.
 const limit = 10
 
 // TestTiming measures as dudect does (Reparaz, Balasch and Verbauwhede, 2017):
-// samples of two classes in random order, the slowest ones cropped since they
-// are the machine's, Welch's t-test on the rest. Every sample takes the same
-// path: the store forgets each Save, so that all begin with the same record.
+// it takes samples of two classes in random order, crops the slowest ones, which
+// the machine causes, and applies Welch's t-test to the rest. Every sample takes
+// the same path: the store discards each Save, so that all begin with the same
+// record.
 //
-// Codes and tokens are each of sixty-four users, so that no user's key decides.
-// Backup codes are hashed at the lowest cost that a record may have. What
-// compares codes and hashes is measured by itself too: a nanosecond is drowned by
-// what VerifyLogin does before.
+// Codes and tokens are those of sixty-four users, so that no single user's key
+// decides the result. Backup codes are hashed at the lowest cost that a record may
+// have. The comparisons of codes and hashes are also measured on their own, since
+// a nanosecond is lost in the rest of VerifyLogin.
 func TestTiming(t *testing.T) {
 	if os.Getenv("MFA_TEST_TIMING") != "1" {
-		t.Skip("statistics of time want a quiet machine and a minute: set MFA_TEST_TIMING=1")
+		t.Skip("skipped: the statistics need a quiet machine and a minute; set MFA_TEST_TIMING=1")
 	}
 	const few, many, most = 200, 50_000, 200_000
 	cheap := newTimed(t, record.Argon2{Time: 1, Memory: 8, Threads: 1})
@@ -96,25 +97,25 @@ func TestTiming(t *testing.T) {
 	} {
 		r := c.measure()
 		for tries := 1; tries < 3 && c.verdict == mustNotTell && math.Abs(r.t) > limit; tries++ {
-			t.Logf("|t| = %6.1f, once more with other answers: %s", math.Abs(r.t), c.name)
-			r = c.measure() // how answers lie in memory does not come again; a leak does
+			t.Logf("|t| = %6.1f, measuring again with other answers: %s", math.Abs(r.t), c.name)
+			r = c.measure() // an effect of the answers' places in memory does not recur; a leak does
 		}
-		t.Logf("|t| = %6.1f  %+7.1f ns of %.1f µs (%d and %d samples, %g %% kept; %.1f ns would be told)  %s",
+		t.Logf("|t| = %6.1f  %+7.1f ns of %.1f µs (%d and %d samples, %g %% kept; %.1f ns would be detected)  %s",
 			math.Abs(r.t), r.difference, r.mean/1e3, r.n[0], r.n[1], 100*r.kept, limit*r.sharpest, c.name)
 		if told := math.Abs(r.t) > limit; c.verdict == mustNotTell && told {
-			t.Errorf("the time tells: %s", c.name)
+			t.Errorf("the time depends on the secret: %s", c.name)
 		} else if c.verdict == mustTell && !told {
-			t.Errorf("this would not be found: %s", c.name)
+			t.Errorf("a leak would not be detected: %s", c.name)
 		}
 	}
 }
 
-// timed is an engine whose users never change.
+// A timed holds an engine whose users never change.
 type timed struct {
 	t     *testing.T
 	w     *world.World
 	users []timedUser
-	one   record.User // the last of users, for what is measured without an engine
+	one   record.User // the record of the last user, for measurements without an engine
 }
 
 type timedUser struct {
@@ -131,7 +132,7 @@ func newTimed(t *testing.T, cost record.Argon2) *timed {
 	}
 	w := world.New(t, func(c *mfa.Config) { c.OnEvent = nil })
 	now := w.Clock.Now()
-	w.Config.Now = func() time.Time { return now } // without a lock
+	w.Config.Now = func() time.Time { return now } // needs no lock
 	m := &timed{t: t, w: w}
 	for i := range 64 {
 		name := fmt.Sprintf("user-%02d", i)
@@ -148,7 +149,7 @@ func newTimed(t *testing.T, cost record.Argon2) *timed {
 			user.codes = append(user.codes, code)
 			copy(hashes[k][:], argon2.IDKey([]byte(strings.ReplaceAll(code, "-", "")), salt[:], cost.Time, cost.Memory, cost.Threads, 16))
 		}
-		for range 64 { // whose hashes are gone
+		for range 64 { // the record has no hashes of these
 			user.spent = append(user.spent, randomBackupCode())
 		}
 		u.SetBackupCodes(salt, cost, hashes, now.Add(-time.Hour))
@@ -173,11 +174,11 @@ func randomBackupCode() string {
 	return string(code)
 }
 
-// A class makes answers of one kind.
+// A class returns answers of one kind.
 type class func(m *timed, u timedUser) answer
 
-// answers are many of each of two classes, copied turn by turn, so that neither
-// lies in memory of its own.
+// answers returns many answers of each of two classes. They are copied alternately,
+// so that the classes share the same region of memory.
 func (m *timed) answers(classes [2]class) (made [2][]answer) {
 	for range 32 {
 		for _, u := range m.users {
@@ -199,7 +200,7 @@ func (m *timed) shows(u timedUser, step int) string {
 	return u.app.Code(m.w.Clock.Now().Add(time.Duration(step) * 30 * time.Second))
 }
 
-// wrongAt returns the right code but for one digit.
+// wrongAt returns the right code with one digit changed.
 func (m *timed) wrongAt(u timedUser, place int) answer {
 	for {
 		code := []byte(m.shows(u, 0))
@@ -251,7 +252,7 @@ func lastSymbol(_ *timed, u timedUser) answer {
 	}
 }
 
-// hashWrongAt returns the hash of a backup code but for one byte.
+// hashWrongAt returns the hash of a backup code with one byte changed.
 func (m *timed) hashWrongAt(place int) answer {
 	hashes := m.one.BackupCodes.Hashes
 	hash := hashes[mathrand.IntN(len(hashes))]
@@ -262,7 +263,7 @@ func (m *timed) hashWrongAt(place int) answer {
 func firstOfHash(m *timed, _ timedUser) answer { return m.hashWrongAt(0) }
 func lastOfHash(m *timed, _ timedUser) answer  { return m.hashWrongAt(15) }
 
-// forge changes one byte of what a token seals; negative, from the end.
+// forge changes one byte of a sealed token. A negative place counts from the end.
 func (m *timed) forge(u timedUser, place int) answer {
 	const prefix = "mfa_tmp_"
 	sealed, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(u.token, prefix))
@@ -278,12 +279,12 @@ func (m *timed) forge(u timedUser, place int) answer {
 
 func format(m *timed, u timedUser) answer { return m.forge(u, 0) }
 func firstByte(m *timed, u timedUser) answer {
-	return m.forge(u, seal.Overhead-chacha20poly1305.Overhead) // after format, key ID and nonce, which are no secret
+	return m.forge(u, seal.Overhead-chacha20poly1305.Overhead) // after format, key ID and nonce, which are not secret
 }
 func firstOfTag(m *timed, u timedUser) answer { return m.forge(u, -chacha20poly1305.Overhead) }
 func lastByte(m *timed, u timedUser) answer   { return m.forge(u, -1) }
 
-// sink keeps what is computed from being left out.
+// sink keeps the compiler from eliminating the computation.
 var sink error
 
 func (m *timed) verify(a answer) { _, sink = m.w.VerifyLogin(context.Background(), a.token, a.code) }
@@ -306,7 +307,7 @@ func (m *timed) redeem(a answer) {
 
 var errDiffers = errors.New("differs")
 
-// earlyExit compares as bytes.Equal may, so often that the clock sees it.
+// earlyExit compares as bytes.Equal may, often enough that it can be measured.
 func (m *timed) earlyExit(a answer) {
 	for range 32 {
 		sink = compareUntil(a.right, a.code)
@@ -334,11 +335,11 @@ func (m *timed) verifyAndHash(a answer) {
 	}
 }
 
-// A result is the crop of the samples that tells the classes apart best.
+// A result is the t-test of the crop that distinguishes the classes best.
 type result struct {
 	t          float64 // Welch's
 	difference float64 // of the means, ns
-	spread     float64 // standard error of that
+	spread     float64 // standard error of the difference, ns
 	sharpest   float64 // the least spread of any crop, ns
 	mean       float64 // of both, ns
 	kept       float64
@@ -376,7 +377,7 @@ func (c comparison) measure() (worst result) {
 	return worst
 }
 
-// welch tests whether the means of what is not above a limit differ.
+// welch tests whether the means of the times up to a limit differ.
 func welch(times [2][]float64, limit float64) (r result) {
 	var mean, variance [2]float64
 	for class := range times {

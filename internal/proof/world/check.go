@@ -10,7 +10,7 @@ import (
 	"github.com/protekt/mfa"
 )
 
-// Challenged returns the challenge that err must be.
+// Challenged returns err as a ChallengeError, and fails the test if it is not one.
 func Challenged(t testing.TB, err error) *mfa.ChallengeError {
 	t.Helper()
 	var challenge *mfa.ChallengeError
@@ -28,7 +28,7 @@ func WantErr(t testing.TB, err, want error) {
 	}
 }
 
-// WantTries is for a wrong code that leaves so many tries.
+// WantTries checks that err is for a wrong code and that left tries are left.
 func WantTries(t testing.TB, err error, left int) {
 	t.Helper()
 	WantErr(t, err, mfa.ErrInvalidCode)
@@ -38,7 +38,7 @@ func WantTries(t testing.TB, err error, left int) {
 	}
 }
 
-// WantThrottled is for what must wait so long.
+// WantThrottled checks that err is a ThrottledError with the given wait.
 func WantThrottled(t testing.TB, err error, wait time.Duration) {
 	t.Helper()
 	var throttled *mfa.ThrottledError
@@ -55,7 +55,7 @@ func OK(t testing.TB, err error) {
 	}
 }
 
-// JSON is v, marshalled.
+// JSON returns the JSON encoding of v.
 func JSON(t testing.TB, v any) string {
 	t.Helper()
 	data, err := json.Marshal(v)

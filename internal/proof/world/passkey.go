@@ -9,25 +9,25 @@ import (
 	"github.com/protekt/mfa"
 )
 
-// A Verifier is an mfa.PasskeyVerifier without cryptography: a response says which
-// challenge it is to, and of which passkey it is. It shows what the engine does
-// with a verifier's results; module webauthn tests the ceremonies.
+// A Verifier is an mfa.PasskeyVerifier without cryptography: a response names its
+// challenge and its passkey. It shows what the engine does with a verifier's
+// results; module webauthn tests the ceremonies.
 type Verifier struct{}
 
-// A response is what an Authenticator answers.
+// A response is the answer of a SecurityKey.
 type response struct {
 	Handle    []byte `json:"handle"`
 	Challenge []byte `json:"challenge"`
 	ID        []byte `json:"id"`
 	Counter   uint64 `json:"counter"`
-	Size      int    `json:"size"` // of the passkey's data
+	Size      int    `json:"size"` // of the passkey's data, in bytes
 	Verified  bool   `json:"verified"`
 }
 
 type options struct {
 	Handle    []byte   `json:"handle"`
 	Challenge []byte   `json:"challenge"`
-	IDs       [][]byte `json:"ids"` // those to exclude, or that may answer
+	IDs       [][]byte `json:"ids"` // of passkeys to exclude, or that may answer
 }
 
 func (Verifier) CreationOptions(user mfa.PasskeyUser, challenge []byte, exclude []mfa.Passkey) (json.RawMessage, error) {
@@ -46,7 +46,7 @@ func writeOptions(user mfa.PasskeyUser, challenge []byte, passkeys []mfa.Passkey
 	return json.Marshal(o)
 }
 
-var errResponse = errors.New("the response is to another challenge, of another user, or unreadable")
+var errResponse = errors.New("the response is to another challenge, from another user, or unreadable")
 
 func read(user mfa.PasskeyUser, challenge []byte, text string) (r response, err error) {
 	if json.Unmarshal([]byte(text), &r) != nil || !bytes.Equal(r.Challenge, challenge) || !bytes.Equal(r.Handle, user.Handle) {
@@ -80,11 +80,11 @@ func (Verifier) VerifyRequest(user mfa.PasskeyUser, challenge []byte, allow []mf
 	return mfa.Passkey{}, errResponse
 }
 
-// A SecurityKey is a user's authenticator, for Verifier.
+// A SecurityKey is a user's authenticator whose answers a Verifier accepts.
 type SecurityKey struct {
 	ID       string
 	Counter  uint64
-	Size     int  // of the data that the verifier keeps for it, less the counter
+	Size     int  // of the data that the verifier keeps for it, without the counter
 	Verified bool // whether it verifies its user
 }
 
@@ -102,10 +102,10 @@ func (k *SecurityKey) Answers(to json.RawMessage) string {
 	return string(text)
 }
 
-// WithPasskeys adjusts a configuration to take passkeys.
+// WithPasskeys adjusts a configuration to accept passkeys.
 func WithPasskeys(c *mfa.Config) { c.Passkeys = Verifier{} }
 
-// GivePasskey gives a user a confirmed passkey.
+// GivePasskey enrolls a passkey for a user.
 func (w *World) GivePasskey(user, id string, opts ...mfa.ChangeOption) (*SecurityKey, *mfa.Login) {
 	w.T.Helper()
 	enrollment, err := w.EnrollPasskey(w.Ctx, user, "ada@example.com", opts...)
@@ -120,7 +120,7 @@ func (w *World) GivePasskey(user, id string, opts ...mfa.ChangeOption) (*Securit
 	return key, login
 }
 
-// Asked returns the response of a key to a challenge.
+// Asked returns a key's response to a challenge.
 func (w *World) Asked(key *SecurityKey, token string) string {
 	w.T.Helper()
 	options, err := w.PasskeyOptions(w.Ctx, token)

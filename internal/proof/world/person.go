@@ -8,7 +8,7 @@ import (
 	"github.com/protekt/mfa"
 )
 
-// A Person is what a user with every kind of factor holds.
+// A Person is a user with an app, a phone and backup codes.
 type Person struct {
 	App
 	Phone string
@@ -16,8 +16,7 @@ type Person struct {
 	Proof string
 }
 
-// Full enrolls an app and a phone for user, who gets backup codes that cost next
-// to nothing.
+// Full enrolls an app and a phone for user, with cheap backup codes.
 func (w *World) Full(user, phone string) Person {
 	w.T.Helper()
 	app, login := w.GiveTOTP(user)
@@ -25,8 +24,8 @@ func (w *World) Full(user, phone string) Person {
 	return Person{app, phone, w.CheapBackupCodes(user), login.Proof}
 }
 
-// Disable disables a factor of the user's with a hundred wrong answers, each
-// as soon as it is judged.
+// Disable disables one of the user's factors with a hundred wrong answers, each
+// after the longest delay.
 func (w *World) Disable(user string, method mfa.Method, wrong func(token string) string) {
 	w.T.Helper()
 	for range 100 {
@@ -41,7 +40,7 @@ func (w *World) Disable(user string, method mfa.Method, wrong func(token string)
 	}
 }
 
-// FiveDigits answers a challenge with a code that no app and no message has.
+// FiveDigits returns a code that neither an app nor a message can have.
 func FiveDigits(string) string { return "12345" }
 
 // WrongSMS returns a code that differs from code in its last digit.
@@ -63,8 +62,8 @@ type SenderFunc func(ctx context.Context, message mfa.SMS) error
 // SendSMS implements mfa.SMSSender.
 func (f SenderFunc) SendSMS(ctx context.Context, message mfa.SMS) error { return f(ctx, message) }
 
-// BackupCodes returns an adjustment that makes sets of n backup codes. Each
-// costs a password hash, so that a world has one unless a test needs more.
+// BackupCodes returns an adjustment that sets the number of backup codes in a set.
+// Each costs a password hash, so by default a World's sets have only one.
 func BackupCodes(n int) func(*mfa.Config) {
 	return func(c *mfa.Config) { c.BackupCodes.Count = n }
 }

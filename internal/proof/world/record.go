@@ -15,10 +15,10 @@ import (
 	"github.com/protekt/mfa/internal/seal"
 )
 
-// Whoever has a key and the database can read and write records. These do what
-// such a thief could, and what only a record can bring about.
+// Whoever has a key and the database can read and write records. The methods below
+// do what such a thief could, and set up states that only a record can bring about.
 
-// Ring returns what the engine's keys derive.
+// Ring returns the keys derived from the engine's.
 func (w *World) Ring() *seal.Ring {
 	w.T.Helper()
 	ring, err := seal.New(w.Config.Keys)
@@ -28,12 +28,12 @@ func (w *World) Ring() *seal.Ring {
 	return ring
 }
 
-// binding returns what a record is sealed to.
+// binding returns the additional data that a record is sealed with.
 func binding(user string, version int64) []byte {
 	return append(binary.BigEndian.AppendUint64(nil, uint64(version)), user...)
 }
 
-// Opened returns what the user's record says under its seal.
+// Opened returns the plaintext of the user's record.
 func (w *World) Opened(user string) []byte {
 	w.T.Helper()
 	sealed := w.Stored(user)
@@ -44,7 +44,7 @@ func (w *World) Opened(user string) []byte {
 	return plain
 }
 
-// Decoded returns the user's record.
+// Decoded returns the user's record, decoded.
 func (w *World) Decoded(user string) *record.User {
 	w.T.Helper()
 	var u record.User
@@ -54,7 +54,7 @@ func (w *World) Decoded(user string) *record.User {
 	return &u
 }
 
-// Plant puts bytes under the seal of the user's record.
+// Plant replaces the plaintext of the user's record.
 func (w *World) Plant(user string, plain []byte) {
 	w.T.Helper()
 	current := w.Stored(user)
@@ -65,7 +65,7 @@ func (w *World) Plant(user string, plain []byte) {
 	}
 }
 
-// Tamper changes what the user's record says.
+// Tamper changes the content of the user's record.
 func (w *World) Tamper(user string, change func(u *record.User)) {
 	w.T.Helper()
 	u := w.Decoded(user)
@@ -73,11 +73,11 @@ func (w *World) Tamper(user string, change func(u *record.User)) {
 	w.Plant(user, u.Append(nil))
 }
 
-// cheap is the least that an Argon2id hash can cost.
+// cheap holds the parameters with which an Argon2id hash costs the least.
 var cheap = record.Argon2{Time: 1, Memory: 8, Threads: 1}
 
-// PlantCodes gives the user backup codes of the test's choice, hashed for next
-// to nothing.
+// PlantCodes replaces the user's backup codes by the given ones, hashed at the
+// lowest cost.
 func (w *World) PlantCodes(user string, codes ...string) {
 	w.T.Helper()
 	w.Tamper(user, func(u *record.User) {
@@ -91,23 +91,22 @@ func (w *World) PlantCodes(user string, codes ...string) {
 	})
 }
 
-// CheapBackupCodes gives the user as many backup codes as the engine would
-// generate, hashed for next to nothing, and returns them. Those of two users
-// differ.
+// CheapBackupCodes replaces the user's backup codes by as many as the engine would
+// generate, hashed at the lowest cost, and returns them. They differ between users.
 func (w *World) CheapBackupCodes(user string) (codes []string) {
 	w.T.Helper()
 	symbols := base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz")
 	for i := range w.Config.BackupCodes.Count {
 		sum := sha256.Sum256(fmt.Append(nil, i, user))
 		text := symbols.EncodeToString(sum[:5])
-		codes = append(codes, "k"+text[1:4]+"-"+text[4:]) // a letter at least
+		codes = append(codes, "k"+text[1:4]+"-"+text[4:]) // at least one letter
 	}
 	w.PlantCodes(user, codes...)
 	return codes
 }
 
-// Given returns a user with everything for next to nothing: by import, with two
-// cheap backup codes, and the same in every run.
+// Given sets up a user with an app, a phone and two backup codes at low cost, by
+// import. Key and codes are the same in every run.
 func (w *World) Given(user, phone string) Person {
 	w.T.Helper()
 	secret := fmt.Sprintf("%-20.20s", "the key of "+user)

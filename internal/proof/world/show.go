@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// Logged returns how slog shows a value, as text and as JSON, but for the time of the
-// log line: it is another each time, and its digits could be taken for a code.
+// Logged returns how slog logs a value, as text and as JSON, without the time of the
+// log line: it differs each time, and its digits could be taken for a code.
 func Logged(key string, value any) string {
 	options := &slog.HandlerOptions{ReplaceAttr: func(groups []string, attr slog.Attr) slog.Attr {
 		if attr.Key == slog.TimeKey && len(groups) == 0 {
@@ -28,15 +28,16 @@ func Logged(key string, value any) string {
 	return b.String()
 }
 
-// What fmt shows of a value with each verb that asks the value first; %p of
-// what is no pointer does not, and go vet finds that. Inside another value the
-// verbs of errors and strings do.
+// Verbs are the verbs for which fmt calls the methods of a value; it does not for
+// %p of a value that is no pointer, which go vet finds. VerbsInside are those for
+// which it calls the methods of a value inside another: the verbs of errors and
+// strings.
 const (
 	Verbs       = "vsqxXdtTbcoOUeEfFgG"
 	VerbsInside = "vsqxXd"
 )
 
-// Printed returns what fmt shows of a value with each of the verbs and each flag.
+// Printed returns a value as fmt prints it with each of the verbs and each flag.
 func Printed(value any, verbs string) string {
 	var b strings.Builder
 	for _, verb := range verbs {
@@ -77,7 +78,7 @@ func Spellings(secret string) [][]byte {
 	return spellings
 }
 
-// inner is s without its first and last byte.
+// inner returns s without its first and last byte.
 func inner(s string) string { return s[1 : len(s)-1] }
 
 func reversed(b []byte) []byte {

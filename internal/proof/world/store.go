@@ -44,7 +44,7 @@ func (s *BarrierStore) Load(ctx context.Context, userID string) (mfa.Record, err
 }
 
 // Race runs attempt n times at once, over three engines on one store whose
-// first Loads all return the same, and gives the errors.
+// first Loads all return the same version, and returns the errors.
 func (w *World) Race(n int, attempt func(engine *mfa.Engine, i int) error) []error {
 	w.T.Helper()
 	barrier := NewBarrier(w.Store, n)
@@ -61,7 +61,7 @@ func (w *World) Race(n int, attempt func(engine *mfa.Engine, i int) error) []err
 	return errs
 }
 
-// A Fault is what happens to one call of a store.
+// A Fault is a fault in one call of a store.
 type Fault string
 
 const (
@@ -72,15 +72,15 @@ const (
 	Cancelled   Fault = "is cancelled"
 )
 
-// ErrStore is what a FaultStore fails with.
+// ErrStore is returned by a FaultStore whose call fails.
 var ErrStore = errors.New("store is down")
 
-// A FaultStore is a right store whose n-th call meets a fault.
+// A FaultStore is a correct store except for a fault in its n-th call.
 type FaultStore struct {
 	mu      sync.Mutex
 	Records map[string]mfa.Record
 	Calls   int // since Arm
-	At      int // the call that meets the fault; 0 for none
+	At      int // the call with the fault; 0 for none
 	Fault   Fault
 	Met     bool
 	Blind   bool   // Save compares no versions: the last writer wins
@@ -90,15 +90,15 @@ type FaultStore struct {
 // NewFaultStore returns an empty store without a fault.
 func NewFaultStore() *FaultStore { return &FaultStore{Records: make(map[string]mfa.Record)} }
 
-// Snapshot returns what the store holds, for Arm.
+// Snapshot returns a copy of the records, for Arm.
 func (s *FaultStore) Snapshot() map[string]mfa.Record { return maps.Clone(s.Records) }
 
-// Arm makes the store hold records and its at-th call meet f.
+// Arm sets the store's records, and the call with the fault f.
 func (s *FaultStore) Arm(records map[string]mfa.Record, at int, f Fault) {
 	s.Records, s.Calls, s.At, s.Fault, s.Met = maps.Clone(records), 0, at, f, false
 }
 
-// meet says what this call meets.
+// meet counts a call and returns its fault, or "".
 func (s *FaultStore) meet(isSave bool) (f Fault) {
 	s.Calls++
 	if s.At == 0 || s.Calls != s.At && !(s.Fault == EverTooLate && s.Calls > s.At && isSave) {
@@ -176,7 +176,7 @@ func (s *FaultStore) Delete(_ context.Context, userID string) error {
 	return nil
 }
 
-// A StaleStore reads what was there long ago.
+// A StaleStore returns an old record from every Load.
 type StaleStore struct {
 	mfa.Store
 	Old mfa.Record
@@ -200,7 +200,7 @@ func (s *CountingStore) Save(ctx context.Context, record mfa.Record) error {
 	return s.Store.Save(ctx, record)
 }
 
-// A SpyStore keeps a copy of all that is written.
+// A SpyStore keeps a copy of everything that is written.
 type SpyStore struct {
 	mfa.Store
 	Written bytes.Buffer
@@ -214,11 +214,11 @@ func (s *SpyStore) Save(ctx context.Context, record mfa.Record) error {
 	return s.Store.Save(ctx, record)
 }
 
-// A HookStore calls a function after each Load, and after each Save that was
-// done: what happens in there happens between two steps of an operation.
+// A HookStore calls a function after each Load and after each successful Save: what
+// the function does happens between two steps of an operation.
 type HookStore struct {
 	mfa.Store
-	Loaded, Saved func() // nil: none
+	Loaded, Saved func() // nil for none
 }
 
 func (s *HookStore) Load(ctx context.Context, userID string) (mfa.Record, error) {
@@ -237,7 +237,7 @@ func (s *HookStore) Save(ctx context.Context, record mfa.Record) error {
 	return err
 }
 
-// A FrozenStore accepts every Save and forgets it, so that each call begins
+// A FrozenStore accepts every Save without storing it, so that each call begins
 // with the same record.
 type FrozenStore struct{ mfa.Store }
 

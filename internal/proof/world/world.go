@@ -1,6 +1,6 @@
 // Package world sets up an engine with everything that a host supplies, and
 // records what the host sees. It holds what two or more of this repository's
-// suites use: stores that fail in chosen ways, users with factors, checks.
+// suites share: stores that fail in chosen ways, users with factors, checks.
 package world
 
 import (
@@ -20,7 +20,8 @@ const (
 	Phone2 = "+14155552671"
 )
 
-// A World is an engine with all that a host gives it, and what the host sees.
+// A World is an engine with everything that a host supplies, and what the host
+// sees.
 type World struct {
 	*mfa.Engine
 	T      testing.TB
@@ -34,7 +35,7 @@ type World struct {
 	events []mfa.Event
 }
 
-// Key is 32 bytes, other ones for each b.
+// Key returns a key of 32 bytes, a different one for each b.
 func Key(b byte) []byte {
 	k := make([]byte, 32)
 	for i := range k {
@@ -43,7 +44,7 @@ func Key(b byte) []byte {
 	return k
 }
 
-// New makes one; adjust changes its configuration first.
+// New returns a new World, whose configuration adjust may change first.
 func New(t testing.TB, adjust ...func(*mfa.Config)) *World {
 	t.Helper()
 	w := &World{
@@ -96,7 +97,7 @@ type App struct {
 	clock *mfatest.Clock
 }
 
-// Shows returns the code that the app shows now, Wrong one that it does not.
+// Shows returns the code that the app shows now, and Wrong one that it does not.
 func (a App) Shows() string { return a.Code(a.clock.Now()) }
 func (a App) Wrong() string { return a.WrongCode(a.clock.Now()) }
 
@@ -166,7 +167,7 @@ func (w *World) Login(user, code string) *mfa.Login {
 	return login
 }
 
-// SentCode sends a code for a challenge and gives it.
+// SentCode has a code sent for a challenge and returns it.
 func (w *World) SentCode(token string) string {
 	w.T.Helper()
 	before := len(w.Outbox.Messages())
@@ -180,7 +181,7 @@ func (w *World) SentCode(token string) string {
 	return messages[before].Code
 }
 
-// Told forgets the events so far and gives their types.
+// Told returns the types of the events since the last Told.
 func (w *World) Told() []mfa.EventType {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -220,7 +221,7 @@ func (w *World) StatusOf(user string) *mfa.Status {
 	return status
 }
 
-// Factor returns that line of a user's status; nil if there is none.
+// Factor returns a user's factor of a method from Status, or nil if there is none.
 func (w *World) Factor(user string, method mfa.Method) *mfa.Factor {
 	w.T.Helper()
 	for _, f := range w.StatusOf(user).Factors {
@@ -240,7 +241,7 @@ func (w *World) Enrolled(user string) (methods []mfa.Method) {
 	return methods
 }
 
-// MustEnroll begins a login that leads to enrollment.
+// MustEnroll begins a login that must lead to enrollment.
 func (w *World) MustEnroll(user string) *mfa.EnrollmentError {
 	w.T.Helper()
 	var enrollment *mfa.EnrollmentError
@@ -250,7 +251,7 @@ func (w *World) MustEnroll(user string) *mfa.EnrollmentError {
 	return enrollment
 }
 
-// AnswerBySMS answers by SMS.
+// AnswerBySMS answers a challenge with a code sent by SMS.
 func (w *World) AnswerBySMS(challenge *mfa.ChallengeError) {
 	w.T.Helper()
 	_, err := w.VerifyLogin(w.Ctx, challenge.Token, w.SentCode(challenge.Token))
