@@ -595,7 +595,7 @@ func TestF07NumbersAtTheirEnds(t *testing.T) {
 		code, err := hotp.GenerateCode("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", counter)
 		world.OK(t, err)
 		_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, code)
-		world.WantErr(t, err, mfa.ErrInvalidCode)
+		world.WantTries(t, err, 4) // and was not used either
 	}
 	w.Login("ada", "755224") // RFC 4226, appendix D, counter 0
 

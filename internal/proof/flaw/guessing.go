@@ -154,7 +154,10 @@ if err != nil && !errors.Is(err, ErrNoRecord) {
 	return nil, e.refuseToken(ctx, claims)
 }`,
 		Where: []string{"input, err := parseAnswer(answered)"},
-		New: `if claims.Action != action {
+		New: `if userID != anyUser && claims.UserID != userID {
+	return nil, e.refuseToken(ctx, claims)
+}
+if claims.Action != action {
 	input = answer{digits: "0"}
 }`,
 		Caught: "B15 C08",

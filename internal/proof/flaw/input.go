@@ -36,7 +36,7 @@ var input = []Flaw{
 		In:     "mfa: normalRune",
 		Old:    "unicode.IsDigit(r)",
 		New:    "unicode.IsNumber(r)",
-		Caught: "F03",
+		Caught: "A03",
 	},
 	{
 		Name:   "spaces alone are dropped from codes",
