@@ -179,7 +179,7 @@ func (u *user) remove(method Method, only record.ID, event EventType) {
 	u.Remove(method, only)
 }
 
-// Rename gives a factor another label, which only its user sees: 1 to 64
+// Rename sets the label of a factor, which only its user sees: 1 to 64
 // printable bytes, or none.
 func (e *Engine) Rename(ctx context.Context, userID, factorID, label string) error {
 	if err := checkLabel(label); err != nil {

@@ -252,7 +252,7 @@ func (b *tab) signIn(email string) *tab {
 	return b.click("#submit")
 }
 
-// passwordAgain gives the password, which is asked for before a first factor.
+// passwordAgain returns the password, which is asked for before a first factor.
 func (b *tab) passwordAgain() *tab {
 	b.t.Helper()
 	b.wants("password").wantsFocus("current")

@@ -86,7 +86,7 @@ func (s *server) securityPage(w http.ResponseWriter, r *http.Request, v *visit) 
 	s.show(w, r, v, "security", http.StatusOK, newSecurityView(status, devices))
 }
 
-// renameFactor gives a factor another name.
+// renameFactor sets the name of a factor.
 func (s *server) renameFactor(w http.ResponseWriter, r *http.Request, v *visit) {
 	err := s.engine.Rename(r.Context(), v.UserID, r.PostFormValue("factor"), strings.TrimSpace(r.PostFormValue("label")))
 	s.securityChanged(w, r, v, err, "The name was changed.")

@@ -112,7 +112,7 @@ func ownerOf(t *testing.T, name string) *syscall.Credential {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 }
 
-// allow gives the server access to one of the test's directories.
+// allow grants the server access to one of the test's directories.
 func (p *postgres) allow(dir string) {
 	p.t.Helper()
 	if err := os.Chmod(dir, 0o777); err != nil {
