@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/protekt/mfa"
@@ -15,24 +16,26 @@ const enrollmentToken = "mfa_enr_"
 // enroller returns who may enroll: a user who is logged in, or one who must enroll
 // to be, whom the token of an enrollment names. One that has expired or was used
 // may still be in the session of a user who is logged in by now.
-func (h *Handler) enroller(r *http.Request) (user User, pending bool, err error) {
+//
+// pending is that token, or "" for a user who is logged in.
+func (h *Handler) enroller(r *http.Request) (user User, pending string, err error) {
 	token := bearer(r)
 	if h.config.Tokens != nil {
 		if token, err = h.config.Tokens.Token(r); err != nil {
-			return User{}, false, err
+			return User{}, "", err
 		}
 	}
 	if !strings.HasPrefix(token, enrollmentToken) {
 		user, err = h.user(r)
-		return user, false, err
+		return user, "", err
 	}
 	id, err := h.config.Engine.EnrollmentUser(r.Context(), token)
 	if h.config.Tokens != nil && errors.Is(err, mfa.ErrInvalidToken) {
 		if user, session := h.user(r); !errors.Is(session, ErrNoSession) {
-			return user, false, session
+			return user, "", session
 		}
 	}
-	return User{ID: id}, true, err
+	return User{ID: id}, token, err
 }
 
 func (h *Handler) enroll(_ http.ResponseWriter, r *http.Request) (any, error) {
@@ -89,8 +92,8 @@ func (h *Handler) verifyEnrollment(w http.ResponseWriter, r *http.Request) (any,
 	if err != nil {
 		return nil, err
 	}
-	if pending {
-		return h.complete(w, r, login, nil)
+	if pending != "" {
+		return h.complete(w, withLoginToken(r, pending), login, nil)
 	}
 	return login, h.config.Session.Proved(w, r, login)
 }
@@ -149,11 +152,23 @@ func (h *Handler) unenroll(_ http.ResponseWriter, r *http.Request) (any, error) 
 	if err := h.config.Engine.Unenroll(r.Context(), user.ID, method, append(opts, mfa.WithProof(user.Proof))...); err != nil {
 		return nil, err
 	}
+	return h.removed(r, user)
+}
+
+// removed tells the host that a factor was removed, and returns those that are
+// left.
+func (h *Handler) removed(r *http.Request, user User) (any, error) {
+	if h.config.OnRemove != nil {
+		if err := h.config.OnRemove(r, user.ID); err != nil {
+			return nil, err
+		}
+	}
 	return h.config.Engine.Status(r.Context(), user.ID)
 }
 
 // revoke asks for a fresh proof, which a user whose only factor is lost cannot
-// give: that one is for the host's support desk.
+// give: that one is for the host's support desk. Nor does it remove the only
+// factor against the policy, which it is no way around.
 func (h *Handler) revoke(_ http.ResponseWriter, r *http.Request) (any, error) {
 	user, err := h.user(r)
 	if err != nil {
@@ -170,10 +185,30 @@ func (h *Handler) revoke(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if err := h.config.Engine.CheckProof(r.Context(), user.ID, user.Proof); err != nil {
 		return nil, err
 	}
-	if err := h.config.Engine.Revoke(r.Context(), user.ID, method, opts...); err != nil {
+	status, err := h.config.Engine.Status(r.Context(), user.ID)
+	if err != nil {
 		return nil, err
 	}
-	return h.config.Engine.Status(r.Context(), user.ID)
+	if body.leavesOthers(status) {
+		err = h.config.Engine.Revoke(r.Context(), user.ID, method, opts...)
+	} else {
+		err = h.config.Engine.Unenroll(r.Context(), user.ID, method, append(opts, mfa.WithProof(user.Proof))...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return h.removed(r, user)
+}
+
+// leavesOthers reports whether the user has factors besides the selected ones.
+func (s selection) leavesOthers(status *mfa.Status) bool {
+	return slices.ContainsFunc(status.Factors, func(f mfa.Factor) bool {
+		selected := f.Method == s.Method
+		if s.Factor != nil {
+			selected = f.ID == *s.Factor
+		}
+		return f.Method != mfa.MethodBackupCode && !selected
+	})
 }
 
 func (h *Handler) rename(_ http.ResponseWriter, r *http.Request) (any, error) {

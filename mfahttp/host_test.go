@@ -28,6 +28,7 @@ type host struct {
 	mu       sync.Mutex
 	sessions map[string]mfahttp.User
 	kept     string // the token that the only session keeps
+	began    string // the token with which the last login to complete began
 	broken   error  // what every call of the session returns
 }
 
@@ -80,12 +81,12 @@ func (h *host) Account(_ context.Context, userID string) (string, error) {
 	return userID + "@example.com", h.broken
 }
 
-func (h *host) Complete(_ http.ResponseWriter, _ *http.Request, login *mfa.Login, _ *mfa.TrustedDevice) (any, error) {
+func (h *host) Complete(_ http.ResponseWriter, r *http.Request, login *mfa.Login, _ *mfa.TrustedDevice) (any, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	token := "at_" + rand.Text()
 	h.sessions["Bearer "+token] = mfahttp.User{ID: login.UserID, Proof: login.Proof, ProvedAt: map[string]time.Time{login.Action: login.Time}}
-	h.kept = ""
+	h.kept, h.began = "", mfahttp.LoginToken(r)
 	return map[string]string{"access_token": token}, h.broken
 }
 

@@ -1,6 +1,7 @@
 package mfahttp
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -16,8 +17,8 @@ type login struct {
 	EnrollmentRequired bool         `json:"mfa_enrollment_required,omitempty"`
 	Token              string       `json:"mfa_token,omitempty"`
 	Methods            []mfa.Method `json:"available_methods"`
-	Factors            []Factor     `json:"factors,omitempty"`
 	ExpiresAt          time.Time    `json:"expires_at"`
+	Factors            []Factor     `json:"factors,omitempty"`
 }
 
 // Challenge answers a login that is not complete, with the error of BeginLogin: a
@@ -105,7 +106,22 @@ func (h *Handler) verifyLogin(w http.ResponseWriter, r *http.Request) (any, erro
 			return nil, err
 		}
 	}
-	return h.complete(w, r, verified, device)
+	return h.complete(w, withLoginToken(r, token), verified, device)
+}
+
+type loginTokenKey struct{}
+
+func withLoginToken(r *http.Request, token string) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), loginTokenKey{}, token))
+}
+
+// LoginToken returns, for the request of a Session.Complete, the token of the
+// challenge or enrollment with which the login began, and "" for others. A host
+// that must refuse logins from before a change, such as of the password, keeps
+// under the token's hash what it knew when the password was right.
+func LoginToken(r *http.Request) string {
+	token, _ := r.Context().Value(loginTokenKey{}).(string)
+	return token
 }
 
 // trust trusts the device of a login. A label that the engine refuses is left out:

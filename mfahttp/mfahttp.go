@@ -67,8 +67,8 @@ type Session interface {
 	// new session ID, or returns tokens as a value that marshals to a JSON object;
 	// nil is {}. It must store what Proved stores. Whoever is logged in by then is
 	// not asked: a session of another user ends. device is the one that the user
-	// chose to trust, or nil; its token goes to the client beside the tokens, or
-	// into a cookie of Complete's if Config.Tokens is set.
+	// chose to trust, or nil; its token, as Complete leaves it, goes to the client
+	// beside the tokens, or into a cookie of Complete's if Config.Tokens is set.
 	Complete(w http.ResponseWriter, r *http.Request, login *mfa.Login, device *mfa.TrustedDevice) (any, error)
 
 	// Proved stores, in the session of the request, login.Proof unless it is
@@ -113,6 +113,12 @@ type Config struct {
 	// Message, if non-nil, returns the message for an error's code, in a language
 	// of the host's choice; "" stands for the English one.
 	Message func(r *http.Request, code string) string
+
+	// OnRemove, if non-nil, is called once a user has removed a factor, for a host
+	// that ends the user's other sessions then, as it may in Session.Proved after
+	// an enrollment (mfa.ActionEnroll). If it fails, so does the response, and the
+	// factor stays removed.
+	OnRemove func(r *http.Request, userID string) error
 
 	// OnError, if non-nil, receives errors that are faults rather than refusals,
 	// for the host's log. The client learns nothing of them.
