@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"go/ast"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/mfahttp"
 )
 
 // A route is one that the application declares.
@@ -25,8 +27,8 @@ type route struct{ method, path string }
 
 func (r route) String() string { return r.method + " " + r.path }
 
-// routed returns the routes of routes and apiRoutes, read from the source, so that
-// a page that is added is tested too.
+// routed returns the pages, read from the source, and the API as its document
+// describes it, so that what is added is tested too.
 func routed(t *testing.T) (pages, api []route) {
 	t.Helper()
 	for _, file := range sources(t) {
@@ -37,21 +39,26 @@ func routed(t *testing.T) (pages, api []route) {
 			}
 			name, _ := call.Fun.(*ast.Ident)
 			pattern, _ := call.Args[0].(*ast.BasicLit)
-			if name == nil || pattern == nil {
-				return true
-			}
-			method, path, _ := strings.Cut(strings.Trim(pattern.Value, `"`), " ")
-			found := route{method, strings.TrimSuffix(path, "{$}")}
-			switch name.Name {
-			case "page":
-				pages = append(pages, found)
-			case "route":
-				api = append(api, found)
+			if name != nil && name.Name == "page" && pattern != nil {
+				method, path, _ := strings.Cut(strings.Trim(pattern.Value, `"`), " ")
+				pages = append(pages, route{method, strings.TrimSuffix(path, "{$}")})
 			}
 			return true
 		})
 	}
-	if len(pages) < 30 || len(api) < 10 {
+	var document struct {
+		Paths map[string]map[string]json.RawMessage
+	}
+	if err := json.Unmarshal(mfahttp.OpenAPI(), &document); err != nil {
+		t.Fatal(err)
+	}
+	delete(document.Paths, "/openapi.json") // which everybody may read
+	for path, methods := range document.Paths {
+		for method := range methods {
+			api = append(api, route{strings.ToUpper(method), path})
+		}
+	}
+	if len(pages) < 30 || len(api) < 15 {
 		t.Fatalf("found %d pages and %d API routes", len(pages), len(api))
 	}
 	return pages, api

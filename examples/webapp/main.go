@@ -44,7 +44,7 @@ func run(ctx context.Context, addr, path string, secure bool) error {
 		return err
 	}
 	defer db.Close()
-	app, err := newServer(ctx, config{DB: db, Key: key, Secure: secure, Log: slog.Default()})
+	app, err := newServer(ctx, config{DB: db, Key: key, Secure: secure, Log: slog.Default(), ProjectKey: os.Getenv("MFA_API_KEY")})
 	if err != nil {
 		return err
 	}

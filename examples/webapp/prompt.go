@@ -209,7 +209,7 @@ func (s *server) answerLogin(w http.ResponseWriter, r *http.Request, v *visit) {
 		return
 	}
 	if r.PostFormValue("trust") != "" {
-		if err := s.trustDevice(w, r, login); err != nil {
+		if err := s.trustDevice(w, r, v, login); err != nil {
 			s.log.ErrorContext(r.Context(), "trusting a device", "error", err) // which does not stop the login
 		}
 	}

@@ -30,6 +30,8 @@ type config struct {
 	Secure bool             // whether browsers may send cookies over TLS only
 	Log    *slog.Logger     // if nil, nothing is logged
 
+	ProjectKey string // lets other servers change the project; "" lets nobody
+
 	BackupCodes mfa.BackupCodeConfig
 }
 
@@ -102,7 +104,11 @@ func newServer(ctx context.Context, c config) (*server, error) {
 	if s.pages, err = parsePages(); err != nil {
 		return nil, err
 	}
-	s.handler = s.routes()
+	api, err := newAPI(s, c.ProjectKey)
+	if err != nil {
+		return nil, err
+	}
+	s.handler = s.routes(api)
 	return s, nil
 }
 
@@ -112,7 +118,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 var static embed.FS
 
 // routes lists, for each page, the states that may reach it.
-func (s *server) routes() http.Handler {
+func (s *server) routes(api *api) http.Handler {
 	mux := http.NewServeMux()
 	s.forms = make(map[string]pageFunc)
 	page := func(pattern string, handle pageFunc, states ...state) {
@@ -172,28 +178,30 @@ func (s *server) routes() http.Handler {
 	page("POST /project/revoke", s.admin(s.proved(s.revokeFactor)), signedIn)
 	page("POST /project/unlock", s.admin(s.proved(s.unlockUser)), signedIn)
 
-	s.apiRoutes(mux)
 	mux.HandleFunc("GET /phone", s.phonePage)
 	mux.HandleFunc("GET /static/{file}", func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFileFS(w, r, static, "static/"+r.PathValue("file"))
 	})
 	mux.Handle("/", s.sessions.LoadAndSave(s.gate(s.elsewhere(mux), all)))
-	return s.protect(mux)
+
+	csrf := http.NewCrossOriginProtection()
+	csrf.SetDenyHandler(http.HandlerFunc(s.crossOrigin))
+	site := http.NewServeMux()
+	site.Handle("/", csrf.Handler(mux))
+	api.routes(site)
+	return s.protect(site)
 }
 
-// maxBody bounds a request's body, in bytes.
-const maxBody = 16 << 10
+// maxBody bounds a request's body, in bytes. A passkey's answer may be long.
+const maxBody = 64 << 10
 
 // policy lets a page load this site's styles, scripts and images, and nothing else.
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// protect wraps every route: it sets headers, bounds bodies and refuses
-// cross-origin requests.
+// protect wraps every route: it sets headers and bounds bodies.
 func (s *server) protect(next http.Handler) http.Handler {
-	csrf := http.NewCrossOriginProtection()
-	csrf.SetDenyHandler(http.HandlerFunc(s.crossOrigin))
-	next = csrf.Handler(http.MaxBytesHandler(next, maxBody))
+	next = http.MaxBytesHandler(next, maxBody)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)

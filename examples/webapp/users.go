@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/mfahttp"
 )
 
 // A user of the application. The engine knows users by ID, which never changes;
@@ -180,13 +181,13 @@ func (t *users) endWithoutMFA(ctx context.Context) error {
 
 // endOthers ends all sessions and grants of a user but the caller's, which
 // continues with the generation returned. If the caller's own has ended meanwhile,
-// endOthers returns errUnsigned. It ignores ctx's cancellation, since it follows a
+// endOthers returns mfahttp.ErrNoSession. It ignores ctx's cancellation, since it follows a
 // change of factors, which stands even if the browser has gone away.
 func (t *users) endOthers(ctx context.Context, id string, from int64) (generation int64, err error) {
 	err = t.db.QueryRowContext(context.WithoutCancel(ctx), `UPDATE users SET generation = generation + 1
 		WHERE id = ? AND generation = ? RETURNING generation`, id, from).Scan(&generation)
 	if errors.Is(err, sql.ErrNoRows) {
-		return 0, errUnsigned
+		return 0, mfahttp.ErrNoSession
 	}
 	return generation, err
 }
