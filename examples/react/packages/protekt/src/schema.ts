@@ -379,8 +379,11 @@ export interface components {
         };
         /** @description What navigator.credentials.create or get returned, as its toJSON has it (PublicKeyCredential of WebAuthn level 3). */
         Credential: Record<string, never>;
-        /** @description The publicKey options, as PublicKeyCredential.parseCreationOptionsFromJSON and parseRequestOptionsFromJSON take them. */
-        CredentialOptions: Record<string, never>;
+        /** @description The argument of navigator.credentials.create or get. */
+        CredentialOptions: {
+            /** @description What PublicKeyCredential.parseCreationOptionsFromJSON or parseRequestOptionsFromJSON takes. */
+            publicKey: Record<string, never>;
+        };
         Device: {
             id: string;
             label?: components["schemas"]["Label"];
