@@ -337,12 +337,12 @@ func TestLogOutIsFinal(t *testing.T) {
 func TestHeaders(t *testing.T) {
 	s := newSite(t)
 	b := s.signedUp("ada@example.com")
-	for path, picture := range map[string]bool{"/": false, "/login": false, "/dashboard": false, "/enroll/totp": true, "/phone": false, "/nowhere": false, "/static/app.js": false, "/mfa/status": false} {
+	for path, want := range map[string]string{
+		"/": policy, "/login": policy, "/dashboard": policy, "/phone": policy, "/nowhere": policy, "/static/app.js": policy, "/mfa/status": policy,
+		"/enroll/totp": strings.Replace(policy, "img-src 'self'", "img-src 'self' data:", 1),
+		"/docs":        clientPolicy, "/app/": clientPolicy,
+	} {
 		p := b.get(path)
-		want := policy
-		if picture {
-			want = strings.Replace(policy, "img-src 'self'", "img-src 'self' data:", 1)
-		}
 		if got := p.header.Get("Content-Security-Policy"); got != want || strings.Contains(got, "unsafe") {
 			t.Errorf("%s: policy %q", path, got)
 		}

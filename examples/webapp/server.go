@@ -3,10 +3,11 @@ package main
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"net/http"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -32,6 +33,8 @@ type config struct {
 
 	ProjectKey string // lets other servers change the project; "" lets nobody
 
+	App string // the folder of the built React application, if it is built
+
 	BackupCodes mfa.BackupCodeConfig
 }
 
@@ -50,6 +53,7 @@ type server struct {
 	now      func() time.Time
 	secure   bool
 	log      *slog.Logger
+	app      fs.FS
 	forms    map[string]pageFunc // the handlers of forms, by path
 	handler  http.Handler
 }
@@ -76,6 +80,7 @@ func newServer(ctx context.Context, c config) (*server, error) {
 		now:      c.Now,
 		secure:   c.Secure,
 		log:      c.Log,
+		app:      os.DirFS(c.App),
 	}
 	s.sessions.ErrorFunc = s.sessionFault
 	if c.SMS == nil {
@@ -113,9 +118,6 @@ func newServer(ctx context.Context, c config) (*server, error) {
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
-
-//go:embed static
-var static embed.FS
 
 // routes lists, for each page, the states that may reach it.
 func (s *server) routes(api *api) http.Handler {
@@ -179,9 +181,9 @@ func (s *server) routes(api *api) http.Handler {
 	page("POST /project/unlock", s.admin(s.proved(s.unlockUser)), signedIn)
 
 	mux.HandleFunc("GET /phone", s.phonePage)
-	mux.HandleFunc("GET /static/{file}", func(w http.ResponseWriter, r *http.Request) {
-		http.ServeFileFS(w, r, static, "static/"+r.PathValue("file"))
-	})
+	mux.HandleFunc("GET /docs", s.docs)
+	mux.HandleFunc("GET /app/{file...}", s.appFile)
+	mux.HandleFunc("GET /static/{file...}", s.staticFile)
 	mux.Handle("/", s.sessions.LoadAndSave(s.gate(s.elsewhere(mux), all)))
 
 	csrf := http.NewCrossOriginProtection()
