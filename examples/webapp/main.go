@@ -18,6 +18,7 @@ import (
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "the address to listen on")
 	path := flag.String("db", "./mfa-demo.db", "the SQLite database; :memory: keeps nothing after the end")
+	app := flag.String("app", "examples/react/app/dist", "the folder of the built React application, which is served under /app/")
 	secure := flag.Bool("secure", false, "mark cookies as Secure; for use behind a proxy that terminates TLS")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -27,14 +28,14 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *addr, *path, *secure); err != nil {
+	if err := run(ctx, *addr, *path, *app, *secure); err != nil {
 		fmt.Fprintln(os.Stderr, "webapp:", err)
 		os.Exit(1)
 	}
 }
 
 // run serves the application until ctx is done.
-func run(ctx context.Context, addr, path string, secure bool) error {
+func run(ctx context.Context, addr, path, app string, secure bool) error {
 	key, from, err := loadKey(path)
 	if err != nil {
 		return err
@@ -44,7 +45,7 @@ func run(ctx context.Context, addr, path string, secure bool) error {
 		return err
 	}
 	defer db.Close()
-	app, err := newServer(ctx, config{DB: db, Key: key, Secure: secure, Log: slog.Default(), ProjectKey: os.Getenv("MFA_API_KEY")})
+	site, err := newServer(ctx, config{DB: db, Key: key, Secure: secure, Log: slog.Default(), ProjectKey: os.Getenv("MFA_API_KEY"), App: app})
 	if err != nil {
 		return err
 	}
@@ -53,7 +54,7 @@ func run(ctx context.Context, addr, path string, secure bool) error {
 		return err
 	}
 	fmt.Print(directions(listener.Addr().String(), path, from))
-	return serve(ctx, listener, app)
+	return serve(ctx, listener, site)
 }
 
 // serve answers requests until ctx is done, then lets those under way finish.
@@ -95,6 +96,8 @@ func directions(addr, path, key string) string {
   http://%[1]s/security  add an authenticator app, a phone, backup codes
   http://%[1]s/project   require MFA of everyone, reset and unlock users
   http://%[1]s/phone     messages and mail arrive here (for the demonstration only)
+  http://%[1]s/docs      the JSON API
+  http://%[1]s/app/      the same in React, once it is built
 
 Database: %[2]s   Key: %[3]s
 Press Ctrl+C to stop.

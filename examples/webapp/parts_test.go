@@ -271,7 +271,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newSite(t)
+	s := newSite(t, built(t, filepath.Join(t.TempDir(), "dist")))
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- serve(ctx, listener, s.server) }()
@@ -291,7 +291,7 @@ func TestRun(t *testing.T) {
 			t.Errorf("%s answers %d", word, response.StatusCode)
 		}
 	}
-	if urls != 4 {
+	if urls != 6 {
 		t.Errorf("%d addresses in %s", urls, text)
 	}
 	for _, all := range []string{"0.0.0.0:80", "[::]:80"} {
@@ -303,7 +303,7 @@ func TestRun(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("it ended with %v", err)
 	}
-	if err := run(t.Context(), "256.0.0.1:0", memory, false); err == nil {
+	if err := run(t.Context(), "256.0.0.1:0", memory, "", false); err == nil {
 		t.Error("it listens where nothing is")
 	}
 }

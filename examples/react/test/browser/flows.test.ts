@@ -3,15 +3,15 @@ import { createRequire } from 'node:module';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createProtekt } from '@protekt/js';
-import { apiKey, password, secretOf, startServer, type Server } from '../server.js';
+import { apiKey, password, secretOf, startServerWithClock } from '../server.js';
 
-let server: Server;
+let server: Awaited<ReturnType<typeof startServerWithClock>>;
 let browser: Browser;
 let page: Page;
 let problems: string[];
 
 beforeAll(async () => {
-  server = await startServer();
+  server = await startServerWithClock();
   browser = await chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage'] });
 });
 afterAll(async () => {
@@ -24,6 +24,12 @@ beforeEach(async () => {
   page.setDefaultTimeout(20_000);
   problems = [];
   page.on('pageerror', (error) => problems.push(error.message));
+  page.on('console', (message) => {
+    if (message.text().includes('Content Security Policy')) problems.push(message.text());
+  });
+  page.on('request', (request) => {
+    if (!/^(data:|blob:)/.test(request.url()) && new URL(request.url()).origin !== server.url) problems.push(request.url());
+  });
 });
 afterEach(async () => {
   await page.context().close();
