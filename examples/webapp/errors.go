@@ -90,6 +90,9 @@ func (s *server) logFault(r *http.Request, err error) {
 func (s *server) report(w http.ResponseWriter, r *http.Request, err error) problem {
 	s.logFault(r, err)
 	p := problem{Problem: explain(err), Form: r.URL.Path}
+	if p.Code == "invalid_code" && r.PostForm.Has("passkey") {
+		p.Message = "That passkey was refused."
+	}
 	if p.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(p.RetryAfter))
 	}

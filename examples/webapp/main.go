@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"os/signal"
 	"syscall"
@@ -18,7 +17,7 @@ import (
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "the address to listen on")
 	path := flag.String("db", "./mfa-demo.db", "the SQLite database; :memory: keeps nothing after the end")
-	app := flag.String("app", "examples/react/app/dist", "the folder of the built React application, which is served under /app/")
+	origin := flag.String("origin", "", "where browsers reach the application, for passkeys, like https://www.example.com; by default localhost at the port")
 	secure := flag.Bool("secure", false, "mark cookies as Secure; for use behind a proxy that terminates TLS")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -28,14 +27,14 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *addr, *path, *app, *secure); err != nil {
+	if err := run(ctx, *addr, *path, *origin, *secure); err != nil {
 		fmt.Fprintln(os.Stderr, "webapp:", err)
 		os.Exit(1)
 	}
 }
 
 // run serves the application until ctx is done.
-func run(ctx context.Context, addr, path, app string, secure bool) error {
+func run(ctx context.Context, addr, path, origin string, secure bool) error {
 	key, from, err := loadKey(path)
 	if err != nil {
 		return err
@@ -45,16 +44,20 @@ func run(ctx context.Context, addr, path, app string, secure bool) error {
 		return err
 	}
 	defer db.Close()
-	site, err := newServer(ctx, config{DB: db, Key: key, Secure: secure, Log: slog.Default(), ProjectKey: os.Getenv("MFA_API_KEY"), App: app})
-	if err != nil {
-		return err
-	}
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
 	}
-	fmt.Print(directions(listener.Addr().String(), path, from))
-	return serve(ctx, listener, site)
+	defer listener.Close()
+	if origin == "" {
+		origin = fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port)
+	}
+	app, err := newServer(ctx, config{DB: db, Key: key, Secure: secure, Log: slog.Default(), Origin: origin, ProjectKey: os.Getenv("MFA_API_KEY")})
+	if err != nil {
+		return err
+	}
+	fmt.Print(directions(origin, path, from))
+	return serve(ctx, listener, app)
 }
 
 // serve answers requests until ctx is done, then lets those under way finish.
@@ -86,20 +89,15 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 }
 
 // directions returns what to print at the start.
-func directions(addr, path, key string) string {
-	if at, err := netip.ParseAddrPort(addr); err == nil && at.Addr().IsUnspecified() {
-		addr = fmt.Sprintf("localhost:%d", at.Port()) // one of the addresses that it listens on
-	}
+func directions(origin, path, key string) string {
 	return fmt.Sprintf(`A web application with multi-factor authentication.
 
-  http://%[1]s/signup    create an account; the first one administers the project
-  http://%[1]s/security  add an authenticator app, a phone, backup codes
-  http://%[1]s/project   require MFA of everyone, reset and unlock users
-  http://%[1]s/phone     messages and mail arrive here (for the demonstration only)
-  http://%[1]s/docs      the JSON API
-  http://%[1]s/app/      the same in React, once it is built
+  %[1]s/signup    create an account; the first one administers the project
+  %[1]s/security  add a passkey, an authenticator app, a phone, backup codes
+  %[1]s/project   require MFA of everyone, reset and unlock users
+  %[1]s/phone     messages and mail arrive here (for the demonstration only)
 
 Database: %[2]s   Key: %[3]s
 Press Ctrl+C to stop.
-`, addr, path, key)
+`, origin, path, key)
 }

@@ -31,6 +31,10 @@ type config struct {
 	Secure bool             // whether browsers may send cookies over TLS only
 	Log    *slog.Logger     // if nil, nothing is logged
 
+	// Origin is where browsers reach the application, such as
+	// "https://www.example.com". Passkeys belong to it; "" offers none.
+	Origin string
+
 	ProjectKey string // lets other servers change the project; "" lets nobody
 
 	App string // the folder of the built React application, if it is built
@@ -52,6 +56,7 @@ type server struct {
 	pages    pages
 	now      func() time.Time
 	secure   bool
+	origin   string
 	log      *slog.Logger
 	app      fs.FS
 	forms    map[string]pageFunc // the handlers of forms, by path
@@ -79,6 +84,7 @@ func newServer(ctx context.Context, c config) (*server, error) {
 		sessions: newSessions(c.DB, sealer, c.Secure),
 		now:      c.Now,
 		secure:   c.Secure,
+		origin:   c.Origin,
 		log:      c.Log,
 		app:      os.DirFS(c.App),
 	}
@@ -93,12 +99,19 @@ func newServer(ctx context.Context, c config) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	var passkeys mfa.PasskeyVerifier
+	if c.Origin != "" {
+		if passkeys, err = newPasskeys(c.Origin); err != nil {
+			return nil, err
+		}
+	}
 	if s.engine, err = mfa.New(mfa.Config{
 		Issuer:      issuer,
 		Store:       s.store,
 		Keys:        [][]byte{c.Key},
 		SMS:         c.SMS,
 		SMSCodes:    mfa.SMSConfig{Numbers: numbers},
+		Passkeys:    passkeys,
 		Required:    s.settings.mfaRequired,
 		OnEvent:     s.onEvent,
 		Now:         c.Now,
@@ -151,6 +164,9 @@ func (s *server) routes(api *api) http.Handler {
 	page("GET /enroll/totp", s.totpPage, enrolling, signedIn)
 	page("POST /enroll/totp", s.afterPassword(s.beginTOTP), enrolling, signedIn)
 	page("POST /enroll/totp/verify", s.verifyTOTP, enrolling, signedIn)
+	page("GET /enroll/passkey", s.passkeyPage, enrolling, signedIn)
+	page("POST /enroll/passkey", s.afterPassword(s.beginPasskey), enrolling, signedIn)
+	page("POST /enroll/passkey/verify", s.verifyPasskey, enrolling, signedIn)
 	page("GET /enroll/sms", s.smsPage, enrolling, signedIn)
 	page("POST /enroll/sms", s.afterPassword(s.beginSMS), enrolling, signedIn)
 	page("POST /enroll/sms/verify", s.verifySMS, enrolling, signedIn)
