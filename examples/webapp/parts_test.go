@@ -298,7 +298,7 @@ func TestRun(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("it ended with %v", err)
 	}
-	if err := run(t.Context(), "256.0.0.1:0", memory, "", false); err == nil {
+	if err := run(t.Context(), "256.0.0.1:0", memory, config{}); err == nil {
 		t.Error("it listens where nothing is")
 	}
 }

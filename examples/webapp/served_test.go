@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,7 +21,7 @@ func TestServe(t *testing.T) {
 	}
 	var ahead atomic.Int64
 	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-	s := newSite(t, tenCodes, func(c *config) {
+	s := newSite(t, withPasskeys, tenCodes, func(c *config) {
 		c.App, c.Now, c.ProjectKey = *serveApp, now, os.Getenv("MFA_API_KEY")
 	})
 	clock := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -34,6 +33,6 @@ func TestServe(t *testing.T) {
 		ahead.Add(int64(by))
 		fmt.Fprint(w, now().Unix())
 	}))
-	fmt.Println("serving", strings.Replace(s.url, "127.0.0.1", "localhost", 1), clock.URL)
+	fmt.Println("serving", s.url, clock.URL)
 	select {}
 }
