@@ -1,7 +1,10 @@
 import { spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
+import { setDefaultResultOrder } from 'node:dns';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+
+setDefaultResultOrder('ipv4first'); // the server listens there, and Node 18 tries one address of localhost's
 
 const webapp = fileURLToPath(new URL('../../webapp', import.meta.url));
 const dist = fileURLToPath(new URL('../app/dist', import.meta.url));
