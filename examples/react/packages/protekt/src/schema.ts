@@ -217,7 +217,7 @@ export interface paths {
         put?: never;
         /**
          * Removes lost or stolen factors, whatever the policy
-         * @description Always behind a fresh proof. The support desk takes away the only factor of who lost it.
+         * @description Always behind a fresh proof. The only factor goes as by unenroll: while MFA is required, the support desk takes it away from who lost it.
          */
         post: operations["revoke"];
         delete?: never;
@@ -1456,7 +1456,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
-            403: components["responses"]["ProofRequired"];
+            403: components["responses"]["Enforced"];
             404: components["responses"]["NotEnrolled"];
             405: components["responses"]["MethodNotAllowed"];
             409: components["responses"]["Conflict"];
