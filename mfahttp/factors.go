@@ -13,33 +13,38 @@ import (
 // enrollmentToken is how the token of an mfa.EnrollmentError begins.
 const enrollmentToken = "mfa_enr_"
 
-// enroller returns who may enroll: a user who is logged in, or one who must enroll
-// to be, whom the token of an enrollment names. One that has expired or was used
-// may still be in the session of a user who is logged in by now.
-//
-// pending is that token, or "" for a user who is logged in.
-func (h *Handler) enroller(r *http.Request) (user User, pending string, err error) {
+// An enroller is who may enroll: a user who is logged in, or one who must enroll to
+// be, whom the token of an enrollment names.
+type enroller struct {
+	User
+	token string // of the enrollment, or ""
+}
+
+// enroller returns who may enroll. A token that has expired or was used may still be
+// in the session of a user who is logged in by now.
+func (h *Handler) enroller(r *http.Request) (enroller, error) {
 	token := bearer(r)
 	if h.config.Tokens != nil {
+		var err error
 		if token, err = h.config.Tokens.Token(r); err != nil {
-			return User{}, "", err
+			return enroller{}, err
 		}
 	}
 	if !strings.HasPrefix(token, enrollmentToken) {
-		user, err = h.user(r)
-		return user, "", err
+		user, err := h.user(r)
+		return enroller{User: user}, err
 	}
 	id, err := h.config.Engine.EnrollmentUser(r.Context(), token)
 	if h.config.Tokens != nil && errors.Is(err, mfa.ErrInvalidToken) {
 		if user, session := h.user(r); !errors.Is(session, ErrNoSession) {
-			return user, "", session
+			return enroller{User: user}, session
 		}
 	}
-	return User{ID: id}, token, err
+	return enroller{User{ID: id}, token}, err
 }
 
 func (h *Handler) enroll(_ http.ResponseWriter, r *http.Request) (any, error) {
-	user, _, err := h.enroller(r)
+	user, err := h.enroller(r)
 	if err != nil {
 		return nil, err
 	}
@@ -52,20 +57,19 @@ func (h *Handler) enroll(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := []mfa.ChangeOption{mfa.WithProof(user.Proof), mfa.WithLabel(body.Label)}
-	if body.Keep {
-		opts = append(opts, mfa.KeepOthers())
-	}
-	if body.Method == mfa.MethodSMS {
-		return h.config.Engine.EnrollSMS(r.Context(), user.ID, body.Phone, opts...)
-	}
 	account, err := h.config.Session.Account(r.Context(), user.ID)
 	if err != nil {
 		return nil, err
 	}
+	opts := []mfa.ChangeOption{mfa.WithProof(user.Proof), mfa.WithLabel(body.Label)}
+	if body.Keep {
+		opts = append(opts, mfa.KeepOthers())
+	}
 	switch body.Method {
 	case mfa.MethodTOTP:
 		return h.config.Engine.EnrollTOTP(r.Context(), user.ID, account, opts...)
+	case mfa.MethodSMS:
+		return h.config.Engine.EnrollSMS(r.Context(), user.ID, body.Phone, opts...)
 	case mfa.MethodPasskey:
 		return h.config.Engine.EnrollPasskey(r.Context(), user.ID, account, opts...)
 	}
@@ -73,7 +77,7 @@ func (h *Handler) enroll(_ http.ResponseWriter, r *http.Request) (any, error) {
 }
 
 func (h *Handler) verifyEnrollment(w http.ResponseWriter, r *http.Request) (any, error) {
-	user, pending, err := h.enroller(r)
+	user, err := h.enroller(r)
 	if err != nil {
 		return nil, err
 	}
@@ -92,10 +96,10 @@ func (h *Handler) verifyEnrollment(w http.ResponseWriter, r *http.Request) (any,
 	if err != nil {
 		return nil, err
 	}
-	if pending != "" {
-		return h.complete(w, withLoginToken(r, pending), login, nil)
+	if user.token != "" {
+		return h.complete(w, withLoginToken(r, user.token), login, nil)
 	}
-	return login, h.config.Session.Proved(w, r, login)
+	return login, h.config.Session.Proved(w, uncancelled(r), login)
 }
 
 func (h *Handler) backupCodes(_ http.ResponseWriter, r *http.Request) (any, error) {
@@ -159,7 +163,7 @@ func (h *Handler) unenroll(_ http.ResponseWriter, r *http.Request) (any, error) 
 // left.
 func (h *Handler) removed(r *http.Request, user User) (any, error) {
 	if h.config.OnRemove != nil {
-		if err := h.config.OnRemove(r, user.ID); err != nil {
+		if err := h.config.OnRemove(uncancelled(r), user.ID); err != nil {
 			return nil, err
 		}
 	}

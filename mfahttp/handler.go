@@ -96,7 +96,7 @@ func (h *Handler) CrossOrigin(next http.Handler) http.Handler {
 			header.Set("Access-Control-Allow-Credentials", "true")
 			header.Set("Access-Control-Expose-Headers", "Retry-After")
 			if preflight {
-				header.Set("Access-Control-Allow-Methods", "GET, POST")
+				header.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE")
 				header.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
 				header.Set("Access-Control-Max-Age", "600")
 				w.WriteHeader(http.StatusNoContent)

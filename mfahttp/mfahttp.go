@@ -20,7 +20,7 @@
 //	POST /mfa/verify           confirms: {"code"} or {"passkey":{...}}; "method" if not what was begun last
 //	POST /mfa/backup-codes     generates a set
 //	POST /mfa/unenroll         removes: {"method"} or {"factor_id"}
-//	POST /mfa/revoke           the same whatever the policy, behind a fresh proof
+//	POST /mfa/revoke           the same while MFA is required, for a lost factor beside others; behind a fresh proof
 //	POST /mfa/factors/{id}     renames: {"label"}
 //	POST /mfa/step-up          answers a step-up: {"mfa_token","code"} or with "passkey"; "action" if not "manage"
 //	GET  /mfa/status           lists factors
@@ -52,7 +52,8 @@ import (
 
 // A Session is the host's sessions as the endpoints need them. Methods may be
 // called at the same time. An error that is not [ErrNoSession] is a fault of the
-// host's: the request is refused as internal.
+// host's: the request is refused as internal. The requests of Complete and Proved
+// are not cancelled, since what they follow stands even if the client is gone.
 type Session interface {
 	// User returns who is completely logged in, or ErrNoSession: for no session,
 	// one that has expired or was ended, and one that still waits for a second
@@ -60,7 +61,8 @@ type Session interface {
 	User(r *http.Request) (User, error)
 
 	// Account returns the name that an authenticator shows for a user, such as an
-	// e-mail address. The user may be enrolling and not logged in yet.
+	// e-mail address. The user may be enrolling and not logged in yet. For one who
+	// no longer exists it returns ErrNoSession.
 	Account(ctx context.Context, userID string) (string, error)
 
 	// Complete makes the login of login.UserID complete: it sets a cookie under a

@@ -103,7 +103,8 @@ func TestALostFactorIsRevokedWhileMFAIsRequired(t *testing.T) {
 	const phone = "+2348012345678"
 	required, told, fails := true, 0, error(nil)
 	h := newHost(t, func(c *mfahttp.Config) {
-		c.OnRemove = func(_ *http.Request, userID string) error {
+		c.OnRemove = func(r *http.Request, userID string) error {
+			c.Session.(*host).stands(r)
 			if userID != "ada" {
 				t.Errorf("told of %q", userID)
 			}

@@ -29,7 +29,7 @@ func newAPI(s *server, projectKey string) (*api, error) {
 	a.mfa, err = mfahttp.New(mfahttp.Config{
 		Engine:   s.engine,
 		Session:  a,
-		OnRemove: a.removed,
+		OnRemove: a.changed,
 		OnError:  s.logFault,
 		Now:      s.now,
 	})
@@ -68,9 +68,11 @@ func (a *api) serve(method string, handle apiFunc) http.Handler {
 	})
 }
 
+// reply writes a body. A client that is gone by then gets none.
 func reply(w http.ResponseWriter, body any) error {
 	w.Header().Set("Content-Type", "application/json")
-	return json.NewEncoder(w).Encode(body)
+	json.NewEncoder(w).Encode(body)
+	return nil
 }
 
 // logIn answers with tokens, or with what must come first.
@@ -144,13 +146,18 @@ func (a *api) logOut(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, struct{}{})
 }
 
-// updateProject is for servers that have the project's key. The application has
-// one project, whatever its ID.
+// updateProject is for servers that have the project's key, at which guesses are
+// limited. The application has one project, whatever its ID.
 func (a *api) updateProject(w http.ResponseWriter, r *http.Request) error {
+	if err := a.limits.address.take(address(r)); err != nil {
+		return err
+	}
 	given, want := sha256.Sum256([]byte(bearer(r))), sha256.Sum256([]byte(a.projectKey))
 	if a.projectKey == "" || subtle.ConstantTimeCompare(given[:], want[:]) != 1 {
+		a.log.WarnContext(r.Context(), "a wrong project key", "from", address(r))
 		return mfahttp.ErrNoSession
 	}
+	a.limits.address.giveBack(address(r))
 	var body struct {
 		Required *bool `json:"mfa_required"`
 	}
@@ -166,7 +173,8 @@ func (a *api) updateProject(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, map[string]any{"id": r.PathValue("id"), "mfa_required": *body.Required})
 }
 
-// User implements mfahttp.Session.
+// User implements mfahttp.Session. It remembers no times for RequireStepUp, which
+// the application does not use.
 func (a *api) User(r *http.Request) (mfahttp.User, error) {
 	g, err := a.grant(r)
 	return mfahttp.User{ID: g.UserID, Proof: g.Proof}, err
@@ -175,13 +183,20 @@ func (a *api) User(r *http.Request) (mfahttp.User, error) {
 // Account implements mfahttp.Session.
 func (a *api) Account(ctx context.Context, userID string) (string, error) {
 	u, err := a.users.byID(ctx, userID)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = mfahttp.ErrNoSession
+	}
 	return u.Email, err
 }
 
 // Complete implements mfahttp.Session. A login is refused if what ends sessions
-// has happened since the password was right.
+// has happened since the password was right. A new factor ends all others, one of
+// which may have begun without any.
 func (a *api) Complete(w http.ResponseWriter, r *http.Request, login *mfa.Login, device *mfa.TrustedDevice) (any, error) {
 	generation, err := a.grants.pended(r.Context(), mfahttp.LoginToken(r))
+	if login.Action == mfa.ActionEnroll {
+		generation, err = a.endOthers(r, login.UserID, generation, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -190,22 +205,16 @@ func (a *api) Complete(w http.ResponseWriter, r *http.Request, login *mfa.Login,
 	if err != nil {
 		return nil, err
 	}
-	if login.Action == mfa.ActionEnroll {
-		if g.Generation, err = a.users.endOthers(r.Context(), g.UserID, g.Generation); err != nil {
-			return nil, err
-		}
-	}
 	if device != nil {
 		device.Token = a.sealDevice(u.Email, device.Token)
 	}
 	return a.begin(w, r, g)
 }
 
-// Proved implements mfahttp.Session. A new factor ends the user's other sessions,
-// one of which may have begun without any.
+// Proved implements mfahttp.Session.
 func (a *api) Proved(_ http.ResponseWriter, r *http.Request, login *mfa.Login) error {
 	if login.Action == mfa.ActionEnroll {
-		if err := a.removed(r, login.UserID); err != nil {
+		if err := a.changed(r, login.UserID); err != nil {
 			return err
 		}
 	}
@@ -213,24 +222,37 @@ func (a *api) Proved(_ http.ResponseWriter, r *http.Request, login *mfa.Login) e
 	if err != nil || login.Proof == "" {
 		return err
 	}
-	g.Proof = login.Proof
-	return a.grants.keep(r.Context(), g)
+	return a.grants.setProof(r.Context(), g.ID, login.Proof)
 }
 
-// removed ends the user's sessions apart from the caller's.
-func (a *api) removed(r *http.Request, userID string) error {
+// changed ends the user's sessions apart from the caller's, once factors have
+// changed.
+func (a *api) changed(r *http.Request, userID string) error {
 	g, err := a.grant(r)
+	generation, err := a.endOthers(r, userID, g.Generation, err)
 	if err != nil {
 		return err
 	}
-	if g.Generation, err = a.users.endOthers(r.Context(), userID, g.Generation); err != nil {
-		return err
-	}
-	return a.grants.keep(r.Context(), g)
+	return a.grants.setGeneration(r.Context(), g.ID, generation)
 }
 
-// begin begins a grant, and returns its tokens.
+// endOthers ends the user's sessions apart from one of the generation from, or all
+// if unknown says why that is not known.
+func (a *api) endOthers(r *http.Request, userID string, from int64, unknown error) (int64, error) {
+	if unknown != nil {
+		return 0, errors.Join(unknown, a.users.endSessions(r.Context(), userID))
+	}
+	return a.users.endOthers(r.Context(), userID, from)
+}
+
+// begin begins a grant, and returns its tokens. A browser's grant of another user
+// ends, since its cookie is replaced.
 func (a *api) begin(w http.ResponseWriter, r *http.Request, g grant) (tokens, error) {
+	if other, err := a.grant(r); err == nil && other.UserID != g.UserID {
+		if err := a.grants.end(r.Context(), other.ID); err != nil {
+			return tokens{}, err
+		}
+	}
 	fresh, err := a.grants.begin(r.Context(), g)
 	if err == nil {
 		a.setAccess(w, fresh.Access)
@@ -241,7 +263,8 @@ func (a *api) begin(w http.ResponseWriter, r *http.Request, g grant) (tokens, er
 const accessCookie = "access_token"
 
 // setAccess gives a browser its access token, or takes it away. Scripts cannot
-// read it there, and no other site can send it.
+// read a cookie, and no other site can have it sent; a client that keeps the token
+// of the body instead must keep it as well as that.
 func (a *api) setAccess(w http.ResponseWriter, token string) {
 	age := seconds(accessTTL)
 	if token == "" {

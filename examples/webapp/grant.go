@@ -165,9 +165,14 @@ func (t *grants) end(ctx context.Context, id string) error {
 	return err
 }
 
-// keep stores a grant's generation and proof.
-func (t *grants) keep(ctx context.Context, g grant) error {
-	_, err := t.db.ExecContext(ctx, "UPDATE grants SET generation = ?, proof = ? WHERE id = ?",
-		g.Generation, t.sealer.seal(grantProof+g.ID, []byte(g.Proof)), g.ID)
+// setProof stores a grant's latest proof.
+func (t *grants) setProof(ctx context.Context, id, proof string) error {
+	_, err := t.db.ExecContext(ctx, "UPDATE grants SET proof = ? WHERE id = ?", t.sealer.seal(grantProof+id, []byte(proof)), id)
+	return err
+}
+
+// setGeneration lets a grant go on when the user's others end.
+func (t *grants) setGeneration(ctx context.Context, id string, generation int64) error {
+	_, err := t.db.ExecContext(ctx, "UPDATE grants SET generation = ? WHERE id = ?", generation, id)
 	return err
 }

@@ -73,6 +73,7 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
         : await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(publicKey) });
       form.elements.passkey.value = JSON.stringify(credential);
       form.requestSubmit();
+      return;
     } catch (error) {
       refuse(refusals[error.name] ?? "Your browser refused: " + error.message);
     }
