@@ -77,10 +77,10 @@ export function secretOf(uri: string): string {
   return new URL(uri).searchParams.get('secret') ?? '';
 }
 
-/** codes returns two codes of an authenticator app, in their order, of which the server takes both for the next few seconds. */
+/** codes returns the code that an authenticator app shows and the next one: for half a minute the server takes both. */
 export function codes(secret: string): [string, string] {
-  const step = Math.floor((Date.now() / 1000 + 5) / 30);
-  return [hotp(secret, step - 1), hotp(secret, step)];
+  const step = Math.floor(Date.now() / 30_000);
+  return [hotp(secret, step), hotp(secret, step + 1)];
 }
 
 /** hotp returns the code for a counter (RFC 4226 §5.3). */
