@@ -26,6 +26,7 @@ func TestANumberIsEnrolledByTheCodeSentToIt(t *testing.T) {
 	if got := world.JSON(t, delivery); got != want {
 		t.Errorf("JSON %s, want %s", got, want)
 	}
+	sent := w.LastEvent()
 	w.WantTold(mfa.EventEnrollmentStarted, mfa.EventCodeSent)
 	message := w.Outbox.Messages()[0]
 	if message.To != world.Phone || message.UserID != "ada" || message.Action != mfa.ActionEnroll || !message.ExpiresAt.Equal(delivery.ExpiresAt) ||
@@ -38,8 +39,8 @@ func TestANumberIsEnrolledByTheCodeSentToIt(t *testing.T) {
 	world.WantTries(t, err, 4)
 	login, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, message.Code)
 	world.OK(t, err)
-	if login.Method != mfa.MethodSMS || login.Action != mfa.ActionEnroll || login.Proof == "" {
-		t.Errorf("%+v", *login)
+	if login.Method != mfa.MethodSMS || login.Action != mfa.ActionEnroll || login.Proof == "" || login.FactorID != sent.FactorID {
+		t.Errorf("%+v, confirmed what %+v was about", *login, sent)
 	}
 	w.WantTold(mfa.EventPassed, mfa.EventRefused, mfa.EventEnrolled)
 	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, message.Code)
@@ -60,6 +61,9 @@ func TestALoginBySMSSendsOnRequest(t *testing.T) {
 	world.OK(t, err)
 	if now := w.Clock.Now(); delivery.Phone != "+23*****678" || !delivery.ExpiresAt.Equal(now.Add(5*time.Minute)) || !delivery.ResendAfter.Equal(now.Add(30*time.Second)) {
 		t.Errorf("%+v", delivery)
+	}
+	if event := w.LastEvent(); event.FactorID != challenge.Factors[0].ID || event.Phone != delivery.Phone {
+		t.Errorf("sent to %+v: %+v", challenge.Factors[0], event)
 	}
 	w.WantTold(mfa.EventChallenged, mfa.EventCodeSent)
 	message := w.Outbox.Messages()[1]
@@ -198,6 +202,9 @@ func TestAFailedDeliveryVoidsItsCode(t *testing.T) {
 	w.Outbox.FailWith(down)
 	_, err = w.SendCode(w.Ctx, challenge.Token)
 	world.WantErr(t, err, mfa.ErrDelivery)
+	if event := w.LastEvent(); event.FactorID != challenge.Factors[0].ID || event.Phone != challenge.Factors[0].Phone {
+		t.Errorf("failed to send to %+v: %+v", challenge.Factors[0], event)
+	}
 	w.WantTold(mfa.EventDeliveryFailed)
 	w.Outbox.FailWith(nil)
 	_, err = w.VerifyLogin(w.Ctx, challenge.Token, code) // invalidated by the resend
