@@ -380,12 +380,12 @@ func TestH05NoOracle(t *testing.T) {
 		w := world.New(t)
 		ada, bob := w.Given("ada", world.Phone), w.Given("bob", world.Phone2)
 		token, code := prepare(w, ada, bob)
-		w.Told()
+		w.NewEvents()
 		login, err := w.VerifyLogin(w.Ctx, token, code)
 		if login != nil {
 			t.Errorf("the code is accepted: %+v", login)
 		}
-		return fmt.Sprintln(told(err), w.Told(), w.Decoded("ada").Lanes)
+		return fmt.Sprintln(told(err), w.NewEvents(), w.Decoded("ada").Lanes)
 	}
 	sent := func(w *world.World) string { // returns a challenge for which a code was sent
 		token := w.Begin("ada").Token

@@ -260,12 +260,12 @@ func TestG12FaultsFailClosed(t *testing.T) {
 			}
 			charged := failures(w)
 			looks := []string{look()} // at first and after each Save, when nothing fails
-			w.Told()
+			w.NewEvents()
 			store.Arm(before, 0, "")
 			store.Saved = func() { looks = append(looks, look()) }
 			clean := call(w.Ctx)
 			store.Saved = nil
-			calls, told, saved := store.Calls, w.Told(), store.Records["ada"].Version
+			calls, told, saved := store.Calls, w.NewEvents(), store.Records["ada"].Version
 			looks = append(looks, look())
 			if calls == 0 {
 				t.Fatal("the flow does not call the store")
@@ -281,7 +281,7 @@ func TestG12FaultsFailClosed(t *testing.T) {
 					met := store.Met
 					store.At = 0
 					name := fmt.Sprintf("call %d %s", at, fault)
-					events, version := w.Told(), store.Records["ada"].Version
+					events, version := w.NewEvents(), store.Records["ada"].Version
 					if got := look(); !slices.Contains(looks, got) {
 						t.Errorf("%s: the user is left as\n\t%s", name, got)
 					}
@@ -439,7 +439,7 @@ func TestG17HangingUpHidesNothing(t *testing.T) {
 	world.OK(t, err)
 	refused := func(name, token string, call func() error, want ...mfa.EventType) {
 		t.Helper()
-		w.Told()
+		w.NewEvents()
 		world.WantErr(t, call(), mfa.ErrInvalidToken)
 		if len(want) > 0 {
 			claims, _ := tokens.Open(w.Ring(), tokens.Challenge, token)
@@ -447,7 +447,7 @@ func TestG17HangingUpHidesNothing(t *testing.T) {
 				t.Errorf("%s: emitted %+v", name, event)
 			}
 		}
-		if told := w.Told(); !slices.Equal(told, want) {
+		if told := w.NewEvents(); !slices.Equal(told, want) {
 			t.Errorf("%s: emitted %v, want %v", name, told, want)
 		}
 	}

@@ -99,9 +99,9 @@ func phoneOf(c mfa.Challenge) (phone string) {
 }
 
 // count returns how many events of a type were emitted since the last call of
-// w.Told.
+// w.NewEvents.
 func count(w *world.World, want mfa.EventType) (n int) {
-	for _, told := range w.Told() {
+	for _, told := range w.NewEvents() {
 		if told == want {
 			n++
 		}

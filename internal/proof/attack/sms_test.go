@@ -523,7 +523,7 @@ func TestI05RefusedMessagesChangeNothing(t *testing.T) {
 
 // I06: a failed message is reported as sent, is sent twice, or its error shows
 // what was in it.
-func TestI06FailedMessagesAreToldOf(t *testing.T) {
+func TestI06FailedMessagesAreReported(t *testing.T) {
 	cause := errors.New("timeout")
 	for name, send := range map[string]world.SenderFunc{
 		"an error": func(context.Context, mfa.SMS) error { return cause },

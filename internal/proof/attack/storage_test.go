@@ -180,7 +180,7 @@ func (s stingy) Read(b []byte) (int, error) { return s.Reader.Read(b[:min(1, len
 
 // G03: all users get the same codes, or codes are made without randomness when
 // its source fails.
-func TestG03ChanceIsNotShared(t *testing.T) {
+func TestG03RandomnessIsNotShared(t *testing.T) {
 	needRandomness := map[string]func(w *world.World, ada person) error{
 		"EnrollTOTP": func(w *world.World, _ person) error { _, err := w.EnrollTOTP(w.Ctx, "bob", "bob"); return err },
 		"EnrollSMS":  func(w *world.World, _ person) error { _, err := w.EnrollSMS(w.Ctx, "bob", world.Phone2); return err },
