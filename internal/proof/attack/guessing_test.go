@@ -388,7 +388,7 @@ func TestB07CountIsNotStored(t *testing.T) {
 		w.Engine = w.Another()
 		world.WantThrottled(t, guess(w, doors[0], "ada", app.Shows()), time.Second)
 	})
-	t.Run("saves that fail", func(t *testing.T) {
+	t.Run("saves that fail", untimed(func(t *testing.T) {
 		for _, fault := range []world.Fault{world.Fails, world.FailsLate, world.EverTooLate, world.Cancelled} {
 			store := world.NewFaultStore()
 			w := world.New(t, func(c *mfa.Config) { c.Store = store })
@@ -413,7 +413,7 @@ func TestB07CountIsNotStored(t *testing.T) {
 			_, err = w.VerifyLogin(w.Ctx, token, app.Shows())
 			world.OK(t, err)
 		}
-	})
+	}))
 }
 
 // A jsonStore encodes records as JSON and decodes them, as many stores do.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 
 	"github.com/protekt/mfa"
 	"github.com/protekt/mfa/internal/proof/world"
@@ -59,6 +60,12 @@ func stepUpOf(user, action string) door {
 		func(ctx context.Context, engine *mfa.Engine, token, code string) (*mfa.Login, error) {
 			return engine.VerifyStepUp(ctx, user, token, action, code)
 		}}
+}
+
+// untimed returns a test that runs in a bubble of testing/synctest, where the waits
+// before retries take no time.
+func untimed(test func(t *testing.T)) func(t *testing.T) {
+	return func(t *testing.T) { synctest.Test(t, test) }
 }
 
 // begin begins n logins and returns the tokens of their challenges.
