@@ -1183,12 +1183,12 @@ func TestB20MakingCodesKeepsNobodyOut(t *testing.T) {
 		}
 	})
 	t.Run("makers stand in a line of their own", func(t *testing.T) {
-		const makers = 5
+		const makers = 3
 		var begun atomic.Int32
 		store := &world.HookStore{Store: mfa.NewMemoryStore(), Saved: func() { begun.Add(1) }}
 		w := world.New(t, func(c *mfa.Config) {
 			c.Store, c.InsecureSkipProof = store, true
-			c.BackupCodes = mfa.BackupCodeConfig{Count: 15, Groups: 4}
+			c.BackupCodes = mfa.BackupCodeConfig{Count: 10, Groups: 4}
 		})
 		w.Full("ada", world.Phone)
 		for i := range makers {
@@ -1253,7 +1253,7 @@ func TestB21RepeatedImports(t *testing.T) {
 			w.Clock.Advance(step)
 			w.NewEvents()
 			judged := 0
-			for range 2000 {
+			for range 500 {
 				saves := store.Saves
 				world.OK(t, again(w))
 				if store.Saves != saves {
