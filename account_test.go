@@ -49,14 +49,14 @@ func TestResetReplacesARecordThatDoesNotOpen(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 	world.OK(t, lost.Reset(w.Ctx, "ada"))
-	w.WantTold(mfa.EventEnrollmentStarted, mfa.EventEnrolled, mfa.EventReset)
+	w.WantEvents(mfa.EventEnrollmentStarted, mfa.EventEnrolled, mfa.EventReset)
 	world.OK(t, lost.BeginLogin(w.Ctx, "ada"))
 	if version := w.Stored("ada").Version; version != 3 {
 		t.Errorf("version %d", version)
 	}
 }
 
-func TestADeletedUserIsTold(t *testing.T) {
+func TestADeletionIsReported(t *testing.T) {
 	w := world.New(t)
 	w.GiveTOTP("ada")
 	world.OK(t, w.DeleteUser(w.Ctx, "ada"))

@@ -17,9 +17,9 @@ func TestABackupCodeWorksOnce(t *testing.T) {
 	_, err := w.GenerateBackupCodes(w.Ctx, "ada")
 	world.WantErr(t, err, mfa.ErrNotEnrolled)
 	a, login := w.GiveTOTP("ada")
-	w.Told()
+	w.NewEvents()
 	codes := w.GiveBackupCodes("ada", login.Proof)
-	w.WantTold(mfa.EventBackupCodesGenerated)
+	w.WantEvents(mfa.EventBackupCodesGenerated)
 	if len(codes) != 10 {
 		t.Errorf("%d codes", len(codes))
 	}
@@ -32,15 +32,15 @@ func TestABackupCodeWorksOnce(t *testing.T) {
 	if got := w.StatusOf("ada").BackupCodesLeft; got != 10 {
 		t.Errorf("%d left", got)
 	}
-	w.Told()
+	w.NewEvents()
 	login = w.Login("ada", codes[3])
 	if login.Method != mfa.MethodBackupCode || !slices.Equal(login.AMR, []string{"mfa"}) || login.BackupCodesLeft != 9 || login.Proof == "" {
 		t.Errorf("%+v", *login)
 	}
-	w.WantTold(mfa.EventChallenged, mfa.EventVerified)
+	w.WantEvents(mfa.EventChallenged, mfa.EventVerified)
 	_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, codes[3]) // spent, and so a wrong one
 	world.WantTries(t, err, 4)
-	w.WantTold(mfa.EventChallenged, mfa.EventRefused)
+	w.WantEvents(mfa.EventChallenged, mfa.EventRefused)
 	w.Login("ada", codes[9])
 	w.Login("ada", a.Shows()) // the app is still there
 	if f := w.Factor("ada", mfa.MethodBackupCode); !f.LastUsedAt.Equal(w.Clock.Now()) {
@@ -84,11 +84,11 @@ func TestARightBackupCodeIsNoHundredthFailure(t *testing.T) {
 		w.VerifyLogin(w.Ctx, w.Begin("ada").Token, "abc")
 	}
 	w.Clock.Advance(15 * time.Minute)
-	w.Told()
+	w.NewEvents()
 	w.Login("ada", codes[0])
-	w.WantTold(mfa.EventChallenged, mfa.EventVerified)
+	w.WantEvents(mfa.EventChallenged, mfa.EventVerified)
 	w.VerifyLogin(w.Ctx, w.Begin("ada").Token, "abc") // the hundredth in 30 days
-	w.WantTold(mfa.EventChallenged, mfa.EventRefused, mfa.EventFactorDisabled)
+	w.WantEvents(mfa.EventChallenged, mfa.EventRefused, mfa.EventFactorDisabled)
 	_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, codes[1])
 	world.WantErr(t, err, mfa.ErrFactorDisabled)
 }

@@ -61,15 +61,15 @@ func TestWrongCodesAreThrottledUntilTheFactorIsDisabled(t *testing.T) {
 	a, _ := w.GiveTOTP("ada")
 	codes := w.CheapBackupCodes("ada")
 	for k := 1; k <= 100; k++ {
-		w.Told()
+		w.NewEvents()
 		challenge := w.Begin("ada")
 		_, err := w.VerifyLogin(w.Ctx, challenge.Token, a.Wrong())
 		world.WantTries(t, err, 4)
 		if k == 100 {
-			w.WantTold(mfa.EventChallenged, mfa.EventRefused, mfa.EventFactorDisabled)
+			w.WantEvents(mfa.EventChallenged, mfa.EventRefused, mfa.EventFactorDisabled)
 			break
 		}
-		w.WantTold(mfa.EventChallenged, mfa.EventRefused)
+		w.WantEvents(mfa.EventChallenged, mfa.EventRefused)
 		delay := schedule(k)
 		if delay == 0 {
 			continue
@@ -79,7 +79,7 @@ func TestWrongCodesAreThrottledUntilTheFactorIsDisabled(t *testing.T) {
 		for range 3 {
 			_, err = w.VerifyLogin(w.Ctx, challenge.Token, a.Shows())
 			world.WantThrottled(t, err, delay)
-			w.WantTold(mfa.EventThrottled)
+			w.WantEvents(mfa.EventThrottled)
 		}
 		w.Clock.Advance(delay - 1)
 		_, err = w.VerifyLogin(w.Ctx, w.Begin("ada").Token, a.Shows())
@@ -101,9 +101,9 @@ func TestWrongCodesAreThrottledUntilTheFactorIsDisabled(t *testing.T) {
 	_, err := w.VerifyLogin(w.Ctx, w.Begin("ada").Token, a.Shows())
 	world.WantErr(t, err, mfa.ErrFactorDisabled)
 
-	w.Told()
+	w.NewEvents()
 	world.OK(t, w.Unlock(w.Ctx, "ada"))
-	w.WantTold(mfa.EventUnlocked)
+	w.WantEvents(mfa.EventUnlocked)
 	w.Login("ada", a.Shows())
 }
 
@@ -216,12 +216,12 @@ func TestAMalformedCodeCostsNothing(t *testing.T) {
 	a, _ := w.GiveTOTP("ada")
 	w.CheapBackupCodes("ada")
 	challenge := w.Begin("ada")
-	w.Told()
+	w.NewEvents()
 	for _, code := range []string{"", " ", "-", "\x00", "+123456", "12.3456", "①②③④⑤⑥", "²³¹²³¹", "123456;", "?", "\u200b", "“.”", strings.Repeat("1", 65), strings.Repeat("a", 1<<20), "\xff\xff"} {
 		_, err := w.VerifyLogin(w.Ctx, challenge.Token, code)
 		world.WantErr(t, err, mfa.ErrInvalidCode)
 	}
-	w.WantTold()
+	w.WantEvents()
 	_, err := w.VerifyLogin(w.Ctx, challenge.Token, "12345") // digits of the wrong length count as a try
 	world.WantTries(t, err, 4)
 	_, err = w.VerifyLogin(w.Ctx, challenge.Token, "")

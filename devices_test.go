@@ -12,15 +12,15 @@ import (
 func TestATrustedDeviceSkipsThePromptUntilItExpires(t *testing.T) {
 	w := world.New(t)
 	a, login := w.GiveTOTP("ada")
-	w.Told()
+	w.NewEvents()
 	device, err := w.TrustDevice(w.Ctx, "ada", login.Proof, "")
 	world.OK(t, err)
 	if !strings.HasPrefix(device.Token, "mfa_dev_") || !device.ExpiresAt.Equal(w.Clock.Now().Add(30*24*time.Hour)) {
 		t.Errorf("%+v", *device)
 	}
-	w.WantTold(mfa.EventDeviceTrusted)
+	w.WantEvents(mfa.EventDeviceTrusted)
 	world.OK(t, w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(device.Token)))
-	w.WantTold(mfa.EventDeviceAccepted)
+	w.WantEvents(mfa.EventDeviceAccepted)
 	w.Begin("ada")
 	w.Begin("ada", mfa.WithTrustedDevice(""))
 	w.Begin("ada", mfa.WithTrustedDevice(device.Token+"A"))
@@ -53,9 +53,9 @@ func TestDevicesAreListedAndForgottenOneByOne(t *testing.T) {
 	for _, unknown := range []string{"", "dev_", laptop.Token, "dev_0000000000000000", strings.ToUpper(laptop.ID)} {
 		world.OK(t, w.ForgetDevice(w.Ctx, "ada", unknown))
 	}
-	w.Told()
+	w.NewEvents()
 	world.OK(t, w.ForgetDevice(w.Ctx, "ada", laptop.ID))
-	w.WantTold(mfa.EventDevicesForgotten)
+	w.WantEvents(mfa.EventDevicesForgotten)
 	w.Begin("ada", mfa.WithTrustedDevice(laptop.Token))
 	world.OK(t, w.BeginLogin(w.Ctx, "ada", mfa.WithTrustedDevice(phone.Token)))
 	w.Login("ada", a.Shows())

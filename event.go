@@ -47,7 +47,8 @@ type Event struct {
 	UserID string
 	// Method is empty if the event concerns no factor, or several.
 	Method Method
-	// FactorID is that of the factor that the event concerns, if it is one alone.
+	// FactorID is that of the factor that the event concerns, pending ones
+	// included, if it is one alone.
 	FactorID string
 	// Phone is the masked number that the event concerns, if any.
 	Phone string

@@ -50,9 +50,9 @@ func TestUnenrollRemovesOneFactor(t *testing.T) {
 	world.WantErr(t, w.Unenroll(w.Ctx, "ada", mfa.MethodSMS), mfa.ErrNotEnrolled)
 	world.WantErr(t, w.Unenroll(w.Ctx, "ada", "fax"), mfa.ErrNotEnrolled)
 	login = w.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
-	w.Told()
+	w.NewEvents()
 	world.OK(t, w.Unenroll(w.Ctx, "ada", mfa.MethodTOTP, mfa.WithProof(login.Proof)))
-	w.WantTold(mfa.EventUnenrolled)
+	w.WantEvents(mfa.EventUnenrolled)
 	if got := w.Enrolled("ada"); !slices.Equal(got, []mfa.Method{mfa.MethodSMS, mfa.MethodBackupCode}) {
 		t.Errorf("enrolled %v", got)
 	}
@@ -98,9 +98,9 @@ func TestResetTakesEveryFactor(t *testing.T) {
 	a, login := w.GiveTOTP("ada")
 	w.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
 	w.CheapBackupCodes("ada")
-	w.Told()
+	w.NewEvents()
 	world.OK(t, w.Reset(w.Ctx, "ada"))
-	w.WantTold(mfa.EventReset)
+	w.WantEvents(mfa.EventReset)
 	if got := w.Enrolled("ada"); got != nil {
 		t.Errorf("enrolled %v", got)
 	}
@@ -270,7 +270,7 @@ func TestOnlyFactorNamesOneAlone(t *testing.T) {
 	third, login := w.GiveTOTP("ada", mfa.OnlyFactor(ids[1].ID), proof)
 	w.Login("ada", one.Shows())
 	w.Login("ada", third.Shows())
-	w.Told()
+	w.NewEvents()
 	world.OK(t, w.Unenroll(w.Ctx, "ada", mfa.MethodTOTP, mfa.OnlyFactor(ids[0].ID), mfa.WithProof(login.Proof)))
 	if event := w.LastEvent(); event.Type != mfa.EventUnenrolled || event.FactorID != ids[0].ID {
 		t.Errorf("%v", event)

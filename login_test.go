@@ -14,7 +14,7 @@ import (
 func TestAUserWithoutFactorsIsNotChallenged(t *testing.T) {
 	w := world.New(t)
 	world.OK(t, w.BeginLogin(w.Ctx, "ada"))
-	w.WantTold(mfa.EventPassed)
+	w.WantEvents(mfa.EventPassed)
 }
 
 func TestAUserWithFactorsIsChallenged(t *testing.T) {
@@ -101,10 +101,10 @@ func TestAStepUpProvesOneAction(t *testing.T) {
 	_, err := w.BeginStepUp(w.Ctx, "ada", "transfer")
 	world.WantErr(t, err, mfa.ErrNotEnrolled)
 	a, _ := w.GiveTOTP("ada")
-	w.Told()
+	w.NewEvents()
 	challenge, err := w.BeginStepUp(w.Ctx, "ada", "transfer")
 	world.OK(t, err)
-	w.WantTold(mfa.EventChallenged)
+	w.WantEvents(mfa.EventChallenged)
 	if challenge.Action != "transfer" || !slices.Equal(challenge.Methods, []mfa.Method{mfa.MethodTOTP}) {
 		t.Errorf("%+v", *challenge)
 	}
@@ -187,7 +187,7 @@ func TestAStepUpIsBoundToItsUser(t *testing.T) {
 	w.GiveTOTP("ada")
 	challenge, err := w.BeginStepUp(w.Ctx, "mallory", "transfer")
 	world.OK(t, err)
-	w.Told()
+	w.NewEvents()
 	_, err = w.VerifyStepUp(w.Ctx, "ada", challenge.Token, "transfer", thief.Shows())
 	world.WantErr(t, err, mfa.ErrInvalidToken)
 	if event := w.LastEvent(); event.Type != mfa.EventTokenRefused || event.UserID != "mallory" || event.ChallengeID == "" {

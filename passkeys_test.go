@@ -17,7 +17,7 @@ func TestAPasskeyIsEnrolledAndLogsIn(t *testing.T) {
 	if login.Method != mfa.MethodPasskey || !slices.Equal(login.AMR, []string{"pop", "mfa"}) || login.Proof == "" {
 		t.Errorf("%+v", *login)
 	}
-	w.WantTold(mfa.EventEnrollmentStarted, mfa.EventEnrolled)
+	w.WantEvents(mfa.EventEnrollmentStarted, mfa.EventEnrolled)
 	challenge := w.Begin("ada")
 	if !slices.Equal(challenge.Methods, []mfa.Method{mfa.MethodPasskey}) || challenge.Factors[0].Label != "blue key" {
 		t.Errorf("%+v", challenge.Challenge)
@@ -28,7 +28,7 @@ func TestAPasskeyIsEnrolledAndLogsIn(t *testing.T) {
 	if login.FactorID != challenge.Factors[0].ID || !slices.Equal(login.AMR, []string{"pop", "user", "mfa"}) {
 		t.Errorf("%+v", *login)
 	}
-	w.WantTold(mfa.EventChallenged, mfa.EventVerified)
+	w.WantEvents(mfa.EventChallenged, mfa.EventVerified)
 }
 
 func TestPasskeysAreAlwaysEnrolledBesideOthers(t *testing.T) {
@@ -63,7 +63,7 @@ func TestAWrongPasskeyIsChargedLikeAWrongCode(t *testing.T) {
 	key, _ := w.GivePasskey("ada", "key")
 	other := &world.SecurityKey{ID: "another"}
 	challenge := w.Begin("ada")
-	w.Told()
+	w.NewEvents()
 	for left := 4; left >= 1; left-- {
 		_, err := w.VerifyLogin(w.Ctx, challenge.Token, w.Asked(other, challenge.Token))
 		world.WantTries(t, err, left)
@@ -73,7 +73,7 @@ func TestAWrongPasskeyIsChargedLikeAWrongCode(t *testing.T) {
 			t.Errorf("%.20q: %v", free, err)
 		}
 	}
-	w.WantTold(mfa.EventRefused, mfa.EventRefused, mfa.EventRefused, mfa.EventRefused)
+	w.WantEvents(mfa.EventRefused, mfa.EventRefused, mfa.EventRefused, mfa.EventRefused)
 	_, err := w.VerifyLogin(w.Ctx, challenge.Token, w.Asked(key, challenge.Token))
 	world.OK(t, err)
 }
@@ -133,10 +133,10 @@ func TestPasskeyOptionsAreForLiveChallengesAlone(t *testing.T) {
 	_, err = w.Another(func(c *mfa.Config) { c.Passkeys = nil }).PasskeyOptions(w.Ctx, challenge.Token)
 	world.WantErr(t, err, mfa.ErrMethodUnavailable)
 	w.Clock.Advance(5 * time.Minute)
-	w.Told()
+	w.NewEvents()
 	_, err = w.PasskeyOptions(w.Ctx, challenge.Token)
 	world.WantErr(t, err, mfa.ErrInvalidToken)
-	w.WantTold(mfa.EventTokenRefused)
+	w.WantEvents(mfa.EventTokenRefused)
 }
 
 // TestWithoutAVerifierAPasskeyIsNoWayIn: nor can it be bypassed.

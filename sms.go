@@ -69,12 +69,12 @@ func (e *Engine) EnrollSMS(ctx context.Context, userID, phone string, opts ...Ch
 			return phone, u.Sent.NextAt(), err
 		},
 		tag: func(code string) seal.Tag { return e.ring.MAC(enrollmentCode, userID, phone, code) },
-		count: func(u *user, tag seal.Tag) (expires, resend time.Time) {
+		count: func(u *user, tag seal.Tag) (factor record.ID, expires, resend time.Time) {
 			pending.Phone, pending.Code = phone, tag
 			begun := u.Begin(pending)
 			u.Sent.Add(u.now, e.config.SMSCodes.Cooldown)
 			u.event(Event{Type: EventEnrollmentStarted, Method: MethodSMS, FactorID: factorID(begun.ID), Phone: maskPhone(phone), Action: ActionEnroll})
-			return begun.Expires, u.Sent.NextAt()
+			return begun.ID, begun.Expires, u.Sent.NextAt()
 		},
 		undo: func(u *user, tag seal.Tag, cooldown time.Time) { u.PendingUndelivered(tag, cooldown) },
 	})
@@ -137,9 +137,9 @@ func (e *Engine) SendCode(ctx context.Context, token string, opts ...SendOption)
 		tag: func(code string) seal.Tag {
 			return e.ring.MAC(challengeCode, claims.UserID, string(claims.ID[:]), code)
 		},
-		count: func(u *user, tag seal.Tag) (expires, resend time.Time) {
-			expires = earlier(u.now.Add(e.config.SMSCodes.TTL), claims.Expires)
-			return expires, u.Send(ticket, record.Code{Tag: tag, Factor: to(u).ID, Expires: expires}, u.now, e.config.SMSCodes.Cooldown)
+		count: func(u *user, tag seal.Tag) (factor record.ID, expires, resend time.Time) {
+			factor, expires = to(u).ID, earlier(u.now.Add(e.config.SMSCodes.TTL), claims.Expires)
+			return factor, expires, u.Send(ticket, record.Code{Tag: tag, Factor: factor, Expires: expires}, u.now, e.config.SMSCodes.Cooldown)
 		},
 		undo: func(u *user, tag seal.Tag, cooldown time.Time) { u.Undelivered(ticket, tag, cooldown, u.now) },
 	})
@@ -180,8 +180,9 @@ type delivery struct {
 	check func(u *user) (phone string, next time.Time, err error)
 	// tag returns the keyed hash of a code, by which it is recognized later.
 	tag func(code string) seal.Tag
-	// count stores the tag and counts the message, after check.
-	count func(u *user, tag seal.Tag) (expires, resend time.Time)
+	// count stores the tag and counts the message, after check. It returns the
+	// factor that the code is sent to.
+	count func(u *user, tag seal.Tag) (factor record.ID, expires, resend time.Time)
 	// undo voids the code of a message that was not delivered, and lifts the
 	// cooldown that it set.
 	undo func(u *user, tag seal.Tag, cooldown time.Time)
@@ -216,12 +217,13 @@ func (e *Engine) send(ctx context.Context, d delivery) (*SMSDelivery, error) {
 	}
 	message := SMS{Code: newSMSCode(), UserID: d.userID, Action: d.about.Action}
 	tag := d.tag(message.Code)
+	var factor record.ID
 	var resend, cooldown time.Time
 	err = e.update(ctx, d.userID, func(u *user) (err error) {
 		if message.To, err = d.maySend(u); err != nil {
 			return err
 		}
-		message.ExpiresAt, resend = d.count(u, tag)
+		factor, message.ExpiresAt, resend = d.count(u, tag)
 		cooldown = u.Sent.Cooldown
 		return nil
 	})
@@ -229,6 +231,7 @@ func (e *Engine) send(ctx context.Context, d delivery) (*SMSDelivery, error) {
 		e.uncountNumber(ctx, d, phone) // somebody else was faster
 		return nil, err
 	}
+	d.about.FactorID = factorID(factor)
 	if err := e.deliver(ctx, d, message, func(u *user) { d.undo(u, tag, cooldown) }); err != nil {
 		return nil, err
 	}

@@ -26,7 +26,8 @@ func TestANumberIsEnrolledByTheCodeSentToIt(t *testing.T) {
 	if got := world.JSON(t, delivery); got != want {
 		t.Errorf("JSON %s, want %s", got, want)
 	}
-	w.WantTold(mfa.EventEnrollmentStarted, mfa.EventCodeSent)
+	sent := w.LastEvent()
+	w.WantEvents(mfa.EventEnrollmentStarted, mfa.EventCodeSent)
 	message := w.Outbox.Messages()[0]
 	if message.To != world.Phone || message.UserID != "ada" || message.Action != mfa.ActionEnroll || !message.ExpiresAt.Equal(delivery.ExpiresAt) ||
 		!regexp.MustCompile(`^[0-9]{6}$`).MatchString(message.Code) || !strings.Contains(message.Body, message.Code) {
@@ -38,10 +39,10 @@ func TestANumberIsEnrolledByTheCodeSentToIt(t *testing.T) {
 	world.WantTries(t, err, 4)
 	login, err := w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, message.Code)
 	world.OK(t, err)
-	if login.Method != mfa.MethodSMS || login.Action != mfa.ActionEnroll || login.Proof == "" {
-		t.Errorf("%+v", *login)
+	if login.Method != mfa.MethodSMS || login.Action != mfa.ActionEnroll || login.Proof == "" || login.FactorID != sent.FactorID {
+		t.Errorf("%+v, confirmed what %+v was about", *login, sent)
 	}
-	w.WantTold(mfa.EventPassed, mfa.EventRefused, mfa.EventEnrolled)
+	w.WantEvents(mfa.EventPassed, mfa.EventRefused, mfa.EventEnrolled)
 	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, message.Code)
 	world.WantErr(t, err, mfa.ErrNoPendingEnrollment)
 }
@@ -49,7 +50,7 @@ func TestANumberIsEnrolledByTheCodeSentToIt(t *testing.T) {
 func TestALoginBySMSSendsOnRequest(t *testing.T) {
 	w := world.New(t)
 	w.GiveSMS("ada", world.Phone)
-	w.Told()
+	w.NewEvents()
 	challenge := w.Begin("ada")
 	if n := len(w.Outbox.Messages()); n != 1 {
 		t.Errorf("a message went out before it was asked for")
@@ -61,7 +62,10 @@ func TestALoginBySMSSendsOnRequest(t *testing.T) {
 	if now := w.Clock.Now(); delivery.Phone != "+23*****678" || !delivery.ExpiresAt.Equal(now.Add(5*time.Minute)) || !delivery.ResendAfter.Equal(now.Add(30*time.Second)) {
 		t.Errorf("%+v", delivery)
 	}
-	w.WantTold(mfa.EventChallenged, mfa.EventCodeSent)
+	if event := w.LastEvent(); event.FactorID != challenge.Factors[0].ID || event.Phone != delivery.Phone {
+		t.Errorf("sent to %+v: %+v", challenge.Factors[0], event)
+	}
+	w.WantEvents(mfa.EventChallenged, mfa.EventCodeSent)
 	message := w.Outbox.Messages()[1]
 	if message.Action != mfa.ActionLogin || message.To != world.Phone {
 		t.Errorf("%+v", message)
@@ -185,7 +189,7 @@ func TestAFailedDeliveryVoidsItsCode(t *testing.T) {
 	_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone)
 	world.WantErr(t, err, mfa.ErrDelivery)
 	world.WantErr(t, err, down)
-	w.WantTold(mfa.EventEnrollmentStarted, mfa.EventDeliveryFailed)
+	w.WantEvents(mfa.EventEnrollmentStarted, mfa.EventDeliveryFailed)
 	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodSMS, "123456")
 	world.WantErr(t, err, mfa.ErrNoPendingEnrollment)
 
@@ -194,11 +198,14 @@ func TestAFailedDeliveryVoidsItsCode(t *testing.T) {
 	challenge := w.Begin("ada")
 	code := w.SentCode(challenge.Token)
 	w.Clock.Advance(30 * time.Second)
-	w.Told()
+	w.NewEvents()
 	w.Outbox.FailWith(down)
 	_, err = w.SendCode(w.Ctx, challenge.Token)
 	world.WantErr(t, err, mfa.ErrDelivery)
-	w.WantTold(mfa.EventDeliveryFailed)
+	if event := w.LastEvent(); event.FactorID != challenge.Factors[0].ID || event.Phone != challenge.Factors[0].Phone {
+		t.Errorf("failed to send to %+v: %+v", challenge.Factors[0], event)
+	}
+	w.WantEvents(mfa.EventDeliveryFailed)
 	w.Outbox.FailWith(nil)
 	_, err = w.VerifyLogin(w.Ctx, challenge.Token, code) // invalidated by the resend
 	world.WantErr(t, err, mfa.ErrInvalidCode)
@@ -246,10 +253,10 @@ func TestANumberGetsFiveMessagesAnHourAndTenADay(t *testing.T) {
 		_, err := w.EnrollSMS(w.Ctx, fmt.Sprint("user", i), "+234 801 234 5678")
 		world.OK(t, err)
 	}
-	w.Told()
+	w.NewEvents()
 	_, err := w.EnrollSMS(w.Ctx, "ada", world.Phone)
 	world.WantThrottled(t, err, time.Hour)
-	w.WantTold(mfa.EventThrottled)
+	w.WantEvents(mfa.EventThrottled)
 	_, err = w.EnrollSMS(w.Ctx, "ada", world.Phone2) // nothing was counted for this number
 	world.OK(t, err)
 
@@ -393,7 +400,7 @@ func TestPhoneNumbersAreReadAsPeopleWriteThem(t *testing.T) {
 func TestAnImportedNumberNeedsNoMessage(t *testing.T) {
 	w := world.New(t)
 	world.OK(t, w.ImportSMS(w.Ctx, "ada", "+234 801 234 5678"))
-	w.WantTold(mfa.EventEnrolled)
+	w.WantEvents(mfa.EventEnrolled)
 	if n := len(w.Outbox.Messages()); n != 0 {
 		t.Errorf("%d messages", n)
 	}

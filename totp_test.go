@@ -32,7 +32,7 @@ func TestAnAppIsEnrolledByItsFirstCode(t *testing.T) {
 	if want := w.Clock.Now().Add(15 * time.Minute); !enrollment.ExpiresAt.Equal(want) {
 		t.Errorf("ExpiresAt %v, want %v", enrollment.ExpiresAt, want)
 	}
-	w.WantTold(mfa.EventEnrollmentStarted)
+	w.WantEvents(mfa.EventEnrollmentStarted)
 
 	// A pending factor does not count.
 	world.OK(t, w.BeginLogin(w.Ctx, "ada"))
@@ -45,7 +45,7 @@ func TestAnAppIsEnrolledByItsFirstCode(t *testing.T) {
 	if login.UserID != "ada" || login.Method != mfa.MethodTOTP || login.Action != mfa.ActionEnroll || login.Proof == "" || !login.Time.Equal(w.Clock.Now()) {
 		t.Errorf("%+v", *login)
 	}
-	w.WantTold(mfa.EventPassed, mfa.EventEnrolled)
+	w.WantEvents(mfa.EventPassed, mfa.EventEnrolled)
 	if f := w.Factor("ada", mfa.MethodTOTP); f == nil || !f.EnrolledAt.Equal(w.Clock.Now()) || !f.LastUsedAt.IsZero() || f.Disabled || !f.RetryAt.IsZero() {
 		t.Errorf("%+v", f)
 	}
@@ -54,11 +54,11 @@ func TestAnAppIsEnrolledByItsFirstCode(t *testing.T) {
 	challenge := w.Begin("ada")
 	_, err = w.VerifyLogin(w.Ctx, challenge.Token, a.Shows())
 	world.WantTries(t, err, 5)
-	w.WantTold(mfa.EventChallenged, mfa.EventReplayed)
+	w.WantEvents(mfa.EventChallenged, mfa.EventReplayed)
 	w.Clock.Advance(30 * time.Second)
 	_, err = w.VerifyLogin(w.Ctx, challenge.Token, a.Shows())
 	world.OK(t, err)
-	w.WantTold(mfa.EventVerified)
+	w.WantEvents(mfa.EventVerified)
 
 	_, err = w.VerifyEnrollment(w.Ctx, "ada", mfa.MethodTOTP, a.Shows())
 	world.WantErr(t, err, mfa.ErrNoPendingEnrollment)
@@ -263,7 +263,7 @@ func TestImportTOTPTakesKeysOfOtherSystems(t *testing.T) {
 			w := world.New(t)
 			w.Clock.Set(at)
 			world.OK(t, w.ImportTOTP(w.Ctx, "ada", test.uri))
-			w.WantTold(mfa.EventEnrolled)
+			w.WantEvents(mfa.EventEnrolled)
 			code := test.code
 			if code == "" {
 				_, encoded, isURI := strings.Cut(test.uri, "secret=")

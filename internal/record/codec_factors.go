@@ -186,8 +186,7 @@ var pendingMethods = [...]Method{MethodPasskey, MethodTOTP, MethodSMS}
 
 // The flags of a pending factor.
 const (
-	provenBit = 1 << iota
-	keepBit
+	keepBit = 1 << iota
 	replacesBit
 	pendingMask = 1<<iota - 1
 )
@@ -199,9 +198,6 @@ func appendPending(b []byte, p *Pending) []byte {
 	b = wire.AppendTime(b, p.Expires)
 	b = binary.AppendUvarint(b, uint64(p.Failures))
 	var flags byte
-	if p.Proven {
-		flags |= provenBit
-	}
 	if p.Keep {
 		flags |= keepBit
 	}
@@ -248,7 +244,7 @@ func readPending(r *wire.Reader, p *Pending) {
 	p.Expires = r.Time()
 	p.Failures = int(r.Uvarint(MaxTries))
 	flags := r.Byte()
-	p.Proven, p.Keep = flags&provenBit != 0, flags&keepBit != 0
+	p.Keep = flags&keepBit != 0
 	if flags&replacesBit != 0 {
 		p.Replaces = readID(r)
 	}

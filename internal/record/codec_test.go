@@ -64,7 +64,7 @@ func full() *User {
 		Pending: []Pending{
 			{
 				Factor:  Factor{ID: ID{7}, Method: MethodSMS, Label: "work"},
-				Expires: start.Add(5 * time.Minute), Failures: 4, Proven: true, Replaces: ID{5, 7: 1},
+				Expires: start.Add(5 * time.Minute), Failures: 4, Replaces: ID{5, 7: 1},
 				Phone: "+14155552672", Code: tag(1),
 			},
 			{
@@ -74,7 +74,7 @@ func full() *User {
 			},
 			{
 				Factor:  Factor{ID: ID{9}, Method: MethodPasskey, Label: "key"},
-				Expires: start.Add(15 * time.Minute), Failures: 1, Proven: true, Keep: true,
+				Expires: start.Add(15 * time.Minute), Failures: 1, Keep: true,
 				Account: "ada@example.com",
 			},
 		},

@@ -14,7 +14,6 @@ type Pending struct {
 	Factor
 	Expires  time.Time
 	Failures int
-	Proven   bool // begun when there was a factor to prove first
 	Keep     bool // beside the factors of its method, not in their place
 	Replaces ID   // in the place of this one alone, unless zero
 
@@ -27,7 +26,7 @@ type Pending struct {
 // Begin makes a factor pending, in place of an earlier one of its method.
 func (u *User) Begin(p Pending) *Pending {
 	u.drop(p.Method)
-	p.ID, p.Proven = newID(), u.Enrolled()
+	p.ID = newID()
 	u.Pending = append(u.Pending, p)
 	return &u.Pending[len(u.Pending)-1]
 }
@@ -127,11 +126,9 @@ func (u *User) admit(p Pending, now time.Time, add func(Factor)) ID {
 	}
 	add(Factor{ID: p.ID, Method: p.Method, Label: p.Label, EnrolledAt: now})
 	if !had || replaced {
-		u.Renew()
+		u.Renew() // what was begun before there was anything to prove may be a stranger's
 	}
 	u.Devices = nil
-	// Whatever was begun before there was anything to prove may be a stranger's.
-	u.Pending = slices.DeleteFunc(u.Pending, func(p Pending) bool { return !p.Proven })
 	return p.ID
 }
 

@@ -109,7 +109,7 @@ func TestC02ChallengeOfAnotherUser(t *testing.T) {
 			ada, bob := w.Given("ada", world.Phone), w.Given("bob", world.Phone2)
 			token := d.open(w, "bob")
 			before := w.Stored("bob").Version
-			w.Told()
+			w.NewEvents()
 			for _, code := range []string{bob.Shows(), bob.Codes[0], ada.Shows(), ada.Codes[0], bob.Wrong()} {
 				login, err := d.enter(w.Ctx, w.Engine, token, code)
 				world.WantErr(t, err, mfa.ErrInvalidToken)
@@ -117,7 +117,7 @@ func TestC02ChallengeOfAnotherUser(t *testing.T) {
 					t.Errorf("%s: %+v", d.name, login)
 				}
 			}
-			w.WantTold(slices.Repeat([]mfa.EventType{mfa.EventTokenRefused}, 5)...)
+			w.WantEvents(slices.Repeat([]mfa.EventType{mfa.EventTokenRefused}, 5)...)
 			if w.Stored("bob").Version != before {
 				t.Errorf("%s: a refused token changed the thief's record", d.name)
 			}
@@ -288,7 +288,7 @@ func TestC04ChallengeTwice(t *testing.T) {
 	}
 	t.Run("three codes at once", func(t *testing.T) {
 		w, token, codes, _ := prepare(t)
-		w.Told()
+		w.NewEvents()
 		world.WantOne(t, w.Race(racers, func(engine *mfa.Engine, i int) error {
 			_, err := engine.VerifyLogin(w.Ctx, token, codes[answers[i%3]])
 			return err
@@ -1124,7 +1124,7 @@ func TestC14EnrollmentTwice(t *testing.T) {
 		}
 		w = world.New(t)
 		code = enroll(w)
-		w.Told()
+		w.NewEvents()
 		world.WantOne(t, w.Race(racers, func(engine *mfa.Engine, _ int) error {
 			_, err := engine.VerifyEnrollment(w.Ctx, "ada", method, code)
 			return err

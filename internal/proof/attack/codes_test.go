@@ -234,7 +234,7 @@ func TestA04SameCodeConcurrently(t *testing.T) {
 func wantOneUse(w *world.World, race func() []error, refusals ...error) {
 	w.T.Helper()
 	before := w.Stored("ada").Version
-	w.Told()
+	w.NewEvents()
 	world.WantOne(w.T.(*testing.T), race(), refusals...)
 	if saves := w.Stored("ada").Version - before; saves != 1 {
 		w.T.Errorf("%d saves, want one", saves)
@@ -262,10 +262,10 @@ func TestA05MemoryGoesBack(t *testing.T) {
 		_, err := w.VerifyLogin(w.Ctx, slow.Token, first)
 		world.WantTries(t, err, 5)
 		for _, code := range []string{first, next} {
-			w.Told()
+			w.NewEvents()
 			_, err := w.VerifyLogin(w.Ctx, slow.Token, code)
 			world.WantTries(t, err, 5)
-			w.WantTold(mfa.EventReplayed)
+			w.WantEvents(mfa.EventReplayed)
 		}
 	})
 	for _, seconds := range []int{1, 7, 11, 29, 30, 31, 45, 59, 60, 90, 119, 120} {
@@ -611,7 +611,7 @@ func TestA11BackupCodeConcurrently(t *testing.T) {
 			_, login := w.GiveTOTP("ada")
 			codes := w.GiveBackupCodes("ada", login.Proof)
 			tokens := begin(w, "ada", n)
-			w.Told()
+			w.NewEvents()
 			successes := 0
 			for _, err := range w.Race(racers, func(engine *mfa.Engine, i int) error {
 				_, err := engine.VerifyLogin(w.Ctx, tokens[i%n], codes[0])
@@ -644,7 +644,7 @@ func TestA11BackupCodeConcurrently(t *testing.T) {
 			w.GiveTOTP("ada")
 			codes := w.CheapBackupCodes("ada")
 			tokens := begin(w, "ada", test.challenges)
-			w.Told()
+			w.NewEvents()
 			successes := 0
 			inside(store, attempts, 2, func(i int) { // one Load to charge it, one to judge it
 				_, err := w.Another().VerifyLogin(w.Ctx, tokens[i%test.challenges], codes[i%test.codes])

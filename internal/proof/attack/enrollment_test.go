@@ -889,7 +889,7 @@ func TestD16PendingOutlivesItsProof(t *testing.T) {
 
 				w, ada, proof, answer := prepare()
 				change.do(w, ada, proof)
-				w.Told()
+				w.NewEvents()
 				for _, method := range []mfa.Method{theft.method, ""} {
 					world.WantErr(t, confirm(w, method, answer), mfa.ErrNoPendingEnrollment)
 				}

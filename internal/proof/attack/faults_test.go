@@ -30,7 +30,7 @@ var answers = map[mfa.Method]func(w *world.World, user person, token string) (ri
 // G11: the store reports a conflict or fails, and the call succeeds all the same.
 func TestG11SaveDecides(t *testing.T) {
 	for method, answer := range answers {
-		t.Run(string(method), func(t *testing.T) {
+		t.Run(string(method), untimed(func(t *testing.T) {
 			store := world.NewFaultStore()
 			w := world.New(t, func(c *mfa.Config) { c.Store = store })
 			ada := w.Given("ada", world.Phone)
@@ -96,7 +96,7 @@ func TestG11SaveDecides(t *testing.T) {
 				_, err := engine.VerifyLogin(w.Ctx, token, code)
 				return err
 			}), mfa.ErrInvalidToken, mfa.ErrInvalidCode)
-		})
+		}))
 	}
 }
 
@@ -235,9 +235,6 @@ var anyID = regexp.MustCompile(`fac_[0-9a-f]{16}`)
 // event reports what was not saved, no message is sent, and right and wrong codes
 // get the same answer.
 func TestG12FaultsFailClosed(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left out by -short: each call to the store fails, in each operation")
-	}
 	failures := func(w *world.World) (n int) {
 		if record, err := w.Store.Load(w.Ctx, "ada"); err == nil && record.Version > 0 {
 			lanes := w.Decoded("ada").Lanes
@@ -248,7 +245,7 @@ func TestG12FaultsFailClosed(t *testing.T) {
 	required := true
 	refusals := make(map[string]string) // the error for right and wrong codes, by fault
 	for _, flow := range flows {
-		t.Run(flow.name, func(t *testing.T) {
+		t.Run(flow.name, untimed(func(t *testing.T) {
 			store := world.NewFaultStore()
 			w := world.New(t, world.RequiredWhen(&required), func(c *mfa.Config) { c.Store = store })
 			call := flow.prepare(w)
@@ -260,12 +257,12 @@ func TestG12FaultsFailClosed(t *testing.T) {
 			}
 			charged := failures(w)
 			looks := []string{look()} // at first and after each Save, when nothing fails
-			w.Told()
+			w.NewEvents()
 			store.Arm(before, 0, "")
 			store.Saved = func() { looks = append(looks, look()) }
 			clean := call(w.Ctx)
 			store.Saved = nil
-			calls, told, saved := store.Calls, w.Told(), store.Records["ada"].Version
+			calls, told, saved := store.Calls, w.NewEvents(), store.Records["ada"].Version
 			looks = append(looks, look())
 			if calls == 0 {
 				t.Fatal("the flow does not call the store")
@@ -281,7 +278,7 @@ func TestG12FaultsFailClosed(t *testing.T) {
 					met := store.Met
 					store.At = 0
 					name := fmt.Sprintf("call %d %s", at, fault)
-					events, version := w.Told(), store.Records["ada"].Version
+					events, version := w.NewEvents(), store.Records["ada"].Version
 					if got := look(); !slices.Contains(looks, got) {
 						t.Errorf("%s: the user is left as\n\t%s", name, got)
 					}
@@ -311,7 +308,7 @@ func TestG12FaultsFailClosed(t *testing.T) {
 					}
 				}
 			}
-		})
+		}))
 	}
 }
 
@@ -335,7 +332,7 @@ func TestACancelledContextEndsTheCall(t *testing.T) {
 // G13: a stale copy of the record decides.
 func TestG13StaleReads(t *testing.T) {
 	for method, answer := range answers {
-		t.Run(string(method), func(t *testing.T) {
+		t.Run(string(method), untimed(func(t *testing.T) {
 			store := world.NewFaultStore()
 			w := world.New(t, func(c *mfa.Config) { c.Store = store })
 			ada := w.Given("ada", world.Phone)
@@ -363,26 +360,27 @@ func TestG13StaleReads(t *testing.T) {
 			if got := store.Records["ada"]; got.Version != now.Version || !bytes.Equal(got.Data, now.Data) {
 				t.Error("a record was saved")
 			}
-		})
+		}))
 	}
 
-	// Nothing is sent because of a stale record.
-	store := world.NewFaultStore()
-	w := world.New(t, func(c *mfa.Config) { c.Store = store })
-	ada := w.Given("ada", world.Phone)
-	token, old := w.Begin("ada").Token, store.Records["ada"]
-	w.SentCode(token)
-	w.Clock.Advance(time.Minute)
-	w.SentCode(token)
-	sent := len(w.Outbox.Messages())
-	stale := w.Another(func(c *mfa.Config) { c.Store = world.StaleStore{Store: store, Old: old} })
-	_, err := stale.SendCode(w.Ctx, token)
-	world.WantErr(t, err, mfa.ErrConflict)
-	_, err = stale.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(ada.Proof))
-	world.WantErr(t, err, mfa.ErrConflict)
-	if n := len(w.Outbox.Messages()) - sent; n != 0 {
-		t.Errorf("%d messages", n)
-	}
+	t.Run("nothing is sent", untimed(func(t *testing.T) {
+		store := world.NewFaultStore()
+		w := world.New(t, func(c *mfa.Config) { c.Store = store })
+		ada := w.Given("ada", world.Phone)
+		token, old := w.Begin("ada").Token, store.Records["ada"]
+		w.SentCode(token)
+		w.Clock.Advance(time.Minute)
+		w.SentCode(token)
+		sent := len(w.Outbox.Messages())
+		stale := w.Another(func(c *mfa.Config) { c.Store = world.StaleStore{Store: store, Old: old} })
+		_, err := stale.SendCode(w.Ctx, token)
+		world.WantErr(t, err, mfa.ErrConflict)
+		_, err = stale.EnrollSMS(w.Ctx, "ada", world.Phone2, mfa.WithProof(ada.Proof))
+		world.WantErr(t, err, mfa.ErrConflict)
+		if n := len(w.Outbox.Messages()) - sent; n != 0 {
+			t.Errorf("%d messages", n)
+		}
+	}))
 }
 
 // G17: a client that hangs up keeps what it did out of the audit log, or an
@@ -439,7 +437,7 @@ func TestG17HangingUpHidesNothing(t *testing.T) {
 	world.OK(t, err)
 	refused := func(name, token string, call func() error, want ...mfa.EventType) {
 		t.Helper()
-		w.Told()
+		w.NewEvents()
 		world.WantErr(t, call(), mfa.ErrInvalidToken)
 		if len(want) > 0 {
 			claims, _ := tokens.Open(w.Ring(), tokens.Challenge, token)
@@ -447,7 +445,7 @@ func TestG17HangingUpHidesNothing(t *testing.T) {
 				t.Errorf("%s: emitted %+v", name, event)
 			}
 		}
-		if told := w.Told(); !slices.Equal(told, want) {
+		if told := w.NewEvents(); !slices.Equal(told, want) {
 			t.Errorf("%s: emitted %v, want %v", name, told, want)
 		}
 	}

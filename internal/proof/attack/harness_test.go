@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 
 	"github.com/protekt/mfa"
 	"github.com/protekt/mfa/internal/proof/world"
@@ -61,6 +62,12 @@ func stepUpOf(user, action string) door {
 		}}
 }
 
+// untimed returns a test that runs in a bubble of testing/synctest, where the waits
+// before retries take no time.
+func untimed(test func(t *testing.T)) func(t *testing.T) {
+	return func(t *testing.T) { synctest.Test(t, test) }
+}
+
 // begin begins n logins and returns the tokens of their challenges.
 func begin(w *world.World, user string, n int) []string {
 	w.T.Helper()
@@ -99,9 +106,9 @@ func phoneOf(c mfa.Challenge) (phone string) {
 }
 
 // count returns how many events of a type were emitted since the last call of
-// w.Told.
+// w.NewEvents.
 func count(w *world.World, want mfa.EventType) (n int) {
-	for _, told := range w.Told() {
+	for _, told := range w.NewEvents() {
 		if told == want {
 			n++
 		}

@@ -212,7 +212,7 @@ func TestJ04ClonedAuthenticator(t *testing.T) {
 	}
 	before := w.Stored("ada").Version
 	for range 3 { // with counters that the engine has seen
-		w.Told()
+		w.NewEvents()
 		token, err := answer(&clone)
 		world.WantErr(t, err, mfa.ErrClonedPasskey)
 		world.WantTries(t, err, 5)
@@ -222,7 +222,7 @@ func TestJ04ClonedAuthenticator(t *testing.T) {
 		if event := w.LastEvent(); event.Type != mfa.EventRefused || event.Method != mfa.MethodPasskey || !errors.Is(event.Err, mfa.ErrClonedPasskey) {
 			t.Errorf("emitted %+v", event)
 		}
-		w.WantTold(mfa.EventChallenged, mfa.EventRefused)
+		w.WantEvents(mfa.EventChallenged, mfa.EventRefused)
 		_, err = w.VerifyLogin(w.Ctx, token, "?") // the challenge has lost no try
 		world.WantTries(t, err, 5)
 	}

@@ -457,13 +457,13 @@ func TestE08LostRowIsNoUserWithoutMFA(t *testing.T) {
 			world.Challenged(t, w.BeginLogin(w.Ctx, "ada", mfa.ExpectEnrolled())) // changes nothing for an enrolled user
 			world.OK(t, w.BeginLogin(w.Ctx, "ada", mfa.ExpectEnrolled(), trusted))
 			engine, userID := lose(w)
-			w.Told()
+			w.NewEvents()
 			for _, opts := range [][]mfa.LoginOption{{mfa.ExpectEnrolled()}, {trusted, mfa.ExpectEnrolled()}} {
 				if err := engine.BeginLogin(w.Ctx, userID, opts...); !errors.Is(err, mfa.ErrNotEnrolled) {
 					t.Errorf("%s, required %t: %v", name, required, err)
 				}
 			}
-			w.WantTold() // no event that the login passed or must enroll
+			w.WantEvents() // no event that the login passed or must enroll
 		}
 	}
 }

@@ -19,6 +19,17 @@ func load(t *testing.T) *Source {
 	return s
 }
 
+// applies returns an error unless a flaw's code is found and, without -short, the
+// engine compiles with it.
+func applies(s *Source, f Flaw) error {
+	if testing.Short() {
+		_, err := s.Find(f.In, f.Old, f.Where...)
+		return err
+	}
+	_, err := s.Apply(f)
+	return err
+}
+
 // The tables are up to date: every flaw can be injected, the engine compiles with
 // it, and the tests that catch it exist.
 func TestEveryFlawApplies(t *testing.T) {
@@ -32,7 +43,7 @@ func TestEveryFlawApplies(t *testing.T) {
 		if f.Old == f.New {
 			t.Errorf("%s: changes nothing", f.Name)
 		}
-		if _, err := s.Apply(f); err != nil {
+		if err := applies(s, f); err != nil {
 			t.Error(err)
 		}
 		if f.Caught == "" {

@@ -13,6 +13,9 @@ import (
 // Every flaw still applies after each declaration of the engine has moved to a file
 // of its own, every local name has changed, and formatting and comments are gone.
 func TestFlawsSurviveAMove(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left out by -short: injects each flaw into a rewritten engine")
+	}
 	s := load(t)
 	for name, p := range s.packages {
 		moved, err := s.checkTexts(p.path, s.moved(p))

@@ -113,7 +113,7 @@ func (r Rules) enrollPhone(u User, c Call, p pending) []Result {
 	}
 	u.begin(p)
 	u.send(c.At)
-	delivery := event{kind: "code_sent", method: sms, action: enroll, phone: mask(p.number)}
+	delivery := p.about("code_sent")
 	o := outcome(deliveryText(p.number, p.expires, u.nextSend()), p.about("enrollment_started"), delivery)
 	then := []User{counted, u}
 	if c.SendFails {

@@ -361,7 +361,7 @@ func (h *history) judge(p *person, c Call, got Outcome, tally string) {
 	h.counts.add(c, got, len(p.states), len(next))
 	for i, t := range next[0].tokens {
 		if t.gone && i < len(p.states[0].tokens) && !p.states[0].tokens[i].gone {
-			h.counts["challenges of too many died"]++
+			h.counts["challenges evicted"]++
 		}
 	}
 	h.countThrottled(p, c, got, tally)

@@ -132,7 +132,7 @@ func (r Rules) send(u User, c Call) []Result {
 	u.send(c.At)
 	u.remember(c.Token, c.At)
 	told := t.event("code_sent")
-	told.method, told.phone = sms, mask(to.number)
+	told.method, told.factor, told.phone = sms, to.serial, mask(to.number)
 	o := outcome(deliveryText(to.number, t.codeExpires, share()), told)
 	then := []User{u}
 	if c.SendFails {

@@ -143,8 +143,8 @@ func (c counts) check(t *testing.T) {
 		"answered invalid_token", "answered not_enrolled", "answered no_pending_enrollment", "answered method_unavailable", "answered invalid_phone",
 		"answered invalid_request", "answered delivery_failed", "answered too_many_attempts", "answered internal",
 		"answered too_many_messages", "answered already_enrolled", "answered, spent",
-		"cancelled", "in doubt", "throttled by number")
-	atLeast(5, "answered conflict", "answered, cloned", "answered factor_disabled", "resolved", "challenges of too many died", "told factor_disabled", "throttled by number for a day",
+		"cancelled", "in doubt", "challenges evicted", "throttled by number")
+	atLeast(5, "answered conflict", "answered, cloned", "answered factor_disabled", "resolved", "told factor_disabled", "throttled by number for a day",
 		"failed, store fails", "failed, store fails after it is done", "failed, store is cancelled", "failed, store conflicts for ever", "all the same, store conflicts once")
 	for _, told := range []mfa.EventType{
 		mfa.EventEnrollmentStarted, mfa.EventEnrolled, mfa.EventUnenrolled, mfa.EventBackupCodesGenerated, mfa.EventChallenged, mfa.EventCodeSent,

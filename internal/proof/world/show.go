@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -37,15 +38,16 @@ const (
 	VerbsInside = "vsqxXd"
 )
 
-// Printed returns a value as fmt prints it with each of the verbs and each flag.
+// Printed returns a value as fmt prints it with each of the verbs and each flag,
+// each of these texts once.
 func Printed(value any, verbs string) string {
-	var b strings.Builder
+	texts := map[string]bool{fmt.Sprintln(value): true}
 	for _, verb := range verbs {
 		for _, flag := range []string{"", "+", "#", " ", "0", "-", "10.5"} {
-			fmt.Fprintf(&b, "%"+flag+string(verb)+" ", value)
+			texts[fmt.Sprintf("%"+flag+string(verb)+" ", value)] = true
 		}
 	}
-	return b.String() + fmt.Sprintln(value)
+	return strings.Join(slices.Sorted(maps.Keys(texts)), "")
 }
 
 // Spellings returns the forms in which a secret could be stored or shown by

@@ -181,8 +181,8 @@ func (w *World) SentCode(token string) string {
 	return messages[before].Code
 }
 
-// Told returns the types of the events since the last Told.
-func (w *World) Told() []mfa.EventType {
+// NewEvents returns the types of the events since the last call.
+func (w *World) NewEvents() []mfa.EventType {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	types := make([]mfa.EventType, len(w.events))
@@ -193,10 +193,10 @@ func (w *World) Told() []mfa.EventType {
 	return types
 }
 
-// WantTold checks the events since the last Told.
-func (w *World) WantTold(want ...mfa.EventType) {
+// WantEvents checks the types of the new events.
+func (w *World) WantEvents(want ...mfa.EventType) {
 	w.T.Helper()
-	if got := w.Told(); !slices.Equal(got, want) {
+	if got := w.NewEvents(); !slices.Equal(got, want) {
 		w.T.Errorf("events %v, want %v", got, want)
 	}
 }
