@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/protekt/mfa/stores/sqlstore"
 )
 
 // A mariadb is a primary with a replica. Clients reach the current primary through
@@ -28,6 +30,7 @@ func TestMariaDB(t *testing.T) {
 	require(t)
 	t.Run("semi-synchronous", func(t *testing.T) {
 		m, servers := startMariaDB(t, true)
+		m.refusesReplica(t, m.ports, onceSQL("mysql", sqlstore.MySQL, "root@tcp({server})/test"))
 		l := newLoad(t, "mariadb", servers)
 		findings, spans := l.suffer(m.cluster, m.fenced())
 		l.table(t, findings, spans)

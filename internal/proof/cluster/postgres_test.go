@@ -13,6 +13,8 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/protekt/mfa/stores/sqlstore"
 )
 
 // A postgres is a primary with a streaming replica.
@@ -29,6 +31,8 @@ func TestPostgres(t *testing.T) {
 	require(t)
 	t.Run("synchronous", func(t *testing.T) {
 		p, servers := startPostgres(t, true)
+		p.refusesReplica(t, p.ports, oncePGX)
+		p.refusesReplica(t, p.ports, onceSQL("pgx", sqlstore.PostgreSQL, "postgres://postgres@{server}/postgres"))
 		l := newLoad(t, "postgres", servers)
 		findings, spans := l.suffer(p.cluster, p.fenced())
 		l.table(t, findings, spans)
