@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/protekt/mfa/internal/proof/store"
 	"github.com/protekt/mfa/stores/sqlstore"
 )
 
@@ -67,7 +68,7 @@ func startMariaDB(t *testing.T, synchronous bool) (m *mariadb, servers []string)
 	m.blank = filepath.Join(dir, "blank")
 	m.run(installed(t, "mariadb-install-db"), "--no-defaults", "--user=root", "--datadir="+m.blank, "--auth-root-authentication-method=normal", "--skip-test-db")
 	for i := range 2 {
-		m.ports[i] = freePort(t)
+		m.ports[i] = store.FreePort(t)
 		m.gates[i] = m.network.gate(t, i, m.ports[i])
 		name := fmt.Sprint("mariadb-", i)
 		m.dirs[i] = filepath.Join(dir, name)

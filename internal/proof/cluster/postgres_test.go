@@ -14,6 +14,7 @@ import (
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 
+	"github.com/protekt/mfa/internal/proof/store"
 	"github.com/protekt/mfa/stores/sqlstore"
 )
 
@@ -77,7 +78,7 @@ func startPostgres(t *testing.T, synchronous bool) (p *postgres, servers []strin
 	p.allow(filepath.Dir(dir))
 	program := installed(t, "postgres")
 	for i := range 2 {
-		p.ports[i] = freePort(t)
+		p.ports[i] = store.FreePort(t)
 		p.gates[i] = p.network.gate(t, i, p.ports[i])
 		name := fmt.Sprint("postgres-", i)
 		p.dirs[i] = filepath.Join(dir, name)
