@@ -1,3 +1,5 @@
+//go:build linux
+
 package cluster
 
 import (
@@ -11,6 +13,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/protekt/mfa/internal/proof/store"
+	"github.com/protekt/mfa/stores/sqlstore"
 )
 
 // A mariadb is a primary with a replica. Clients reach the current primary through
@@ -28,6 +33,7 @@ func TestMariaDB(t *testing.T) {
 	require(t)
 	t.Run("semi-synchronous", func(t *testing.T) {
 		m, servers := startMariaDB(t, true)
+		m.refusesReplica(t, m.ports, onceSQL("mysql", sqlstore.MySQL, "root@tcp({server})/test"))
 		l := newLoad(t, "mariadb", servers)
 		findings, spans := l.suffer(m.cluster, m.fenced())
 		l.table(t, findings, spans)
@@ -62,14 +68,16 @@ func startMariaDB(t *testing.T, synchronous bool) (m *mariadb, servers []string)
 	program := installed(t, "mariadbd")
 	dir := t.TempDir()
 	m.blank = filepath.Join(dir, "blank")
-	m.run(installed(t, "mariadb-install-db"), "--no-defaults", "--user=root", "--datadir="+m.blank, "--auth-root-authentication-method=normal", "--skip-test-db")
+	// Each server has a tmpdir of its own: one that starts deletes the temporary tables
+	// that it finds there.
+	m.run(installed(t, "mariadb-install-db"), "--no-defaults", "--user=root", "--datadir="+m.blank, "--tmpdir="+t.TempDir(), "--auth-root-authentication-method=normal", "--skip-test-db")
 	for i := range 2 {
-		m.ports[i] = freePort(t)
+		m.ports[i] = store.FreePort(t)
 		m.gates[i] = m.network.gate(t, i, m.ports[i])
 		name := fmt.Sprint("mariadb-", i)
 		m.dirs[i] = filepath.Join(dir, name)
 		m.nodes = append(m.nodes, newNode(t, name, dir, program, "--no-defaults", "--user=root", "--datadir="+m.dirs[i],
-			"--bind-address=127.0.0.1", "--port="+strconv.Itoa(m.ports[i]), "--socket="+m.dirs[i]+".sock", "--pid-file="+m.dirs[i]+".pid",
+			"--bind-address=127.0.0.1", "--port="+strconv.Itoa(m.ports[i]), "--socket="+m.dirs[i]+".sock", "--pid-file="+m.dirs[i]+".pid", "--tmpdir="+t.TempDir(),
 			"--server-id="+strconv.Itoa(i+1), "--log-bin=binlog", "--log-slave-updates", "--gtid-strict-mode=ON",
 			"--slave-parallel-threads=8", "--slave-parallel-mode=optimistic", "--innodb-flush-log-at-trx-commit=1", "--sync-binlog=1", "--slave-net-timeout=5",
 			"--init-file="+m.dirs[i]+".init", "--rpl-semi-sync-slave-enabled=ON", "--rpl-semi-sync-master-wait-point=AFTER_SYNC", "--rpl-semi-sync-master-timeout=1000000000"))
