@@ -297,6 +297,20 @@ func TestC04ChallengeTwice(t *testing.T) {
 			t.Errorf("%d events of a verified code, want one", told)
 		}
 	})
+	t.Run("while a backup code is hashed", func(t *testing.T) {
+		store := &world.HookStore{Store: mfa.NewMemoryStore()}
+		w := world.New(t, func(c *mfa.Config) { c.Store = store })
+		ada := w.Full("ada", world.Phone)
+		token := w.Begin("ada").Token
+		store.Saved = func() { // the attempt is charged
+			store.Saved = nil
+			_, err := w.VerifyLogin(w.Ctx, token, ada.Shows())
+			world.OK(t, err)
+		}
+		_, err := w.VerifyLogin(w.Ctx, token, ada.Codes[0])
+		world.WantErr(t, err, mfa.ErrInvalidToken)
+		w.Login("ada", ada.Codes[0]) // which is not spent
+	})
 	t.Run("forgotten, and the clock goes back", func(t *testing.T) {
 		w, token, codes, later := prepare(t)
 		_, err := w.VerifyLogin(w.Ctx, token, codes["app"])

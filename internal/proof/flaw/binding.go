@@ -36,6 +36,14 @@ var binding = []Flaw{
 		Caught: "C04 TestRandomHistories/profiles/logins",
 	},
 	{
+		Name:   "a challenge is used again by a code that was being hashed",
+		In:     "record: (*User).Redeem",
+		Old:    "!ok || u.BackupCodes == nil",
+		Where:  []string{"c, ok := u.challenge(t, now)"},
+		New:    "!ok && !c.Used || u.BackupCodes == nil",
+		Caught: "C04 TestLinearizability",
+	},
+	{
 		Name:   "tokens do not expire",
 		In:     "mfa: (*Engine).openToken",
 		Old:    "!now.Before(claims.Expires)",
