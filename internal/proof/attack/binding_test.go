@@ -297,6 +297,17 @@ func TestC04ChallengeTwice(t *testing.T) {
 			t.Errorf("%d events of a verified code, want one", told)
 		}
 	})
+	t.Run("with the last try", func(t *testing.T) {
+		w, token, codes, later := prepare(t)
+		for range 4 {
+			_, err := w.VerifyLogin(w.Ctx, token, "12345")
+			world.WantErr(t, err, mfa.ErrInvalidCode)
+		}
+		_, err := w.VerifyLogin(w.Ctx, token, codes["app"])
+		world.OK(t, err)
+		_, err = w.VerifyLogin(w.Ctx, token, later()["app"])
+		world.WantErr(t, err, mfa.ErrInvalidToken)
+	})
 	t.Run("while a backup code is hashed", func(t *testing.T) {
 		store := &world.HookStore{Store: mfa.NewMemoryStore()}
 		w := world.New(t, func(c *mfa.Config) { c.Store = store })

@@ -36,6 +36,13 @@ var binding = []Flaw{
 		Caught: "C04 TestRandomHistories/profiles/logins",
 	},
 	{
+		Name:   "the last try leaves a challenge unused",
+		In:     "record: (*User).accept",
+		Old:    "c.Used = true",
+		New:    "c.Used = c.Failures < MaxTries-1",
+		Caught: "C04",
+	},
+	{
 		Name:   "a challenge is used again by a code that was being hashed",
 		In:     "record: (*User).Redeem",
 		Old:    "!ok || u.BackupCodes == nil",
