@@ -2,6 +2,8 @@ module github.com/protekt/mfa
 
 go 1.26.0
 
+ignore ./examples/react/node_modules // whatever Go npm brings along
+
 require (
 	github.com/boombuler/barcode v1.1.0
 	github.com/pquerna/otp v1.5.0

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/protekt/mfa"
@@ -12,31 +13,38 @@ import (
 // enrollmentToken is how the token of an mfa.EnrollmentError begins.
 const enrollmentToken = "mfa_enr_"
 
-// enroller returns who may enroll: a user who is logged in, or one who must enroll
-// to be, whom the token of an enrollment names. One that has expired or was used
-// may still be in the session of a user who is logged in by now.
-func (h *Handler) enroller(r *http.Request) (user User, pending bool, err error) {
+// An enroller is who may enroll: a user who is logged in, or one who must enroll to
+// be, whom the token of an enrollment names.
+type enroller struct {
+	User
+	token string // of the enrollment, or ""
+}
+
+// enroller returns who may enroll. A token that has expired or was used may still be
+// in the session of a user who is logged in by now.
+func (h *Handler) enroller(r *http.Request) (enroller, error) {
 	token := bearer(r)
 	if h.config.Tokens != nil {
+		var err error
 		if token, err = h.config.Tokens.Token(r); err != nil {
-			return User{}, false, err
+			return enroller{}, err
 		}
 	}
 	if !strings.HasPrefix(token, enrollmentToken) {
-		user, err = h.user(r)
-		return user, false, err
+		user, err := h.user(r)
+		return enroller{User: user}, err
 	}
 	id, err := h.config.Engine.EnrollmentUser(r.Context(), token)
 	if h.config.Tokens != nil && errors.Is(err, mfa.ErrInvalidToken) {
 		if user, session := h.user(r); !errors.Is(session, ErrNoSession) {
-			return user, false, session
+			return enroller{User: user}, session
 		}
 	}
-	return User{ID: id}, true, err
+	return enroller{User{ID: id}, token}, err
 }
 
 func (h *Handler) enroll(_ http.ResponseWriter, r *http.Request) (any, error) {
-	user, _, err := h.enroller(r)
+	user, err := h.enroller(r)
 	if err != nil {
 		return nil, err
 	}
@@ -49,20 +57,19 @@ func (h *Handler) enroll(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := []mfa.ChangeOption{mfa.WithProof(user.Proof), mfa.WithLabel(body.Label)}
-	if body.Keep {
-		opts = append(opts, mfa.KeepOthers())
-	}
-	if body.Method == mfa.MethodSMS {
-		return h.config.Engine.EnrollSMS(r.Context(), user.ID, body.Phone, opts...)
-	}
 	account, err := h.config.Session.Account(r.Context(), user.ID)
 	if err != nil {
 		return nil, err
 	}
+	opts := []mfa.ChangeOption{mfa.WithProof(user.Proof), mfa.WithLabel(body.Label)}
+	if body.Keep {
+		opts = append(opts, mfa.KeepOthers())
+	}
 	switch body.Method {
 	case mfa.MethodTOTP:
 		return h.config.Engine.EnrollTOTP(r.Context(), user.ID, account, opts...)
+	case mfa.MethodSMS:
+		return h.config.Engine.EnrollSMS(r.Context(), user.ID, body.Phone, opts...)
 	case mfa.MethodPasskey:
 		return h.config.Engine.EnrollPasskey(r.Context(), user.ID, account, opts...)
 	}
@@ -70,7 +77,7 @@ func (h *Handler) enroll(_ http.ResponseWriter, r *http.Request) (any, error) {
 }
 
 func (h *Handler) verifyEnrollment(w http.ResponseWriter, r *http.Request) (any, error) {
-	user, pending, err := h.enroller(r)
+	user, err := h.enroller(r)
 	if err != nil {
 		return nil, err
 	}
@@ -89,10 +96,10 @@ func (h *Handler) verifyEnrollment(w http.ResponseWriter, r *http.Request) (any,
 	if err != nil {
 		return nil, err
 	}
-	if pending {
-		return h.complete(w, r, login, nil)
+	if user.token != "" {
+		return h.complete(w, withLoginToken(r, user.token), login, nil)
 	}
-	return login, h.config.Session.Proved(w, r, login)
+	return login, h.config.Session.Proved(w, uncancelled(r), login)
 }
 
 func (h *Handler) backupCodes(_ http.ResponseWriter, r *http.Request) (any, error) {
@@ -149,11 +156,23 @@ func (h *Handler) unenroll(_ http.ResponseWriter, r *http.Request) (any, error) 
 	if err := h.config.Engine.Unenroll(r.Context(), user.ID, method, append(opts, mfa.WithProof(user.Proof))...); err != nil {
 		return nil, err
 	}
+	return h.removed(r, user)
+}
+
+// removed tells the host that a factor was removed, and returns those that are
+// left.
+func (h *Handler) removed(r *http.Request, user User) (any, error) {
+	if h.config.OnRemove != nil {
+		if err := h.config.OnRemove(uncancelled(r), user.ID); err != nil {
+			return nil, err
+		}
+	}
 	return h.config.Engine.Status(r.Context(), user.ID)
 }
 
 // revoke asks for a fresh proof, which a user whose only factor is lost cannot
-// give: that one is for the host's support desk.
+// give: that one is for the host's support desk. Nor does it remove the only
+// factor against the policy, which it is no way around.
 func (h *Handler) revoke(_ http.ResponseWriter, r *http.Request) (any, error) {
 	user, err := h.user(r)
 	if err != nil {
@@ -170,10 +189,30 @@ func (h *Handler) revoke(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if err := h.config.Engine.CheckProof(r.Context(), user.ID, user.Proof); err != nil {
 		return nil, err
 	}
-	if err := h.config.Engine.Revoke(r.Context(), user.ID, method, opts...); err != nil {
+	status, err := h.config.Engine.Status(r.Context(), user.ID)
+	if err != nil {
 		return nil, err
 	}
-	return h.config.Engine.Status(r.Context(), user.ID)
+	if body.leavesOthers(status) {
+		err = h.config.Engine.Revoke(r.Context(), user.ID, method, opts...)
+	} else {
+		err = h.config.Engine.Unenroll(r.Context(), user.ID, method, append(opts, mfa.WithProof(user.Proof))...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return h.removed(r, user)
+}
+
+// leavesOthers reports whether the user has factors besides the selected ones.
+func (s selection) leavesOthers(status *mfa.Status) bool {
+	return slices.ContainsFunc(status.Factors, func(f mfa.Factor) bool {
+		selected := f.Method == s.Method
+		if s.Factor != nil {
+			selected = f.ID == *s.Factor
+		}
+		return f.Method != mfa.MethodBackupCode && !selected
+	})
 }
 
 func (h *Handler) rename(_ http.ResponseWriter, r *http.Request) (any, error) {

@@ -1,6 +1,7 @@
 package mfahttp
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -95,7 +96,7 @@ func (h *Handler) CrossOrigin(next http.Handler) http.Handler {
 			header.Set("Access-Control-Allow-Credentials", "true")
 			header.Set("Access-Control-Expose-Headers", "Retry-After")
 			if preflight {
-				header.Set("Access-Control-Allow-Methods", "GET, POST")
+				header.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE")
 				header.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
 				header.Set("Access-Control-Max-Age", "600")
 				w.WriteHeader(http.StatusNoContent)
@@ -122,22 +123,39 @@ func (h *Handler) allows(origin string) bool {
 	return false
 }
 
-// decode reads one JSON object, and nothing after it.
-func decode[T any](r *http.Request) (body T, err error) {
+// ReadJSON reads a body of one JSON object of at most 16 KiB into v, for the host's
+// own endpoints beside these. Unknown fields are ignored. Its errors are ones that
+// [Explain] knows: invalid_request, too_large, unsupported_media_type.
+func ReadJSON(w http.ResponseWriter, r *http.Request, v any) error {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	return readJSON(r, v)
+}
+
+// readJSON reads one JSON object, and nothing after it.
+func readJSON(r *http.Request, v any) error {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return body, errContentType
+		return errContentType
 	}
+	var object json.RawMessage
 	decoder := json.NewDecoder(r.Body)
-	object := &body // nil after a null
-	if err = decoder.Decode(&object); err == nil && object != nil {
-		if _, err = decoder.Token(); err == io.EOF {
-			return body, nil
+	err := decoder.Decode(&object)
+	if err == nil {
+		if _, more := decoder.Token(); more != io.EOF {
+			err = cmp.Or(more, errBody)
 		}
 	}
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return body, errTooLarge
+		return errTooLarge
 	}
-	return body, errBody
+	if err != nil || object[0] != '{' || json.Unmarshal(object, v) != nil {
+		return errBody
+	}
+	return nil
+}
+
+func decode[T any](r *http.Request) (body T, err error) {
+	err = readJSON(r, &body)
+	return body, err
 }
 
 // bearer returns the token of the Authorization header (RFC 6750 §2.1), or "".

@@ -28,6 +28,7 @@ type host struct {
 	mu       sync.Mutex
 	sessions map[string]mfahttp.User
 	kept     string // the token that the only session keeps
+	began    string // the token with which the last login to complete began
 	broken   error  // what every call of the session returns
 }
 
@@ -80,18 +81,29 @@ func (h *host) Account(_ context.Context, userID string) (string, error) {
 	return userID + "@example.com", h.broken
 }
 
-func (h *host) Complete(_ http.ResponseWriter, _ *http.Request, login *mfa.Login, _ *mfa.TrustedDevice) (any, error) {
+func (h *host) Complete(_ http.ResponseWriter, r *http.Request, login *mfa.Login, _ *mfa.TrustedDevice) (any, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if login.Proof != "" { // not the host's own login, without MFA
+		h.stands(r)
+	}
 	token := "at_" + rand.Text()
 	h.sessions["Bearer "+token] = mfahttp.User{ID: login.UserID, Proof: login.Proof, ProvedAt: map[string]time.Time{login.Action: login.Time}}
-	h.kept = ""
+	h.kept, h.began = "", mfahttp.LoginToken(r)
 	return map[string]string{"access_token": token}, h.broken
+}
+
+// stands fails unless the request of what follows a change cannot be cancelled.
+func (h *host) stands(r *http.Request) {
+	if r.Context().Done() != nil {
+		h.T.Errorf("%s: a client that goes away stops what follows the change", r.URL.Path)
+	}
 }
 
 func (h *host) Proved(_ http.ResponseWriter, r *http.Request, login *mfa.Login) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.stands(r)
 	user := h.sessions[r.Header.Get("Authorization")]
 	if login.Proof != "" {
 		user.Proof = login.Proof
@@ -139,6 +151,9 @@ func (h *host) call(method, path, token string, body any, headers ...string) ans
 		name, value, _ := strings.Cut(header, ": ")
 		r.Header.Set(name, value)
 	}
+	ctx, cancel := context.WithCancel(h.Ctx)
+	defer cancel()
+	r = r.WithContext(ctx)
 	a := answer{ResponseRecorder: httptest.NewRecorder()}
 	h.mux.ServeHTTP(a, r)
 	json.Unmarshal(a.Body.Bytes(), &a.body)

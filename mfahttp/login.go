@@ -1,6 +1,7 @@
 package mfahttp
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -16,8 +17,8 @@ type login struct {
 	EnrollmentRequired bool         `json:"mfa_enrollment_required,omitempty"`
 	Token              string       `json:"mfa_token,omitempty"`
 	Methods            []mfa.Method `json:"available_methods"`
-	Factors            []Factor     `json:"factors,omitempty"`
 	ExpiresAt          time.Time    `json:"expires_at"`
+	Factors            []Factor     `json:"factors,omitempty"`
 }
 
 // Challenge answers a login that is not complete, with the error of BeginLogin: a
@@ -102,14 +103,36 @@ func (h *Handler) verifyLogin(w http.ResponseWriter, r *http.Request) (any, erro
 	var device *mfa.TrustedDevice
 	if body.Trust {
 		if device, err = h.trust(r, verified, body.Label); err != nil {
-			return nil, err
+			h.fault(r, err) // which costs no login: the code is spent by then
 		}
 	}
-	return h.complete(w, r, verified, device)
+	return h.complete(w, withLoginToken(r, token), verified, device)
+}
+
+// uncancelled returns r for what the host must do after a change, which stands even
+// if the client has gone away.
+func uncancelled(r *http.Request) *http.Request {
+	return r.WithContext(context.WithoutCancel(r.Context()))
+}
+
+type loginTokenKey struct{}
+
+func withLoginToken(r *http.Request, token string) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), loginTokenKey{}, token))
+}
+
+// LoginToken returns, for the request of a Session.Complete, the token of the
+// challenge or enrollment with which the login began, and "" for others. A host
+// that must refuse logins from before a change, such as of the password, keeps
+// under the token's hash what it knew when the password was right. Tokens that
+// RequireMFA handed out are not among them.
+func LoginToken(r *http.Request) string {
+	token, _ := r.Context().Value(loginTokenKey{}).(string)
+	return token
 }
 
 // trust trusts the device of a login. A label that the engine refuses is left out:
-// it may be a browser's whole name, and the code is spent by then.
+// it may be a browser's whole name.
 func (h *Handler) trust(r *http.Request, login *mfa.Login, label string) (*mfa.TrustedDevice, error) {
 	device, err := h.config.Engine.TrustDevice(r.Context(), login.UserID, login.Proof, label)
 	if errors.Is(err, mfa.ErrInvalidInput) {
@@ -121,7 +144,7 @@ func (h *Handler) trust(r *http.Request, login *mfa.Login, label string) (*mfa.T
 // complete makes a login complete and returns the host's body, with the token of
 // a device that the client is to keep.
 func (h *Handler) complete(w http.ResponseWriter, r *http.Request, login *mfa.Login, device *mfa.TrustedDevice) (any, error) {
-	body, err := h.config.Session.Complete(w, r, login, device)
+	body, err := h.config.Session.Complete(w, uncancelled(r), login, device)
 	if err != nil {
 		return nil, err
 	}
@@ -204,5 +227,5 @@ func (h *Handler) stepUp(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return login, h.config.Session.Proved(w, r, login)
+	return login, h.config.Session.Proved(w, uncancelled(r), login)
 }

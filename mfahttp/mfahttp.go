@@ -20,7 +20,7 @@
 //	POST /mfa/verify           confirms: {"code"} or {"passkey":{...}}; "method" if not what was begun last
 //	POST /mfa/backup-codes     generates a set
 //	POST /mfa/unenroll         removes: {"method"} or {"factor_id"}
-//	POST /mfa/revoke           the same whatever the policy, behind a fresh proof
+//	POST /mfa/revoke           the same while MFA is required, for a lost factor beside others; behind a fresh proof
 //	POST /mfa/factors/{id}     renames: {"label"}
 //	POST /mfa/step-up          answers a step-up: {"mfa_token","code"} or with "passkey"; "action" if not "manage"
 //	GET  /mfa/status           lists factors
@@ -52,7 +52,8 @@ import (
 
 // A Session is the host's sessions as the endpoints need them. Methods may be
 // called at the same time. An error that is not [ErrNoSession] is a fault of the
-// host's: the request is refused as internal.
+// host's: the request is refused as internal. The requests of Complete and Proved
+// are not cancelled, since what they follow stands even if the client is gone.
 type Session interface {
 	// User returns who is completely logged in, or ErrNoSession: for no session,
 	// one that has expired or was ended, and one that still waits for a second
@@ -60,15 +61,16 @@ type Session interface {
 	User(r *http.Request) (User, error)
 
 	// Account returns the name that an authenticator shows for a user, such as an
-	// e-mail address. The user may be enrolling and not logged in yet.
+	// e-mail address. The user may be enrolling and not logged in yet. For one who
+	// no longer exists it returns ErrNoSession.
 	Account(ctx context.Context, userID string) (string, error)
 
 	// Complete makes the login of login.UserID complete: it sets a cookie under a
 	// new session ID, or returns tokens as a value that marshals to a JSON object;
 	// nil is {}. It must store what Proved stores. Whoever is logged in by then is
 	// not asked: a session of another user ends. device is the one that the user
-	// chose to trust, or nil; its token goes to the client beside the tokens, or
-	// into a cookie of Complete's if Config.Tokens is set.
+	// chose to trust, or nil; its token, as Complete leaves it, goes to the client
+	// beside the tokens, or into a cookie of Complete's if Config.Tokens is set.
 	Complete(w http.ResponseWriter, r *http.Request, login *mfa.Login, device *mfa.TrustedDevice) (any, error)
 
 	// Proved stores, in the session of the request, login.Proof unless it is
@@ -113,6 +115,12 @@ type Config struct {
 	// Message, if non-nil, returns the message for an error's code, in a language
 	// of the host's choice; "" stands for the English one.
 	Message func(r *http.Request, code string) string
+
+	// OnRemove, if non-nil, is called once a user has removed a factor, for a host
+	// that ends the user's other sessions then, as it may in Session.Proved after
+	// an enrollment (mfa.ActionEnroll). If it fails, so does the response, and the
+	// factor stays removed.
+	OnRemove func(r *http.Request, userID string) error
 
 	// OnError, if non-nil, receives errors that are faults rather than refusals,
 	// for the host's log. The client learns nothing of them.

@@ -74,6 +74,7 @@ func TestAUserWhoMustEnrollIsLoggedInByIt(t *testing.T) {
 		t.Fatalf("%v", begun)
 	}
 	token := begun["mfa_token"].(string)
+	enrollment := token
 	for _, closed := range []string{"/mfa/backup-codes", "/mfa/unenroll", "/mfa/step-up", "/mfa/revoke"} {
 		h.refused(h.post(closed, token, nil), 401, "unauthorized")
 	}
@@ -82,12 +83,57 @@ func TestAUserWhoMustEnrollIsLoggedInByIt(t *testing.T) {
 	key := &world.SecurityKey{ID: "key"}
 	tokens := h.ok(h.post("/mfa/verify", token, map[string]any{"passkey": json.RawMessage(key.Answers(raw))}))
 	access := tokens["access_token"].(string)
+	if h.began != enrollment {
+		t.Errorf("Complete gets the token %q, want %q", h.began, enrollment)
+	}
 	h.refused(h.post("/mfa/enroll", token, map[string]string{"method": "totp"}), 401, "invalid_token") // used up
 	h.refused(h.post("/mfa/unenroll", access, map[string]string{"method": "passkey"}), 403, "mfa_enforced")
 
 	challenge := h.ok(h.post("/auth/login", "", map[string]string{"User": "ada"}))
 	request, _ := json.Marshal(h.ok(h.post("/auth/mfa/passkey", "", map[string]any{"mfa_token": challenge["mfa_token"]})))
 	h.ok(h.post("/auth/mfa/verify", "", map[string]any{"mfa_token": challenge["mfa_token"], "passkey": json.RawMessage(key.Answers(request))}))
+	if h.began != challenge["mfa_token"] {
+		t.Errorf("Complete gets the token %q, want %q", h.began, challenge["mfa_token"])
+	}
+}
+
+// TestALostFactorIsRevokedWhileMFAIsRequired, but not the only one. The host learns
+// of it before the client does.
+func TestALostFactorIsRevokedWhileMFAIsRequired(t *testing.T) {
+	const phone = "+2348012345678"
+	required, told, fails := true, 0, error(nil)
+	h := newHost(t, func(c *mfahttp.Config) {
+		c.OnRemove = func(r *http.Request, userID string) error {
+			c.Session.(*host).stands(r)
+			if userID != "ada" {
+				t.Errorf("told of %q", userID)
+			}
+			told++
+			return fails
+		}
+	}, world.RequiredWhen(&required))
+	lost, _ := h.GiveTOTP("ada")
+	h.Clock.Advance(time.Minute)
+	token := h.login("ada", lost.Shows())
+	h.refused(h.post("/mfa/revoke", token, map[string]string{"method": "totp"}), 403, "mfa_enforced")
+
+	h.ok(h.post("/mfa/enroll", token, map[string]string{"method": "sms", "phone": phone}))
+	h.ok(h.post("/mfa/verify", token, map[string]string{"code": h.Outbox.Code(phone)}))
+	h.refused(h.post("/mfa/unenroll", token, map[string]string{"method": "totp"}), 403, "mfa_enforced")
+	if told != 0 {
+		t.Errorf("told of %d removals before any", told)
+	}
+	status := h.ok(h.post("/mfa/revoke", token, map[string]string{"method": "totp"}))
+	if left := status["factors"].([]any); len(left) != 1 || told != 1 {
+		t.Errorf("left %v, told of %d", left, told)
+	}
+
+	required, fails = false, errBroken
+	h.Clock.Advance(time.Minute)
+	begun := h.ok(h.post("/auth/login", "", map[string]string{"User": "ada"}))
+	h.ok(h.post("/auth/mfa/send", "", map[string]any{"mfa_token": begun["mfa_token"]}))
+	token = h.ok(h.post("/auth/mfa/verify", "", map[string]any{"mfa_token": begun["mfa_token"], "code": h.Outbox.Code(phone)}))["access_token"].(string)
+	h.refused(h.post("/mfa/unenroll", token, map[string]string{"method": "sms"}), 503, "internal")
 }
 
 // TestAnOldProofAsksForAStepUp, which then goes on.

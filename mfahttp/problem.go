@@ -203,8 +203,8 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		}
 		p.Token = ""
 	}
-	if p.Status >= http.StatusInternalServerError && h.config.OnError != nil {
-		h.config.OnError(r, err)
+	if p.Status >= http.StatusInternalServerError {
+		h.fault(r, err)
 	}
 	if h.config.Message != nil {
 		if message := h.config.Message(r, p.Code); message != "" {
@@ -212,4 +212,10 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		}
 	}
 	p.Write(w)
+}
+
+func (h *Handler) fault(r *http.Request, err error) {
+	if h.config.OnError != nil {
+		h.config.OnError(r, err)
+	}
 }

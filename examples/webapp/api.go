@@ -2,411 +2,317 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"database/sql"
 	"encoding/json"
 	"errors"
-	"io"
-	"mime"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/mfahttp"
 )
 
-// apiRoutes registers the API for single-page and mobile clients. It uses no
-// cookies: a client sends its access token, or while it must enroll the token of
-// the mfa_enrollment_required answer, as Authorization: Bearer.
-func (s *server) apiRoutes(mux *http.ServeMux) {
+// An api serves single-page and mobile clients: the endpoints of package mfahttp,
+// over grants, and the application's own beside them. Clients send their access
+// token as Authorization: Bearer, or browsers as a cookie.
+type api struct {
+	*server
+	mfa        *mfahttp.Handler
+	projectKey string // "" refuses all calls that need it
+}
+
+func newAPI(s *server, projectKey string) (*api, error) {
+	a := &api{server: s, projectKey: projectKey}
+	var err error
+	a.mfa, err = mfahttp.New(mfahttp.Config{
+		Engine:   s.engine,
+		Session:  a,
+		OnRemove: a.changed,
+		OnError:  s.logFault,
+		Now:      s.now,
+	})
+	return a, err
+}
+
+func (a *api) routes(mux *http.ServeMux) {
 	route := func(pattern string, handle apiFunc) {
 		method, path, _ := strings.Cut(pattern, " ")
-		mux.HandleFunc(pattern, s.api(handle))
-		mux.HandleFunc(path, s.api(func(w http.ResponseWriter, _ *http.Request) (any, error) {
+		mux.Handle(path, a.mfa.CrossOrigin(a.serve(method, handle)))
+	}
+	for _, path := range []string{"/auth/", "/mfa/", "/projects/", "/openapi.json"} {
+		mux.Handle(path, a.mfa)
+	}
+	route("POST /auth/login", a.logIn)
+	route("POST /auth/refresh", a.refresh)
+	route("POST /auth/logout", a.logOut)
+	route("PATCH /projects/{id}", a.updateProject)
+}
+
+// An apiFunc writes a response, or returns the error to write.
+type apiFunc func(w http.ResponseWriter, r *http.Request) error
+
+func (a *api) serve(method string, handle apiFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := error(errMethod)
+		if r.Method == method {
+			err = handle(w, r)
+		} else {
 			w.Header().Set("Allow", method)
-			return nil, errMethod
-		}))
-	}
-	unknown := s.api(func(http.ResponseWriter, *http.Request) (any, error) { return nil, errNoCall })
-	mux.HandleFunc("/auth/", unknown)
-	mux.HandleFunc("/mfa/", unknown)
-	route("POST /auth/login", s.apiLogin)
-	route("POST /auth/mfa/verify", s.apiVerifyLogin)
-	route("POST /auth/mfa/send", s.apiSendCode)
-	route("POST /auth/refresh", s.apiRefresh)
-	route("POST /auth/logout", s.apiLogout)
-	route("POST /mfa/enroll", s.apiEnroll)
-	route("POST /mfa/verify", s.apiVerify)
-	route("POST /mfa/backup-codes", s.apiBackupCodes)
-	route("POST /mfa/unenroll", s.apiUnenroll)
-	route("POST /mfa/revoke", s.apiRevoke)
-	route("POST /mfa/factors/{id}", s.apiRename)
-	route("GET /mfa/devices", s.apiDevices)
-	route("POST /mfa/devices/forget", s.apiForgetDevices)
-	route("POST /mfa/step-up", s.apiStepUp)
-	route("GET /mfa/status", s.apiStatus)
-}
-
-// An apiFunc returns the body of a successful response.
-type apiFunc func(w http.ResponseWriter, r *http.Request) (any, error)
-
-func (s *server) api(handle apiFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store")
-		body, err := handle(w, r)
+		}
 		if err != nil {
-			s.writeError(w, r, err)
-			return
+			a.logFault(r, err)
+			explain(err).Write(w)
 		}
-		s.writeJSON(w, r, http.StatusOK, body)
-	}
+	})
 }
 
-// decode reads one JSON object, and nothing after it.
-func decode[T any](r *http.Request) (body T, err error) {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return body, errNotJSON
-	}
-	decoder := json.NewDecoder(r.Body)
-	object := &body // nil after a null
-	if err = decoder.Decode(&object); err == nil && object != nil {
-		if _, err = decoder.Token(); err == io.EOF {
-			return body, nil
-		}
-	}
-	return body, errors.Join(errJSON, err)
+// reply writes a body. A client that is gone by then gets none.
+func reply(w http.ResponseWriter, body any) error {
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(body)
+	return nil
 }
 
-// A prelude is what must come before tokens: a challenge or an enrollment.
-type prelude struct {
-	Challenged bool         `json:"mfa_required,omitempty"`
-	Enrolling  bool         `json:"mfa_enrollment_required,omitempty"`
-	Token      string       `json:"mfa_token"`
-	Methods    []mfa.Method `json:"available_methods"`
-	ExpiresAt  time.Time    `json:"expires_at"`
-	Factors    []choice     `json:"factors,omitempty"`
-}
-
-// A choice is a factor that may answer a challenge.
-type choice struct {
-	ID     string     `json:"id,omitempty"`
-	Method mfa.Method `json:"method"`
-	Label  string     `json:"label,omitempty"`
-	Phone  string     `json:"phone,omitempty"`
-}
-
-func choices(factors []mfa.Factor) (list []choice) {
-	for _, f := range factors {
-		list = append(list, choice{f.ID, f.Method, f.Label, f.Phone})
-	}
-	return list
-}
-
-// apiLogin answers with tokens, or with what must come first.
-func (s *server) apiLogin(_ http.ResponseWriter, r *http.Request) (any, error) {
-	body, err := decode[struct {
+// logIn answers with tokens, or with what must come first.
+func (a *api) logIn(w http.ResponseWriter, r *http.Request) error {
+	var body struct {
 		Email    string `json:"email"`
 		Password string `json:"password"`
 		Device   string `json:"device_token"`
-	}](r)
-	if err != nil {
-		return nil, err
 	}
-	u, err := s.signIn(r, body.Email, body.Password, body.Device)
+	if err := mfahttp.ReadJSON(w, r, &body); err != nil {
+		return err
+	}
+	u, err := a.signIn(r, body.Email, body.Password, body.Device)
+	if token := tokenOf(err); token != "" {
+		if err := a.grants.pend(r.Context(), token, u.Generation); err != nil {
+			return err
+		}
+		a.mfa.Challenge(w, r, err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	fresh, err := a.begin(w, r, grant{UserID: u.ID, Generation: u.Generation})
+	if err != nil {
+		return err
+	}
+	return reply(w, fresh)
+}
+
+// tokenOf returns the token with which a login goes on after signIn, or "".
+func tokenOf(err error) string {
 	var challenge *mfa.ChallengeError
 	var enrollment *mfa.EnrollmentError
 	switch {
-	case err == nil:
-		return s.grants.begin(r.Context(), u.ID, u.Generation, "")
 	case errors.As(err, &challenge):
-		return prelude{Challenged: true, Token: challenge.Token, Methods: challenge.Methods, ExpiresAt: challenge.ExpiresAt,
-			Factors: choices(challenge.Factors)}, s.grants.pend(r.Context(), challenge.Token, u.Generation)
+		return challenge.Token
 	case errors.As(err, &enrollment):
-		return prelude{Enrolling: true, Token: enrollment.Token, Methods: enrollment.Methods, ExpiresAt: enrollment.ExpiresAt},
-			s.grants.pend(r.Context(), enrollment.Token, u.Generation)
+		return enrollment.Token
 	}
-	return nil, err
+	return ""
 }
 
-// apiVerifyLogin completes a login with the answer to its challenge.
-func (s *server) apiVerifyLogin(_ http.ResponseWriter, r *http.Request) (any, error) {
-	body, err := decode[struct {
-		Token string `json:"mfa_token"`
-		Code  string `json:"code"`
-		Trust bool   `json:"trust_device"`
-		Label string `json:"device_label"`
-	}](r)
-	if err != nil {
-		return nil, err
-	}
-	pending, err := s.grants.pended(r.Context(), body.Token)
-	if err != nil {
-		return nil, err
-	}
-	login, err := s.engine.VerifyLogin(r.Context(), body.Token, body.Code)
-	if err != nil {
-		return nil, err
-	}
-	granted, err := s.grants.begin(r.Context(), login.UserID, pending.Generation, login.Proof)
-	if err != nil || !body.Trust {
-		return granted, err
-	}
-	device, err := s.trust(r.Context(), login, body.Label)
-	if err != nil {
-		return nil, err
-	}
-	granted.Device = device.Token
-	return granted, nil
-}
-
-func (s *server) apiSendCode(_ http.ResponseWriter, r *http.Request) (any, error) {
-	body, err := decode[struct {
-		Token  string `json:"mfa_token"`
-		Factor string `json:"factor_id"`
-	}](r)
-	if err != nil {
-		return nil, err
-	}
-	var options []mfa.SendOption
-	if body.Factor != "" {
-		options = append(options, mfa.ToFactor(body.Factor))
-	}
-	return s.engine.SendCode(r.Context(), body.Token, options...)
-}
-
-func (s *server) apiRefresh(_ http.ResponseWriter, r *http.Request) (any, error) {
-	body, err := decode[struct {
+func (a *api) refresh(w http.ResponseWriter, r *http.Request) error {
+	var body struct {
 		Refresh string `json:"refresh_token"`
-	}](r)
+	}
+	if err := mfahttp.ReadJSON(w, r, &body); err != nil {
+		return err
+	}
+	fresh, g, err := a.grants.refresh(r.Context(), body.Refresh)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	fresh, g, err := s.grants.refresh(r.Context(), body.Refresh)
-	if err != nil {
-		return nil, err
+	if _, err := a.userOf(r.Context(), g); err != nil {
+		return errors.Join(err, a.grants.end(r.Context(), g.ID))
 	}
-	if _, err := s.userOf(r.Context(), g); err != nil {
-		return nil, errors.Join(err, s.grants.end(r.Context(), g.ID))
-	}
-	return fresh, nil
+	a.setAccess(w, fresh.Access)
+	return reply(w, fresh)
 }
 
-func (s *server) apiLogout(_ http.ResponseWriter, r *http.Request) (any, error) {
-	client, err := s.client(r)
-	if err != nil {
-		return nil, err
+func (a *api) logOut(w http.ResponseWriter, r *http.Request) error {
+	g, err := a.grant(r)
+	if err == nil {
+		err = a.grants.end(r.Context(), g.ID)
 	}
-	return struct{}{}, s.grants.end(r.Context(), client.ID)
+	if err != nil {
+		return err
+	}
+	a.setAccess(w, "")
+	return reply(w, struct{}{})
 }
 
-func (s *server) apiEnroll(_ http.ResponseWriter, r *http.Request) (any, error) {
-	client, err := s.enroller(r)
-	if err != nil {
-		return nil, err
+// updateProject is for servers that have the project's key, at which guesses are
+// limited. The application has one project, whatever its ID.
+func (a *api) updateProject(w http.ResponseWriter, r *http.Request) error {
+	if err := a.limits.address.take(address(r)); err != nil {
+		return err
 	}
-	body, err := decode[struct {
-		Method mfa.Method `json:"method"`
-		Phone  string     `json:"phone"`
-		Label  string     `json:"label"`
-		Keep   bool       `json:"keep_others"`
-	}](r)
-	if err != nil {
-		return nil, err
+	given, want := sha256.Sum256([]byte(bearer(r))), sha256.Sum256([]byte(a.projectKey))
+	if a.projectKey == "" || subtle.ConstantTimeCompare(given[:], want[:]) != 1 {
+		a.log.WarnContext(r.Context(), "a wrong project key", "from", address(r))
+		return mfahttp.ErrNoSession
 	}
-	options := []mfa.ChangeOption{mfa.WithProof(client.Proof), mfa.WithLabel(body.Label)}
-	if body.Keep {
-		options = append(options, mfa.KeepOthers())
+	a.limits.address.giveBack(address(r))
+	var body struct {
+		Required *bool `json:"mfa_required"`
 	}
-	switch body.Method {
-	case mfa.MethodTOTP:
-		return s.engine.EnrollTOTP(r.Context(), client.UserID, client.User.Email, options...)
-	case mfa.MethodSMS:
-		return s.engine.EnrollSMS(r.Context(), client.UserID, body.Phone, options...)
+	if err := mfahttp.ReadJSON(w, r, &body); err != nil {
+		return err
 	}
-	return nil, mfa.ErrMethodUnavailable
+	if body.Required == nil {
+		return mfa.ErrInvalidInput
+	}
+	if err := a.requireMFA(r.Context(), *body.Required); err != nil {
+		return err
+	}
+	return reply(w, map[string]any{"id": r.PathValue("id"), "mfa_required": *body.Required})
 }
 
-// apiVerify confirms an enrollment: of the method given, or else of what the user
-// began last. A client that had to enroll first is signed in then, and gets tokens.
-func (s *server) apiVerify(_ http.ResponseWriter, r *http.Request) (any, error) {
-	client, err := s.enroller(r)
-	if err != nil {
-		return nil, err
-	}
-	body, err := decode[struct {
-		Method mfa.Method `json:"method"`
-		Code   string     `json:"code"`
-	}](r)
-	if err != nil {
-		return nil, err
-	}
-	login, err := s.engine.VerifyEnrollment(r.Context(), client.UserID, body.Method, body.Code)
-	if err != nil {
-		return nil, err
-	}
-	if client.Generation, err = s.users.endOthers(r.Context(), client.UserID, client.Generation); err != nil {
-		return nil, err
-	}
-	if client.ID == "" {
-		return s.grants.begin(r.Context(), client.UserID, client.Generation, login.Proof)
-	}
-	client.Proof = login.Proof
-	return login, s.grants.keep(r.Context(), client.grant)
+// User implements mfahttp.Session. It remembers no times for RequireStepUp, which
+// the application does not use.
+func (a *api) User(r *http.Request) (mfahttp.User, error) {
+	g, err := a.grant(r)
+	return mfahttp.User{ID: g.UserID, Proof: g.Proof}, err
 }
 
-func (s *server) apiBackupCodes(_ http.ResponseWriter, r *http.Request) (any, error) {
-	client, err := s.client(r)
-	if err != nil {
-		return nil, err
+// Account implements mfahttp.Session.
+func (a *api) Account(ctx context.Context, userID string) (string, error) {
+	u, err := a.users.byID(ctx, userID)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = mfahttp.ErrNoSession
 	}
-	codes, err := s.engine.GenerateBackupCodes(r.Context(), client.UserID, mfa.WithProof(client.Proof))
-	if err != nil {
-		return nil, err
-	}
-	return map[string][]string{"backup_codes": codes}, nil
+	return u.Email, err
 }
 
-func (s *server) apiUnenroll(_ http.ResponseWriter, r *http.Request) (any, error) {
-	return s.apiRemove(r, func(c client, which selection) error {
-		return s.engine.Unenroll(r.Context(), c.UserID, which.Method, which.options(c.Proof)...)
+// Complete implements mfahttp.Session. A login is refused if what ends sessions
+// has happened since the password was right. A new factor ends all others, one of
+// which may have begun without any.
+func (a *api) Complete(w http.ResponseWriter, r *http.Request, login *mfa.Login, device *mfa.TrustedDevice) (any, error) {
+	generation, err := a.grants.pended(r.Context(), mfahttp.LoginToken(r))
+	if login.Action == mfa.ActionEnroll {
+		generation, err = a.endOthers(r, login.UserID, generation, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	g := grant{UserID: login.UserID, Generation: generation, Proof: login.Proof}
+	u, err := a.userOf(r.Context(), g)
+	if err != nil {
+		return nil, err
+	}
+	if device != nil {
+		device.Token = a.sealDevice(u.Email, device.Token)
+	}
+	return a.begin(w, r, g)
+}
+
+// Proved implements mfahttp.Session.
+func (a *api) Proved(_ http.ResponseWriter, r *http.Request, login *mfa.Login) error {
+	if login.Action == mfa.ActionEnroll {
+		if err := a.changed(r, login.UserID); err != nil {
+			return err
+		}
+	}
+	g, err := a.grant(r)
+	if err != nil || login.Proof == "" {
+		return err
+	}
+	return a.grants.setProof(r.Context(), g.ID, login.Proof)
+}
+
+// changed ends the user's sessions apart from the caller's, once factors have
+// changed.
+func (a *api) changed(r *http.Request, userID string) error {
+	g, err := a.grant(r)
+	generation, err := a.endOthers(r, userID, g.Generation, err)
+	if err != nil {
+		return err
+	}
+	return a.grants.setGeneration(r.Context(), g.ID, generation)
+}
+
+// endOthers ends the user's sessions apart from one of the generation from, or all
+// if unknown says why that is not known.
+func (a *api) endOthers(r *http.Request, userID string, from int64, unknown error) (int64, error) {
+	if unknown != nil {
+		return 0, errors.Join(unknown, a.users.endSessions(r.Context(), userID))
+	}
+	return a.users.endOthers(r.Context(), userID, from)
+}
+
+// begin begins a grant, and returns its tokens. A browser's grant of another user
+// ends, since its cookie is replaced.
+func (a *api) begin(w http.ResponseWriter, r *http.Request, g grant) (tokens, error) {
+	if other, err := a.grant(r); err == nil && other.UserID != g.UserID {
+		if err := a.grants.end(r.Context(), other.ID); err != nil {
+			return tokens{}, err
+		}
+	}
+	fresh, err := a.grants.begin(r.Context(), g)
+	if err == nil {
+		a.setAccess(w, fresh.Access)
+	}
+	return fresh, err
+}
+
+const accessCookie = "access_token"
+
+// setAccess gives a browser its access token, or takes it away. Scripts cannot
+// read a cookie, and no other site can have it sent; a client that keeps the token
+// of the body instead must keep it as well as that.
+func (a *api) setAccess(w http.ResponseWriter, token string) {
+	age := seconds(accessTTL)
+	if token == "" {
+		age = -1
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name:     cookieName(accessCookie, a.secure),
+		Value:    token,
+		Path:     "/",
+		MaxAge:   age,
+		HttpOnly: true,
+		Secure:   a.secure,
+		SameSite: http.SameSiteStrictMode,
 	})
 }
 
-// apiRevoke removes a lost or stolen factor, also while MFA is required.
-func (s *server) apiRevoke(_ http.ResponseWriter, r *http.Request) (any, error) {
-	return s.apiRemove(r, func(c client, which selection) error {
-		return s.revoke(r.Context(), c.UserID, c.Proof, which)
-	})
-}
-
-// apiRemove removes the factor that the body names, and ends the user's other
-// sessions.
-func (s *server) apiRemove(r *http.Request, remove func(c client, which selection) error) (any, error) {
-	client, err := s.client(r)
-	if err != nil {
-		return nil, err
-	}
-	body, err := decode[struct {
-		Method mfa.Method `json:"method"`
-		Factor string     `json:"factor_id"`
-	}](r)
-	if err != nil {
-		return nil, err
-	}
-	which := selection{body.Method, body.Factor}
-	if which.Factor != "" {
-		if which.Method, err = s.methodOf(r.Context(), client.UserID, which.Factor); err != nil {
-			return nil, err
+// grant returns the grant whose access token a request bears, or ErrNoSession. A
+// token in the header counts alone, even if it is wrong.
+func (a *api) grant(r *http.Request) (grant, error) {
+	token := bearer(r)
+	if r.Header.Get("Authorization") == "" {
+		if cookie, err := r.Cookie(cookieName(accessCookie, a.secure)); err == nil {
+			token = cookie.Value
 		}
 	}
-	if err := remove(client, which); err != nil {
-		return nil, err
+	g, err := a.grants.open(r.Context(), token)
+	if err != nil {
+		return grant{}, err
 	}
-	if client.Generation, err = s.users.endOthers(r.Context(), client.UserID, client.Generation); err != nil {
-		return nil, err
+	if _, err := a.userOf(r.Context(), g); err != nil {
+		return grant{}, err
 	}
-	if err := s.grants.keep(r.Context(), client.grant); err != nil {
-		return nil, err
-	}
-	return s.engine.Status(r.Context(), client.UserID)
+	return g, nil
 }
 
-// methodOf returns the method of a factor of the user's, or mfa.ErrNotEnrolled.
-func (s *server) methodOf(ctx context.Context, userID, factor string) (mfa.Method, error) {
-	status, err := s.engine.Status(ctx, userID)
-	if err != nil {
-		return "", err
+// userOf returns a grant's user, or ErrNoSession if the grant is over.
+func (a *api) userOf(ctx context.Context, g grant) (user, error) {
+	u, err := a.users.byID(ctx, g.UserID)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && u.Generation != g.Generation {
+		return user{}, mfahttp.ErrNoSession
 	}
-	for _, f := range status.Factors {
-		if f.ID == factor {
-			return f.Method, nil
-		}
-	}
-	return "", mfa.ErrNotEnrolled
+	return u, err
 }
 
-func (s *server) apiRename(_ http.ResponseWriter, r *http.Request) (any, error) {
-	client, err := s.client(r)
-	if err != nil {
-		return nil, err
+func bearer(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
 	}
-	body, err := decode[struct {
-		Label string `json:"label"`
-	}](r)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.engine.Rename(r.Context(), client.UserID, r.PathValue("id"), body.Label); err != nil {
-		return nil, err
-	}
-	return s.engine.Status(r.Context(), client.UserID)
-}
-
-func (s *server) apiDevices(_ http.ResponseWriter, r *http.Request) (any, error) {
-	client, err := s.client(r)
-	if err != nil {
-		return nil, err
-	}
-	return s.devices(r.Context(), client.UserID)
-}
-
-func (s *server) devices(ctx context.Context, userID string) (any, error) {
-	devices, err := s.engine.Devices(ctx, userID)
-	if err != nil {
-		return nil, err
-	}
-	return map[string][]mfa.TrustedDevice{"devices": devices}, nil
-}
-
-// apiForgetDevices ends the trust in one device, or in all of them.
-func (s *server) apiForgetDevices(_ http.ResponseWriter, r *http.Request) (any, error) {
-	client, err := s.client(r)
-	if err != nil {
-		return nil, err
-	}
-	body, err := decode[struct {
-		Device string `json:"device_id"`
-		All    bool   `json:"all"`
-	}](r)
-	switch {
-	case err != nil:
-	case body.All:
-		err = s.engine.ForgetDevices(r.Context(), client.UserID)
-	case body.Device != "":
-		err = s.engine.ForgetDevice(r.Context(), client.UserID, body.Device)
-	default:
-		err = errJSON
-	}
-	if err != nil {
-		return nil, err
-	}
-	return s.devices(r.Context(), client.UserID)
-}
-
-// apiStepUp takes the answer to the challenge of a 403 mfa_required. The proof stays
-// on the server, and the client may repeat what was refused for 15 minutes.
-func (s *server) apiStepUp(_ http.ResponseWriter, r *http.Request) (any, error) {
-	client, err := s.client(r)
-	if err != nil {
-		return nil, err
-	}
-	body, err := decode[struct {
-		Token string `json:"mfa_token"`
-		Code  string `json:"code"`
-	}](r)
-	if err != nil {
-		return nil, err
-	}
-	login, err := s.engine.VerifyStepUp(r.Context(), client.UserID, body.Token, mfa.ActionManage, body.Code)
-	if err != nil {
-		return nil, err
-	}
-	client.Proof = login.Proof
-	return login, s.grants.keep(r.Context(), client.grant)
-}
-
-func (s *server) apiStatus(_ http.ResponseWriter, r *http.Request) (any, error) {
-	client, err := s.client(r)
-	if err != nil {
-		return nil, err
-	}
-	return s.engine.Status(r.Context(), client.UserID)
+	return token
 }

@@ -53,6 +53,7 @@ CREATE TABLE IF NOT EXISTS pending (
 	generation INTEGER NOT NULL,
 	expires    INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX IF NOT EXISTS pending_expires ON pending (expires);
 CREATE TABLE IF NOT EXISTS resets (
 	hash    BLOB PRIMARY KEY,
 	user_id TEXT NOT NULL,

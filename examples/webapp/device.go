@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/base64"
 	"net/http"
 	"strings"
@@ -37,31 +36,22 @@ func (s *server) deviceToken(email, device string) string {
 	return string(token)
 }
 
-// trust lets a device skip the prompt after the password for 30 days. It seals
-// the token for the account, so that signIn knows whose device it is before it
-// has checked the password.
-func (s *server) trust(ctx context.Context, login *mfa.Login, label string) (*mfa.TrustedDevice, error) {
-	u, err := s.users.byID(ctx, login.UserID)
-	if err != nil {
-		return nil, err
-	}
-	device, err := s.engine.TrustDevice(ctx, login.UserID, login.Proof, label)
-	if err != nil {
-		return nil, err
-	}
-	device.Token = base64.RawURLEncoding.EncodeToString(s.sealer.seal(deviceOf+u.Email, []byte(device.Token)))
-	return device, nil
+// sealDevice seals a device's token for its account, so that signIn knows whose
+// device it is before it has checked the password.
+func (s *server) sealDevice(email, token string) string {
+	return base64.RawURLEncoding.EncodeToString(s.sealer.seal(deviceOf+email, []byte(token)))
 }
 
-// trustDevice trusts this browser, by a cookie.
-func (s *server) trustDevice(w http.ResponseWriter, r *http.Request, login *mfa.Login) error {
-	device, err := s.trust(r.Context(), login, browserName(r.UserAgent()))
+// trustDevice lets this browser skip the prompt after the password for 30 days, by
+// a cookie.
+func (s *server) trustDevice(w http.ResponseWriter, r *http.Request, v *visit, login *mfa.Login) error {
+	device, err := s.engine.TrustDevice(r.Context(), login.UserID, login.Proof, browserName(r.UserAgent()))
 	if err != nil {
 		return err
 	}
 	http.SetCookie(w, &http.Cookie{
 		Name:     cookieName(deviceCookie, s.secure),
-		Value:    device.Token,
+		Value:    s.sealDevice(v.User.Email, device.Token),
 		Path:     "/",
 		MaxAge:   seconds(device.ExpiresAt.Sub(s.now())),
 		HttpOnly: true,

@@ -20,11 +20,12 @@
 //     closed to all states that it does not list.
 //   - prompt.go: one prompt serves the login and the fresh proof that changing
 //     factors requires.
-//   - errors.go: the text and the HTTP status of each of the engine's errors, in
-//     one place for pages and API.
-//   - firstfactor.go, enroll.go, backupcodes.go, security.go, reset.go,
-//     project.go: the pages.
-//   - api.go, client.go, grant.go: the JSON API and its bearer tokens.
+//   - errors.go: the application's own errors, beside those that package mfahttp
+//     explains, for pages and API.
+//   - firstfactor.go, enroll.go, passkey.go, backupcodes.go, security.go,
+//     reset.go, project.go: the pages.
+//   - api.go, grant.go: the JSON API of package mfahttp over bearer tokens, with
+//     login, refresh, logout and the project beside it.
 //
 // # What serves the demonstration alone
 //

@@ -171,7 +171,7 @@ func TestBrowserMarksTheRightField(t *testing.T) {
 // however long the address.
 func TestBrowserEveryPageCanBeHeardAndRead(t *testing.T) {
 	needsBrowser(t)
-	s := newSite(t)
+	s := newSite(t, withPasskeys)
 	email := strings.Repeat("a", 100) + "@example.com"
 	owner, a := s.withTOTP(email)
 	owner.addSMS(phoneOne)
@@ -216,13 +216,15 @@ func TestBrowserEveryPageCanBeHeardAndRead(t *testing.T) {
 	look()
 	b.answer(a.shows()).wants("dashboard")
 	look()
-	for _, path := range []string{"/security", "/enroll", "/enroll/totp", "/enroll/sms", "/backup-codes", "/project"} {
+	for _, path := range []string{"/security", "/enroll", "/enroll/totp", "/enroll/sms", "/enroll/passkey", "/backup-codes", "/project"} {
 		b.open(path)
 		look()
 	}
 	b.click("#mfa-required").wants("project").wantsNotice("MFA is now required.")
 	look()
 	b.open("/security").click("#replace-totp").wants("totp")
+	look()
+	b.open("/enroll/passkey").click("#start").wants("passkey")
 	look()
 	s.clock.Advance(time.Minute) // the cooldown
 	b.open("/enroll/sms")

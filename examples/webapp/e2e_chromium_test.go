@@ -19,6 +19,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
 	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -96,9 +97,10 @@ type tab struct {
 	ctx    context.Context
 	status int64 // of the page that is shown
 
-	mu       sync.Mutex
-	said     []string       // on the console, which must stay silent
-	expected map[string]int // refusals by status, which the browser logs as failed requests
+	mu        sync.Mutex
+	said      []string       // on the console, which must stay silent
+	expected  map[string]int // refusals by status, which the browser logs as failed requests
+	requested []string       // the addresses
 }
 
 // chromium opens a tab that shares nothing with the tabs of other calls.
@@ -395,11 +397,16 @@ func (b *tab) until(condition string) {
 	})`, condition))
 }
 
-// listen records what the console says: errors and warnings, exceptions,
-// violations of the content security policy.
+// listen records the requests, and what the console says: errors and warnings,
+// exceptions, violations of the content security policy.
 func (b *tab) listen(event any) {
 	var said string
 	switch event := event.(type) {
+	case *network.EventRequestWillBeSent:
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.requested = append(b.requested, event.Request.URL)
+		return
 	case *runtime.EventExceptionThrown:
 		said = "exception: " + event.ExceptionDetails.Text
 	case *runtime.EventConsoleAPICalled:
@@ -421,6 +428,13 @@ func (b *tab) listen(event any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.said = append(b.said, said)
+}
+
+// requests returns the addresses of all requests so far.
+func (b *tab) requests() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.requested)
 }
 
 var failedRequest = regexp.MustCompile(`^network error: .* the server responded with a status of (\d+)`)

@@ -16,7 +16,7 @@ import (
 var screenshots = flag.Bool("screenshots", false, "write the README's pictures to the folder screenshots")
 
 // pictures takes screenshots of a page on a desktop, a tablet and a phone, in the
-// light and in the dark, of which the README shows those that have a name. It
+// light and in the dark, of which the README shows those that have names. It
 // checks that the page is dark in the dark and no wider than its window.
 func (b *tab) pictures(name string) {
 	b.t.Helper()
@@ -49,7 +49,7 @@ func (b *tab) pictures(name string) {
 			b.t.Errorf("%s, %s: %v", name, look.name, got)
 		}
 		light[look.scheme] = brightness(picture)
-		if !*screenshots || look.name == "" {
+		if !*screenshots || name == "" || look.name == "" {
 			continue
 		}
 		b.write(filepath.Join("screenshots", name+"-"+look.name+".png"), paletted(picture))

@@ -20,11 +20,12 @@ const (
 // A setup is a factor that awaits its first code. The session keeps it, so that
 // the page still shows the QR code after a wrong code.
 type setup struct {
-	TOTP  *mfa.TOTPEnrollment
-	Phone string // as typed, to send another code
-	Sent  *mfa.SMSDelivery
-	Typed string // a number that was refused, to correct
-	Place place
+	TOTP    *mfa.TOTPEnrollment
+	Passkey *mfa.PasskeyEnrollment
+	Phone   string // as typed, to send another code
+	Sent    *mfa.SMSDelivery
+	Typed   string // a number that was refused, to correct
+	Place   place
 }
 
 // A place says where a new factor goes: beside the others of its method, in place
@@ -49,9 +50,10 @@ func (p place) options(proof string) []mfa.ChangeOption {
 	return options
 }
 
-// enrollPage offers the methods to choose from.
+// enrollPage offers the methods to choose from, passkeys among them where the
+// application has them.
 func (s *server) enrollPage(w http.ResponseWriter, r *http.Request, v *visit) {
-	s.show(w, r, v, "enroll", http.StatusOK, nil)
+	s.show(w, r, v, "enroll", http.StatusOK, s.origin != "")
 }
 
 // A totpView is what the page shows of an authenticator app's setup. If none is

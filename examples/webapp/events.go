@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/protekt/mfa"
@@ -73,6 +74,10 @@ func mailText(event mfa.Event) string {
 		return "A device was trusted: it will not be asked for a code for 30 days."
 	case mfa.EventReset:
 		return "An administrator has removed all second factors from your account."
+	case mfa.EventRefused:
+		if errors.Is(event.Err, mfa.ErrClonedPasskey) {
+			return "A passkey of your account was refused: it seems to be a copy. Remove that passkey if you made none."
+		}
 	case mfa.EventVerified:
 		if event.Method == mfa.MethodBackupCode {
 			return "A backup code was used to sign in or to change your factors."

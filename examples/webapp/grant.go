@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/mfahttp"
 )
 
 const (
@@ -44,7 +45,6 @@ type tokens struct {
 	Refresh   string `json:"refresh_token"`
 	Type      string `json:"token_type"`
 	ExpiresIn int    `json:"expires_in"` // seconds
-	Device    string `json:"device_token,omitempty"`
 }
 
 const grantProof = "grant proof"
@@ -64,18 +64,17 @@ func (t *grants) pend(ctx context.Context, token string, generation int64) error
 	return err
 }
 
-// pended returns what pend stored under that token, as a grant without an ID, or
-// mfa.ErrInvalidToken.
-func (t *grants) pended(ctx context.Context, token string) (g grant, err error) {
-	err = t.db.QueryRowContext(ctx, "SELECT generation FROM pending WHERE hash = ?", hashToken(token)).Scan(&g.Generation)
+// pended returns what pend stored under that token, or mfa.ErrInvalidToken.
+func (t *grants) pended(ctx context.Context, token string) (generation int64, err error) {
+	err = t.db.QueryRowContext(ctx, "SELECT generation FROM pending WHERE hash = ?", hashToken(token)).Scan(&generation)
 	if errors.Is(err, sql.ErrNoRows) {
-		return grant{}, mfa.ErrInvalidToken
+		err = mfa.ErrInvalidToken
 	}
-	return g, err
+	return generation, err
 }
 
-// begin creates a grant for a user whose login is complete.
-func (t *grants) begin(ctx context.Context, userID string, generation int64, proof string) (tokens, error) {
+// begin stores a new grant, of a user whose login is complete.
+func (t *grants) begin(ctx context.Context, g grant) (tokens, error) {
 	if _, err := t.db.ExecContext(ctx, "DELETE FROM grants WHERE refresh_expires <= ?", t.now().Unix()); err != nil {
 		return tokens{}, err
 	}
@@ -83,8 +82,8 @@ func (t *grants) begin(ctx context.Context, userID string, generation int64, pro
 	fresh := newTokens(id)
 	_, err := t.db.ExecContext(ctx, `INSERT INTO grants
 		(id, user_id, generation, access_hash, access_expires, refresh_hash, refresh_expires, proof) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		id, userID, generation, hashToken(fresh.Access), t.now().Add(accessTTL).Unix(),
-		hashToken(fresh.Refresh), t.now().Add(refreshTTL).Unix(), t.sealer.seal(grantProof+id, []byte(proof)))
+		id, g.UserID, g.Generation, hashToken(fresh.Access), t.now().Add(accessTTL).Unix(),
+		hashToken(fresh.Refresh), t.now().Add(refreshTTL).Unix(), t.sealer.seal(grantProof+id, []byte(g.Proof)))
 	return fresh, err
 }
 
@@ -104,14 +103,14 @@ func hashToken(token string) []byte {
 	return hash[:]
 }
 
-// open returns the grant of a valid access token, or errUnsigned.
+// open returns the grant of a valid access token, or mfahttp.ErrNoSession.
 func (t *grants) open(ctx context.Context, access string) (grant, error) {
 	g, err := t.load(ctx, access, "at_")
 	if err != nil {
 		return grant{}, err
 	}
 	if subtle.ConstantTimeCompare(hashToken(access), g.accessHash) != 1 || t.now().Unix() >= g.accessExpires {
-		return grant{}, errUnsigned
+		return grant{}, mfahttp.ErrNoSession
 	}
 	return g, nil
 }
@@ -121,19 +120,19 @@ func (t *grants) load(ctx context.Context, token, kind string) (g grant, err err
 	rest, ok := strings.CutPrefix(token, kind)
 	id, _, found := strings.Cut(rest, ".")
 	if !ok || !found {
-		return grant{}, errUnsigned
+		return grant{}, mfahttp.ErrNoSession
 	}
 	var proof []byte
 	err = t.db.QueryRowContext(ctx, `SELECT id, user_id, generation, access_hash, access_expires, proof
 		FROM grants WHERE id = ?`, id).Scan(&g.ID, &g.UserID, &g.Generation, &g.accessHash, &g.accessExpires, &proof)
 	if errors.Is(err, sql.ErrNoRows) {
-		return grant{}, errUnsigned
+		return grant{}, mfahttp.ErrNoSession
 	}
 	if err != nil {
 		return grant{}, err
 	}
 	if proof, err = t.sealer.open(grantProof+g.ID, proof); err != nil {
-		return grant{}, errUnsigned
+		return grant{}, mfahttp.ErrNoSession
 	}
 	g.Proof = string(proof)
 	return g, nil
@@ -155,7 +154,7 @@ func (t *grants) refresh(ctx context.Context, refresh string) (tokens, grant, er
 		return tokens{}, grant{}, err
 	}
 	if n, err := result.RowsAffected(); err != nil || n == 0 {
-		return tokens{}, grant{}, errors.Join(err, errUnsigned, t.end(ctx, g.ID))
+		return tokens{}, grant{}, errors.Join(err, mfahttp.ErrNoSession, t.end(ctx, g.ID))
 	}
 	return fresh, g, nil
 }
@@ -166,9 +165,14 @@ func (t *grants) end(ctx context.Context, id string) error {
 	return err
 }
 
-// keep stores a grant's generation and proof.
-func (t *grants) keep(ctx context.Context, g grant) error {
-	_, err := t.db.ExecContext(ctx, "UPDATE grants SET generation = ?, proof = ? WHERE id = ?",
-		g.Generation, t.sealer.seal(grantProof+g.ID, []byte(g.Proof)), g.ID)
+// setProof stores a grant's latest proof.
+func (t *grants) setProof(ctx context.Context, id, proof string) error {
+	_, err := t.db.ExecContext(ctx, "UPDATE grants SET proof = ? WHERE id = ?", t.sealer.seal(grantProof+id, []byte(proof)), id)
+	return err
+}
+
+// setGeneration lets a grant go on when the user's others end.
+func (t *grants) setGeneration(ctx context.Context, id string, generation int64) error {
+	_, err := t.db.ExecContext(ctx, "UPDATE grants SET generation = ? WHERE id = ?", generation, id)
 	return err
 }

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"os/signal"
 	"syscall"
@@ -18,6 +17,8 @@ import (
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "the address to listen on")
 	path := flag.String("db", "./mfa-demo.db", "the SQLite database; :memory: keeps nothing after the end")
+	origin := flag.String("origin", "", "where browsers reach the application, for passkeys, like https://www.example.com; by default localhost at the port")
+	app := flag.String("app", "examples/react/app/dist", "the folder of the built React application, which is served under /app/")
 	secure := flag.Bool("secure", false, "mark cookies as Secure; for use behind a proxy that terminates TLS")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -27,32 +28,37 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *addr, *path, *secure); err != nil {
+	c := config{Origin: *origin, Secure: *secure, Log: slog.Default(), ProjectKey: os.Getenv("MFA_API_KEY"), App: *app}
+	if err := run(ctx, *addr, *path, c); err != nil {
 		fmt.Fprintln(os.Stderr, "webapp:", err)
 		os.Exit(1)
 	}
 }
 
-// run serves the application until ctx is done.
-func run(ctx context.Context, addr, path string, secure bool) error {
-	key, from, err := loadKey(path)
-	if err != nil {
+// run serves the application on the database at path until ctx is done.
+func run(ctx context.Context, addr, path string, c config) error {
+	var from string
+	var err error
+	if c.Key, from, err = loadKey(path); err != nil {
 		return err
 	}
-	db, err := openDatabase(ctx, path)
-	if err != nil {
+	if c.DB, err = openDatabase(ctx, path); err != nil {
 		return err
 	}
-	defer db.Close()
-	app, err := newServer(ctx, config{DB: db, Key: key, Secure: secure, Log: slog.Default()})
-	if err != nil {
-		return err
-	}
+	defer c.DB.Close()
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
 	}
-	fmt.Print(directions(listener.Addr().String(), path, from))
+	defer listener.Close()
+	if c.Origin == "" {
+		c.Origin = fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port)
+	}
+	app, err := newServer(ctx, c)
+	if err != nil {
+		return err
+	}
+	fmt.Print(directions(c.Origin, path, from))
 	return serve(ctx, listener, app)
 }
 
@@ -85,18 +91,17 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 }
 
 // directions returns what to print at the start.
-func directions(addr, path, key string) string {
-	if at, err := netip.ParseAddrPort(addr); err == nil && at.Addr().IsUnspecified() {
-		addr = fmt.Sprintf("localhost:%d", at.Port()) // one of the addresses that it listens on
-	}
+func directions(origin, path, key string) string {
 	return fmt.Sprintf(`A web application with multi-factor authentication.
 
-  http://%[1]s/signup    create an account; the first one administers the project
-  http://%[1]s/security  add an authenticator app, a phone, backup codes
-  http://%[1]s/project   require MFA of everyone, reset and unlock users
-  http://%[1]s/phone     messages and mail arrive here (for the demonstration only)
+  %[1]s/signup    create an account; the first one administers the project
+  %[1]s/security  add a passkey, an authenticator app, a phone, backup codes
+  %[1]s/project   require MFA of everyone, reset and unlock users
+  %[1]s/phone     messages and mail arrive here (for the demonstration only)
+  %[1]s/docs      the JSON API
+  %[1]s/app/      the same in React, once it is built
 
 Database: %[2]s   Key: %[3]s
 Press Ctrl+C to stop.
-`, addr, path, key)
+`, origin, path, key)
 }

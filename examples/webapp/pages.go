@@ -124,6 +124,8 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, v *visit, page s
 // methodName returns what a method is called on pages and in mail.
 func methodName(m mfa.Method) string {
 	switch m {
+	case mfa.MethodPasskey:
+		return "Passkey"
 	case mfa.MethodTOTP:
 		return "Authenticator app"
 	case mfa.MethodSMS:
@@ -157,13 +159,16 @@ func plural(n int, one, many string) string {
 func amrText(amr []string) string {
 	words := map[string]string{
 		"pwd": "password",
+		"pop": "passkey",
 		"otp": "authenticator app",
 		"sms": "text message",
 		"mfa": "more than one factor",
 	}
 	var said []string
 	for _, value := range amr {
-		said = append(said, words[value])
+		if word := words[value]; word != "" {
+			said = append(said, word)
+		}
 	}
 	return strings.Join(said, ", ")
 }

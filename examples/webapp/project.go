@@ -96,21 +96,27 @@ func (s *server) factors(ctx context.Context, id string) (factors []mfa.Factor, 
 	return status.Factors, locked
 }
 
-// setRequired implements the guide's projects.update(id, {mfaRequired: true}). It
-// signs users without a factor out; they enroll one at the next login.
+// setRequired requires MFA of all users, or leaves it to them.
 func (s *server) setRequired(w http.ResponseWriter, r *http.Request, v *visit) {
 	required := r.PostFormValue("required") == "true"
-	notice := "MFA is now optional."
-	err := s.settings.setMFARequired(r.Context(), required)
-	if err == nil && required {
-		notice = "MFA is now required. Users without it were signed out, and will set it up when they next sign in."
-		err = s.users.endWithoutMFA(r.Context())
-	}
-	if err != nil {
+	if err := s.requireMFA(r.Context(), required); err != nil {
 		s.fail(w, r, v, err)
 		return
 	}
+	notice := "MFA is now optional."
+	if required {
+		notice = "MFA is now required. Users without it were signed out, and will set it up when they next sign in."
+	}
 	s.projectChanged(w, r, v, notice)
+}
+
+// requireMFA implements the guide's projects.update(id, {mfaRequired: true}). It
+// signs users without a factor out; they enroll one at the next login.
+func (s *server) requireMFA(ctx context.Context, required bool) error {
+	if err := s.settings.setMFARequired(ctx, required); err != nil || !required {
+		return err
+	}
+	return s.users.endWithoutMFA(ctx)
 }
 
 func (s *server) projectChanged(w http.ResponseWriter, r *http.Request, v *visit, notice string) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -48,6 +49,8 @@ type asked struct {
 func (a *asked) Text() string {
 	method := mfa.Method(a.Form.Get("method"))
 	switch a.Path {
+	case passkeyPath:
+		return "You are about to set up a passkey."
 	case totpPath:
 		return "You are about to set up an authenticator app."
 	case smsPath:
@@ -62,16 +65,17 @@ func (a *asked) Text() string {
 
 // A promptView is what the page shows of a prompt.
 type promptView struct {
-	Path   string
-	Login  bool   // for a login, else for a fresh proof
-	Asked  string // what the fresh proof is for
-	Method mfa.Method
-	Others []mfa.Method
-	Phone  mfa.Factor   // the one that a code goes to
-	Phones []mfa.Factor // those that a code may be sent to instead
-	Sent   bool
-	Resend int  // seconds until another message may be sent
-	Last   bool // whether no other message may be sent
+	Path    string
+	Login   bool   // for a login, else for a fresh proof
+	Asked   string // what the fresh proof is for
+	Method  mfa.Method
+	Others  []mfa.Method
+	Passkey passkeyForm
+	Phone   mfa.Factor   // the one that a code goes to
+	Phones  []mfa.Factor // those that a code may be sent to instead
+	Sent    bool
+	Resend  int  // seconds until another message may be sent
+	Last    bool // whether no other message may be sent
 }
 
 const (
@@ -125,8 +129,27 @@ func (s *server) promptAt(w http.ResponseWriter, r *http.Request, v *visit, path
 				p.Again = "Sign in again"
 			}
 		}
-		s.show(w, r, v, "prompt", http.StatusOK, s.view(v, path, r.FormValue("method")))
+		view := s.view(v, path, r.FormValue("method"))
+		if view.Method == mfa.MethodPasskey {
+			options, err := s.engine.PasskeyOptions(r.Context(), v.Prompt.Token)
+			if errors.Is(err, mfa.ErrInvalidToken) {
+				s.promptAt(w, r, v, path, err)
+				return
+			}
+			if err != nil { // the page offers the other methods still
+				p := s.report(w, r, err)
+				v.Problem = &p
+			} else {
+				view.Passkey = s.passkeyForm(r, options)
+			}
+		}
+		s.show(w, r, v, "prompt", http.StatusOK, view)
 	}
+}
+
+// answerTo returns what was typed into a prompt's form, or a passkey's response.
+func answerTo(r *http.Request) string {
+	return cmp.Or(r.PostFormValue("passkey"), r.PostFormValue("code"))
 }
 
 // promptOver redirects to where the challenge began. It keeps the session's ID:
@@ -203,13 +226,13 @@ func (s *server) sendLoginCode(w http.ResponseWriter, r *http.Request, v *visit)
 
 // answerLogin signs the user in if the code is right.
 func (s *server) answerLogin(w http.ResponseWriter, r *http.Request, v *visit) {
-	login, err := s.engine.VerifyLogin(r.Context(), v.Prompt.Token, r.PostFormValue("code"))
+	login, err := s.engine.VerifyLogin(r.Context(), v.Prompt.Token, answerTo(r))
 	if err != nil {
 		s.promptAt(w, r, v, loginPath, err)
 		return
 	}
 	if r.PostFormValue("trust") != "" {
-		if err := s.trustDevice(w, r, login); err != nil {
+		if err := s.trustDevice(w, r, v, login); err != nil {
 			s.log.ErrorContext(r.Context(), "trusting a device", "error", err) // which does not stop the login
 		}
 	}
@@ -259,7 +282,7 @@ func (s *server) answerConfirm(w http.ResponseWriter, r *http.Request, v *visit)
 		s.promptAt(w, r, v, confirmPath, nil)
 		return
 	}
-	login, err := s.engine.VerifyStepUp(r.Context(), v.UserID, v.Prompt.Token, mfa.ActionManage, r.PostFormValue("code"))
+	login, err := s.engine.VerifyStepUp(r.Context(), v.UserID, v.Prompt.Token, mfa.ActionManage, answerTo(r))
 	if err != nil {
 		s.promptAt(w, r, v, confirmPath, err)
 		return

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/protekt/mfa/mfahttp"
 )
 
 var update = flag.Bool("update", false, "write the line numbers in README.md")
@@ -52,7 +54,7 @@ func TestREADME(t *testing.T) {
 			t.Errorf("%s is not described", route)
 		}
 	}
-	for code := range answers {
+	for code := range mfahttp.Messages() {
 		if !strings.Contains(string(text), "`"+code+"`") {
 			t.Errorf("the code %s is not described", code)
 		}

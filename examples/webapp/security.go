@@ -21,21 +21,22 @@ const (
 // A securityView shows the factors that the user has and may add, and the devices
 // that the user trusts.
 type securityView struct {
-	Apps, Phones         []factorRow
-	MoreApps, MorePhones bool // whether another may be added
-	Backup               *mfa.Factor
-	CodesLeft            int
-	Required             bool
-	Devices              []mfa.TrustedDevice
+	Passkeys, Apps, Phones             []factorRow
+	MorePasskeys, MoreApps, MorePhones bool // whether another may be added
+	Backup                             *mfa.Factor
+	CodesLeft                          int
+	Required                           bool
+	Devices                            []mfa.TrustedDevice
 }
 
 // The most factors of each method that the engine lets a user have.
 const (
-	maxApps   = 5
-	maxPhones = 3
+	maxPasskeys = 8
+	maxApps     = 5
+	maxPhones   = 3
 )
 
-// A factorRow shows one app or phone.
+// A factorRow shows one passkey, app or phone.
 type factorRow struct {
 	mfa.Factor
 	Suffix    string // of the elements' IDs, "" for the first of its method
@@ -46,14 +47,16 @@ type factorRow struct {
 // Name returns what the user calls the factor, or what it is.
 func (f factorRow) Name() string { return cmp.Or(f.Label, methodName(f.Method)) }
 
-func (v securityView) Enrolled() bool { return len(v.Apps)+len(v.Phones) > 0 }
+func (v securityView) Enrolled() bool { return len(v.Passkeys)+len(v.Apps)+len(v.Phones) > 0 }
 
-func newSecurityView(status *mfa.Status, devices []mfa.TrustedDevice) securityView {
+func (s *server) newSecurityView(status *mfa.Status, devices []mfa.TrustedDevice) securityView {
 	view := securityView{CodesLeft: status.BackupCodesLeft, Required: status.Required, Devices: devices}
 	for _, factor := range status.Factors {
 		row := factorRow{Factor: factor, Removable: !status.Required}
 		row.Lost = status.Required && !selection{factor.Method, factor.ID}.leavesNone(status)
 		switch factor.Method {
+		case mfa.MethodPasskey:
+			view.Passkeys = appendRow(view.Passkeys, row)
 		case mfa.MethodTOTP:
 			view.Apps = appendRow(view.Apps, row)
 		case mfa.MethodSMS:
@@ -62,6 +65,7 @@ func newSecurityView(status *mfa.Status, devices []mfa.TrustedDevice) securityVi
 			view.Backup = &factor
 		}
 	}
+	view.MorePasskeys = s.origin != "" && len(view.Passkeys) < maxPasskeys
 	view.MoreApps, view.MorePhones = len(view.Apps) < maxApps, len(view.Phones) < maxPhones
 	return view
 }
@@ -83,7 +87,7 @@ func (s *server) securityPage(w http.ResponseWriter, r *http.Request, v *visit) 
 		s.fail(w, r, v, err)
 		return
 	}
-	s.show(w, r, v, "security", http.StatusOK, newSecurityView(status, devices))
+	s.show(w, r, v, "security", http.StatusOK, s.newSecurityView(status, devices))
 }
 
 // renameFactor sets the name of a factor.

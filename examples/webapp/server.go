@@ -3,10 +3,11 @@ package main
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"net/http"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -30,6 +31,14 @@ type config struct {
 	Secure bool             // whether browsers may send cookies over TLS only
 	Log    *slog.Logger     // if nil, nothing is logged
 
+	// Origin is where browsers reach the application, such as
+	// "https://www.example.com". Passkeys belong to it; "" offers none.
+	Origin string
+
+	ProjectKey string // lets other servers change the project; "" lets nobody
+
+	App string // the folder of the built React application, if it is built
+
 	BackupCodes mfa.BackupCodeConfig
 }
 
@@ -47,7 +56,9 @@ type server struct {
 	pages    pages
 	now      func() time.Time
 	secure   bool
+	origin   string
 	log      *slog.Logger
+	app      fs.FS
 	forms    map[string]pageFunc // the handlers of forms, by path
 	handler  http.Handler
 }
@@ -73,7 +84,9 @@ func newServer(ctx context.Context, c config) (*server, error) {
 		sessions: newSessions(c.DB, sealer, c.Secure),
 		now:      c.Now,
 		secure:   c.Secure,
+		origin:   c.Origin,
 		log:      c.Log,
+		app:      os.DirFS(c.App),
 	}
 	s.sessions.ErrorFunc = s.sessionFault
 	if c.SMS == nil {
@@ -86,12 +99,19 @@ func newServer(ctx context.Context, c config) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	var passkeys mfa.PasskeyVerifier
+	if c.Origin != "" {
+		if passkeys, err = newPasskeys(c.Origin); err != nil {
+			return nil, err
+		}
+	}
 	if s.engine, err = mfa.New(mfa.Config{
 		Issuer:      issuer,
 		Store:       s.store,
 		Keys:        [][]byte{c.Key},
 		SMS:         c.SMS,
 		SMSCodes:    mfa.SMSConfig{Numbers: numbers},
+		Passkeys:    passkeys,
 		Required:    s.settings.mfaRequired,
 		OnEvent:     s.onEvent,
 		Now:         c.Now,
@@ -102,17 +122,18 @@ func newServer(ctx context.Context, c config) (*server, error) {
 	if s.pages, err = parsePages(); err != nil {
 		return nil, err
 	}
-	s.handler = s.routes()
+	api, err := newAPI(s, c.ProjectKey)
+	if err != nil {
+		return nil, err
+	}
+	s.handler = s.routes(api)
 	return s, nil
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-//go:embed static
-var static embed.FS
-
 // routes lists, for each page, the states that may reach it.
-func (s *server) routes() http.Handler {
+func (s *server) routes(api *api) http.Handler {
 	mux := http.NewServeMux()
 	s.forms = make(map[string]pageFunc)
 	page := func(pattern string, handle pageFunc, states ...state) {
@@ -143,6 +164,9 @@ func (s *server) routes() http.Handler {
 	page("GET /enroll/totp", s.totpPage, enrolling, signedIn)
 	page("POST /enroll/totp", s.afterPassword(s.beginTOTP), enrolling, signedIn)
 	page("POST /enroll/totp/verify", s.verifyTOTP, enrolling, signedIn)
+	page("GET /enroll/passkey", s.passkeyPage, enrolling, signedIn)
+	page("POST /enroll/passkey", s.afterPassword(s.beginPasskey), enrolling, signedIn)
+	page("POST /enroll/passkey/verify", s.verifyPasskey, enrolling, signedIn)
 	page("GET /enroll/sms", s.smsPage, enrolling, signedIn)
 	page("POST /enroll/sms", s.afterPassword(s.beginSMS), enrolling, signedIn)
 	page("POST /enroll/sms/verify", s.verifySMS, enrolling, signedIn)
@@ -172,28 +196,30 @@ func (s *server) routes() http.Handler {
 	page("POST /project/revoke", s.admin(s.proved(s.revokeFactor)), signedIn)
 	page("POST /project/unlock", s.admin(s.proved(s.unlockUser)), signedIn)
 
-	s.apiRoutes(mux)
 	mux.HandleFunc("GET /phone", s.phonePage)
-	mux.HandleFunc("GET /static/{file}", func(w http.ResponseWriter, r *http.Request) {
-		http.ServeFileFS(w, r, static, "static/"+r.PathValue("file"))
-	})
+	mux.HandleFunc("GET /docs", s.docs)
+	mux.HandleFunc("GET /app/{file...}", s.appFile)
+	mux.HandleFunc("GET /static/{file...}", s.staticFile)
 	mux.Handle("/", s.sessions.LoadAndSave(s.gate(s.elsewhere(mux), all)))
-	return s.protect(mux)
+
+	csrf := http.NewCrossOriginProtection()
+	csrf.SetDenyHandler(http.HandlerFunc(s.crossOrigin))
+	site := http.NewServeMux()
+	site.Handle("/", csrf.Handler(mux))
+	api.routes(site)
+	return s.protect(site)
 }
 
-// maxBody bounds a request's body, in bytes.
-const maxBody = 16 << 10
+// maxBody bounds a request's body, in bytes. A passkey's answer may be long.
+const maxBody = 64 << 10
 
 // policy lets a page load this site's styles, scripts and images, and nothing else.
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// protect wraps every route: it sets headers, bounds bodies and refuses
-// cross-origin requests.
+// protect wraps every route: it sets headers and bounds bodies.
 func (s *server) protect(next http.Handler) http.Handler {
-	csrf := http.NewCrossOriginProtection()
-	csrf.SetDenyHandler(http.HandlerFunc(s.crossOrigin))
-	next = csrf.Handler(http.MaxBytesHandler(next, maxBody))
+	next = http.MaxBytesHandler(next, maxBody)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"html"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -51,15 +53,28 @@ func newSite(t *testing.T, adjust ...func(*config)) *site {
 		t.Cleanup(func() { db.Close() })
 		c.DB = db
 	}
+	served := httptest.NewUnstartedServer(nil)
+	t.Cleanup(served.Close)
+	url := "http://" + served.Listener.Addr().String()
+	if c.Origin == atLocalhost {
+		url = fmt.Sprintf("http://localhost:%d", served.Listener.Addr().(*net.TCPAddr).Port)
+		c.Origin = url
+	}
 	app, err := newServer(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	app.users.passwords.memory = 8 // KiB: TestPasswords alone pays for a real hash
-	served := httptest.NewServer(app)
-	t.Cleanup(served.Close)
-	return &site{server: app, t: t, url: served.URL, served: served, clock: clock}
+	served.Config.Handler = app
+	served.Start()
+	return &site{server: app, t: t, url: url, served: served, clock: clock}
 }
+
+// withPasskeys offers passkeys, for which the site is at localhost: browsers refuse
+// them for IP addresses.
+func withPasskeys(c *config) { c.Origin = atLocalhost }
+
+const atLocalhost = "http://localhost"
 
 // tenCodes sets the application's default number of backup codes.
 func tenCodes(c *config) { c.BackupCodes = mfa.BackupCodeConfig{} }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/mfahttp"
 )
 
 // A user of the application. The engine knows users by ID, which never changes;
@@ -165,9 +166,11 @@ func (t *users) setHasMFA(ctx context.Context, id string, has bool) error {
 	return err
 }
 
-// endSessions ends all sessions and grants of a user.
+// endSessions ends all sessions and grants of a user. It ignores ctx's
+// cancellation, since it follows a change that stands even if the browser has gone
+// away.
 func (t *users) endSessions(ctx context.Context, id string) error {
-	_, err := t.db.ExecContext(ctx, "UPDATE users SET generation = generation + 1 WHERE id = ?", id)
+	_, err := t.db.ExecContext(context.WithoutCancel(ctx), "UPDATE users SET generation = generation + 1 WHERE id = ?", id)
 	return err
 }
 
@@ -178,15 +181,15 @@ func (t *users) endWithoutMFA(ctx context.Context) error {
 	return err
 }
 
-// endOthers ends all sessions and grants of a user but the caller's, which
-// continues with the generation returned. If the caller's own has ended meanwhile,
-// endOthers returns errUnsigned. It ignores ctx's cancellation, since it follows a
-// change of factors, which stands even if the browser has gone away.
+// endOthers ends all sessions and grants of a user but the caller's, which is of the
+// generation from and continues with the one returned. If the caller's has ended
+// meanwhile, endOthers ends all and returns ErrNoSession. It ignores ctx's
+// cancellation, as endSessions does.
 func (t *users) endOthers(ctx context.Context, id string, from int64) (generation int64, err error) {
 	err = t.db.QueryRowContext(context.WithoutCancel(ctx), `UPDATE users SET generation = generation + 1
-		WHERE id = ? AND generation = ? RETURNING generation`, id, from).Scan(&generation)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, errUnsigned
+		WHERE id = ? RETURNING generation`, id).Scan(&generation)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && generation != from+1 {
+		return 0, mfahttp.ErrNoSession
 	}
 	return generation, err
 }

@@ -3,7 +3,6 @@ package natsstore_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,7 +32,8 @@ func startServer(t testing.TB) string {
 // startServers starts a cluster, or a server on its own, and returns their URLs.
 func startServers(t testing.TB, n int) (urls []string) {
 	t.Helper()
-	program := store.Build(t, "github.com/nats-io/nats-server/v2", serverVersion)
+	program, err := store.Build(t, "github.com/nats-io/nats-server/v2", serverVersion)
+	store.Require(t, "module proxy", err)
 	var ports, routes []string
 	for range n {
 		ports = append(ports, freeAddress(t))
@@ -62,15 +62,7 @@ func startServers(t testing.TB, n int) (urls []string) {
 	return urls
 }
 
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
+func freeAddress(t testing.TB) string { return fmt.Sprintf("127.0.0.1:%d", store.FreePort(t)) }
 
 // connect returns a connection that reconnects forever, as a host's does.
 func connect(url string) (*nats.Conn, jetstream.JetStream, error) {

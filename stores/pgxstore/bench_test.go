@@ -5,33 +5,29 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/protekt/mfa/internal/proof/store"
 )
 
-// BenchmarkLogins compares logins with what the database could do. The floor is
-// two SELECTs and one UPDATE of the whole row by primary key.
+// BenchmarkLogins compares logins with what the database could do: the floor sends
+// the statements of the store.
 func BenchmarkLogins(b *testing.B) {
 	pool, schema := place(b, server())
-	table := schema + ".users"
-	read := "SELECT version, methods, data FROM " + table + " WHERE user_id = $1"
-	write := "UPDATE " + table + " SET version = $1, methods = $2, data = $3, updated_at = now() WHERE user_id = $4"
-	first := "INSERT INTO " + table + " (version, methods, data, user_id, updated_at) VALUES ($1, $2, $3, $4, now())"
-	store.BenchmarkLogins(b, create(b, pool, table), func(ctx context.Context, user string, data []byte) error {
+	s := create(b, pool, schema+".users")
+	load, update := s.Statements()
+	store.BenchmarkLogins(b, s, func(ctx context.Context, user string) error {
+		var readOnly bool
 		var version int64
+		var methods string
+		var identity, data []byte
 		for range 2 {
-			var methods string
-			var stored []byte
-			err := pool.QueryRow(ctx, read, user).Scan(&version, &methods, &stored)
-			if errors.Is(err, pgx.ErrNoRows) {
-				_, err = pool.Exec(ctx, first, 1, "totp", data, user)
-			}
-			if err != nil {
+			if err := pool.QueryRow(ctx, load, user).Scan(&readOnly, &identity, &version, &methods, &data); err != nil {
 				return err
 			}
 		}
-		_, err := pool.Exec(ctx, write, version+1, "totp", data, user)
+		tag, err := pool.Exec(ctx, update, methods, data, user, version)
+		if err == nil && tag.RowsAffected() != 1 {
+			err = errors.New("another has replaced the record")
+		}
 		return err
 	})
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// create creates the store: the table, whose user IDs are compared byte by byte
+// create creates the store: the table, whose user IDs are compared byte by byte and
 // whose fillfactor leaves room to keep updates on their pages, the marker, and an
 // index of the users who have MFA.
 const create = `CREATE TABLE {table} (

@@ -3,8 +3,8 @@ package redisstore_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,13 +23,8 @@ func startServer(t *testing.T, settings ...string) (addr string) {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	store.Require(t, "program redis-server", err)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr = listener.Addr().String()
-	listener.Close()
-	_, port, _ := net.SplitHostPort(addr)
+	port := strconv.Itoa(store.FreePort(t))
+	addr = "127.0.0.1:" + port
 	server := exec.Command(path, append([]string{"--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--save", ""}, settings...)...)
 	if err := server.Start(); err != nil {
 		t.Fatal(err)

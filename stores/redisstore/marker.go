@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strconv"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -34,71 +35,121 @@ func (s *Store) keys(userID string) ([]string, error) {
 	return []string{beside + userID, beside}, nil
 }
 
-var errPartlyLost = errors.New("a part of this store is empty or was lost: some of its markers are missing or belong to another (restore it from a backup or, " +
-	"if there has never been a record in it, delete the keys that begin with Options.Prefix and call redisstore.Init once)")
+var (
+	errPartlyLost = errors.New("a part of this store is empty or was lost: some of its markers are missing or belong to another (restore it from a backup or, " +
+		"if there has never been a record in it, delete the keys that begin with Options.Prefix and call redisstore.Init once)")
+	errUnfinished = errors.New("this store is not complete: redisstore.Init has not ended (call it again)")
+)
 
 // Init creates the store unless it exists. It is a step of a deployment: a process
 // that called it whenever it starts would make an empty store of one that was
-// lost. It refuses the clients and servers that [New] refuses.
+// lost. It refuses the clients and servers that [New] refuses. Several processes
+// may call it at the same time, and again where one has been interrupted.
 func Init(ctx context.Context, client redis.UniversalClient, options Options) error {
 	if err := check(ctx, client, options); err != nil {
 		return err
 	}
-	identity, err := readMarkers(ctx, client, options.prefix())
-	if err == nil && identity == "" {
-		err = writeMarkers(ctx, client, options.prefix())
-	}
+	_, err := within(ctx, false, func() (any, error) { return nil, writeMarkers(ctx, client, options.prefix()) })
 	return explain(ctx, "creating", err)
 }
 
-// readMarkers returns the identity of the markers, or "" if there are none.
-func readMarkers(ctx context.Context, client redis.UniversalClient, prefix string) (string, error) {
-	results, err := within(ctx, false, func() ([]redis.Cmder, error) {
-		return client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-			for n := range uint32(markers) {
+// unfinished comes before the identity in the first marker until all others are
+// written.
+const unfinished = "unfinished:"
+
+// A marking is what the markers hold. The first of them decides whose they are.
+type marking struct {
+	first  string          // "" if it is missing
+	others map[string]bool // their values, "" if one is missing
+}
+
+// identity returns the identity of a complete store.
+func (m marking) identity() (string, error) {
+	_, begun := strings.CutPrefix(m.first, unfinished)
+	switch {
+	case begun:
+		return "", errUnfinished
+	case len(m.others) != 1 || !m.others[m.first]:
+		return "", errPartlyLost
+	case m.first == "":
+		return "", errLost
+	}
+	return m.first, nil
+}
+
+// readMarkers reads all markers, again if the first has changed meanwhile: another
+// process creates the store.
+func readMarkers(ctx context.Context, client redis.UniversalClient, prefix string) (m marking, err error) {
+	for {
+		if m.first, err = value(client.Get(ctx, marker(prefix, 0))); err != nil {
+			return m, err
+		}
+		results, err := client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+			for n := uint32(1); n < markers; n++ {
 				pipe.Get(ctx, marker(prefix, n))
 			}
 			return nil
 		})
-	})
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return "", err
-	}
-	found := make(map[string]bool)
-	for _, result := range results {
-		identity, err := result.(*redis.StringCmd).Result()
 		if err != nil && !errors.Is(err, redis.Nil) {
-			return "", err
+			return m, err
 		}
-		found[identity] = true // "" for none
+		m.others = make(map[string]bool)
+		for _, result := range results {
+			text, err := value(result.(*redis.StringCmd))
+			if err != nil {
+				return m, err
+			}
+			m.others[text] = true
+		}
+		again, err := value(client.Get(ctx, marker(prefix, 0)))
+		if err != nil || again == m.first {
+			return m, err
+		}
 	}
-	if len(found) != 1 {
-		return "", errPartlyLost
-	}
-	for identity := range found {
-		return identity, nil
-	}
-	return "", nil
 }
 
-// writeMarkers writes all markers, unless another process does: the first of them
-// decides whose they are.
+// value returns the result of a GET, or "" if there is no such key.
+func value(get *redis.StringCmd) (string, error) {
+	text, err := get.Result()
+	if errors.Is(err, redis.Nil) {
+		return "", nil
+	}
+	return text, err
+}
+
+// writeMarkers writes the markers that are missing, unless they were lost. Of
+// several processes, the one that writes the first marker decides the identity, and
+// each may complete the store.
 func writeMarkers(ctx context.Context, client redis.UniversalClient, prefix string) error {
-	_, err := within(ctx, false, func() (any, error) {
-		first := marker(prefix, 0)
-		if err := client.SetNX(ctx, first, rand.Text(), 0).Err(); err != nil {
-			return nil, err
-		}
-		identity, err := client.Get(ctx, first).Result()
+	first := marker(prefix, 0)
+	for {
+		m, err := readMarkers(ctx, client, prefix)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		return client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-			for n := range uint32(markers) {
-				pipe.SetNX(ctx, marker(prefix, n), identity, 0)
+		_, err = m.identity()
+		switch identity := strings.TrimPrefix(m.first, unfinished); {
+		case errors.Is(err, errLost):
+			err = client.SetNX(ctx, first, unfinished+rand.Text(), 0).Err()
+		case !errors.Is(err, errUnfinished):
+			return err // nil if it is complete
+		case len(m.others) == 1 && m.others[identity]:
+			err = client.SetXX(ctx, first, identity, 0).Err()
+		default:
+			delete(m.others, identity)
+			delete(m.others, "")
+			if len(m.others) > 0 {
+				return errPartlyLost
 			}
-			return nil
-		})
-	})
-	return err
+			_, err = client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+				for n := uint32(1); n < markers; n++ {
+					pipe.SetNX(ctx, marker(prefix, n), identity, 0)
+				}
+				return nil
+			})
+		}
+		if err != nil {
+			return err
+		}
+	}
 }

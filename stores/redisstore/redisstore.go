@@ -86,10 +86,13 @@ func New(ctx context.Context, client redis.UniversalClient, options Options) (*S
 	if err := check(ctx, client, options); err != nil {
 		return nil, err
 	}
-	identity, err := readMarkers(ctx, client, options.prefix())
-	if err == nil && identity == "" {
-		err = errLost
-	}
+	identity, err := within(ctx, false, func() (string, error) {
+		m, err := readMarkers(ctx, client, options.prefix())
+		if err != nil {
+			return "", err
+		}
+		return m.identity()
+	})
 	if err != nil {
 		return nil, explain(ctx, "opening", err)
 	}

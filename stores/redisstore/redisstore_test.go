@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -156,6 +157,58 @@ func TestPartlyLostStore(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "a part of this store") {
 			t.Errorf("%s: %v", doing, err)
 		}
+	}
+}
+
+// TestInitAtOnce: of many that create a store at the same time, each finds it
+// created, once, and no marker is that of another.
+func TestInitAtOnce(t *testing.T) {
+	client, prefix := place(t)
+	for round := range 5 {
+		options := options(fmt.Sprint(prefix, round, ":"))
+		errs := make([]error, 8)
+		var done sync.WaitGroup
+		for i := range errs {
+			done.Go(func() {
+				if errs[i] = redisstore.Init(t.Context(), client, options); errs[i] == nil {
+					_, errs[i] = redisstore.New(t.Context(), client, options)
+				}
+			})
+		}
+		done.Wait()
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestInterruptedInit: a store whose creation was interrupted is not complete, and
+// Init completes it unless something else was written meanwhile.
+func TestInterruptedInit(t *testing.T) {
+	client, prefix := place(t)
+	options := options(prefix)
+	newStore(t, client, options)
+	first := prefix + "{0}"
+	identity, err := client.Get(t.Context(), first).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	interrupt := func(others func(key string)) {
+		client.Set(t.Context(), first, "unfinished:"+identity, 0)
+		for n := 1; n < 1024; n += 3 {
+			others(fmt.Sprintf("%s{%d}", prefix, n))
+		}
+		if _, err := redisstore.New(t.Context(), client, options); err == nil || !strings.Contains(err.Error(), "call it again") {
+			t.Errorf("New on a store that is not complete: %v", err)
+		}
+	}
+	interrupt(func(key string) { client.Del(t.Context(), key) })
+	if _, err := newStore(t, client, options).Load(t.Context(), "ada"); !errors.Is(err, mfa.ErrNoRecord) {
+		t.Errorf("Load from a store that was completed: %v", err)
+	}
+	interrupt(func(key string) { client.Set(t.Context(), key, "another", 0) })
+	if err := redisstore.Init(t.Context(), client, options); err == nil || !strings.Contains(err.Error(), "a part of this store") {
+		t.Errorf("Init beside markers of another: %v", err)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"testing"
 
 	"github.com/protekt/mfa/internal/proof/store"
@@ -19,60 +18,48 @@ func BenchmarkLogins(b *testing.B) {
 			if d.dialect == sqlstore.SQLite {
 				p.db.SetMaxOpenConns(1) // as the README recommends
 			}
-			options := p.options()
-			store.BenchmarkLogins(b, p.store(b, options), p.floor(b, options.Table))
+			s := p.store(b, p.options())
+			store.BenchmarkLogins(b, s, p.floor(b, s))
 		})
 	}
 }
 
-// floor returns a floor of two SELECTs and one UPDATE of the whole row by primary
-// key, prepared where the store prepares.
-func (p *place) floor(b *testing.B, table string) store.Floor {
-	arg := func(n int) string {
-		if p.dialect == sqlstore.PostgreSQL {
-			return fmt.Sprintf("$%d", n)
-		}
-		return "?"
+// floor sends the statements of the store, prepared where it prepares them.
+func (p *place) floor(b *testing.B, s *sqlstore.Store) store.Floor {
+	load, update := s.Statements()
+	read := func(ctx context.Context, args ...any) *sql.Row { return p.db.QueryRowContext(ctx, load, args...) }
+	write := func(ctx context.Context, args ...any) (sql.Result, error) {
+		return p.db.ExecContext(ctx, update, args...)
 	}
-	now := map[sqlstore.Dialect]string{sqlstore.PostgreSQL: "now()", sqlstore.MySQL: "UTC_TIMESTAMP(6)", sqlstore.SQLite: "datetime('now')"}[p.dialect]
-	read := "SELECT version, methods, data FROM " + table + " WHERE user_id = " + arg(1)
-	write := "UPDATE " + table + " SET version = " + arg(1) + ", methods = " + arg(2) + ", data = " + arg(3) + ", updated_at = " + now + " WHERE user_id = " + arg(4)
-	first := "INSERT INTO " + table + " (version, methods, data, user_id, updated_at) VALUES (" + arg(1) + ", " + arg(2) + ", " + arg(3) + ", " + arg(4) + ", " + now + ")"
 	if p.dialect != sqlstore.PostgreSQL {
-		reading, err := p.db.Prepare(read)
+		reading, err := p.db.Prepare(load)
 		if err != nil {
 			b.Fatal(err)
 		}
-		writing, err := p.db.Prepare(write)
+		writing, err := p.db.Prepare(update)
 		if err != nil {
 			b.Fatal(err)
 		}
-		return p.both(first, reading.QueryRowContext, writing.ExecContext)
+		read, write = reading.QueryRowContext, writing.ExecContext
 	}
-	return p.both(first,
-		func(ctx context.Context, args ...any) *sql.Row { return p.db.QueryRowContext(ctx, read, args...) },
-		func(ctx context.Context, args ...any) (sql.Result, error) {
-			return p.db.ExecContext(ctx, write, args...)
-		})
-}
-
-// both returns a floor that reads twice and writes once.
-func (p *place) both(first string, read func(ctx context.Context, args ...any) *sql.Row,
-	write func(ctx context.Context, args ...any) (sql.Result, error)) store.Floor {
-	return func(ctx context.Context, user string, data []byte) error {
+	return func(ctx context.Context, user string) error {
+		var asked, methods, readOnly string
 		var version int64
+		var identity, data []byte
 		for range 2 {
-			var methods string
-			var stored []byte
-			err := read(ctx, user).Scan(&version, &methods, &stored)
-			if errors.Is(err, sql.ErrNoRows) {
-				_, err = p.db.ExecContext(ctx, first, 1, "totp", data, user)
-			}
-			if err != nil {
+			if err := read(ctx, user, user).Scan(&asked, &identity, &readOnly, &version, &methods, &data); err != nil {
 				return err
 			}
 		}
-		_, err := write(ctx, version+1, "totp", data, user)
-		return err
+		result, err := write(ctx, version+1, methods, data, user, version)
+		if err != nil {
+			return err
+		}
+		if rows, err := result.RowsAffected(); err != nil || rows != 1 {
+			return errors.Join(errConflict, err)
+		}
+		return nil
 	}
 }
+
+var errConflict = errors.New("another has replaced the record")

@@ -86,7 +86,8 @@ func (d Dialect) bind(statement string) string {
 // find returns the statement that finds a user's row. Its result always has a
 // row if the store's marker is there: the user ID that was asked for, the
 // marker's identity, whether the server is a replica or read-only, and what is
-// stored, or NULL.
+// stored, or NULL. On a PostgreSQL server in recovery, transaction_read_only is
+// always on.
 //
 // So an empty result never means "no MFA". A pooler between lib/pq and the
 // server can run the parameters of one client with the statement of another,
@@ -97,7 +98,7 @@ func (d Dialect) find() string {
 	asked, readOnly := "?", "0"
 	switch d {
 	case PostgreSQL:
-		asked, readOnly = "CAST(? AS text)", "pg_is_in_recovery()"
+		asked, readOnly = "CAST(? AS text)", "current_setting('transaction_read_only') <> 'off'"
 	case MySQL:
 		readOnly = "@@read_only"
 	}

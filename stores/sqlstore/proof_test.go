@@ -99,6 +99,33 @@ func TestSeveralHosts(t *testing.T) {
 	}
 }
 
+// TestReadOnlyServerIsRefused: a server that takes no Save may not have seen the
+// last one.
+func TestReadOnlyServerIsRefused(t *testing.T) {
+	each(t, []database{pgx, libpq}, func(t *testing.T, d database) {
+		p := d.place(t)
+		p.db.SetMaxOpenConns(1) // for which the test sets what a server's configuration would
+		options := p.options()
+		store := p.store(t, options)
+		if err := store.Save(t.Context(), mfa.Record{UserID: "ada"}); err != nil {
+			t.Fatal(err)
+		}
+		p.exec(t, "SET default_transaction_read_only = on")
+		for _, id := range []string{"ada", "nobody"} {
+			if record, err := store.Load(t.Context(), id); err == nil || !strings.Contains(err.Error(), "connect to the primary") {
+				t.Errorf("Load of %s: %+v, %v", id, record, err)
+			}
+		}
+		if _, err := sqlstore.New(t.Context(), p.db, p.dialect, options); err == nil || !strings.Contains(err.Error(), "connect to the primary") {
+			t.Errorf("New: %v", err)
+		}
+		p.exec(t, "SET default_transaction_read_only = off")
+		if _, err := store.Load(t.Context(), "ada"); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
+}
+
 func TestProcesses(t *testing.T) {
 	each(t, []database{pgx, mariaDB, sqlite}, func(t *testing.T, d database) {
 		p := d.place(t)

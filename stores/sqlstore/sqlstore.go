@@ -14,8 +14,9 @@
 // primary key, outside of any transaction: Load is one SELECT, Save one
 // conditional UPDATE or INSERT. So the database must be the primary: a replica
 // that lags behind would accept a spent code again, and let in a user who has
-// just enrolled without asking for a code. Load refuses a PostgreSQL server in
-// recovery and a read-only MySQL server.
+// just enrolled without asking for a code. Load refuses a server that
+// takes no writes: PostgreSQL in recovery or with default_transaction_read_only,
+// MySQL with read_only.
 //
 // A row with an empty user ID marks the store. If it is missing, as in a new
 // table or after a TRUNCATE, every call fails: users whose rows are lost must not

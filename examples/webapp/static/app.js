@@ -45,6 +45,42 @@ for (const form of document.forms) {
   });
 }
 
+// A passkey's button asks the browser for the passkey, and sends its response.
+const refusals = {
+  NotAllowedError: "That was cancelled, or took too long. Try again, or choose another way.",
+  InvalidStateError: "This account has a passkey there already.",
+};
+for (const form of document.querySelectorAll("form[data-passkey]")) {
+  const button = document.getElementById("ask");
+  const refused = document.getElementById("passkey-refused");
+  const refuse = (text) => {
+    refused.textContent = text;
+    refused.hidden = false;
+    refused.focus();
+  };
+  if (!window.PublicKeyCredential?.parseCreationOptionsFromJSON) {
+    refuse("This browser cannot use passkeys. Please choose another way.");
+    continue;
+  }
+  button.disabled = false;
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    refused.hidden = true;
+    try {
+      const { publicKey } = JSON.parse(form.dataset.options);
+      const credential = form.dataset.passkey === "create"
+        ? await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(publicKey) })
+        : await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(publicKey) });
+      form.elements.passkey.value = JSON.stringify(credential);
+      form.requestSubmit();
+      return;
+    } catch (error) {
+      refuse(refusals[error.name] ?? "Your browser refused: " + error.message);
+    }
+    button.disabled = false;
+  });
+}
+
 const resend = document.getElementById("resend");
 if (resend && Number(resend.dataset.seconds) > 0) {
   const hint = document.getElementById("resend-hint");

@@ -25,5 +25,6 @@
 //	MFA_TEST_CLUSTER=1 MFA_TEST_LONG=10 go test -v -timeout 8h .   # ten times
 //
 // Servers that are Go programs are built at the versions that the tests name, in
-// the user's cache directory; the others are Debian's. Linux only.
+// the user's cache directory; the others are Debian's. A test whose server cannot be
+// fetched is skipped and says so. Linux only.
 package cluster

@@ -1,3 +1,5 @@
+//go:build linux
+
 package cluster
 
 import (
@@ -19,7 +21,7 @@ const (
 
 func TestEtcd(t *testing.T) {
 	require(t)
-	c, servers := startEtcd(t, store.Build(t, etcdServer, etcdVersion))
+	c, servers := startEtcd(t, built(t, etcdServer, etcdVersion))
 	l := newLoad(t, "etcd", servers)
 	findings, spans := l.suffer(c, faults)
 	l.table(t, findings, spans)
@@ -33,8 +35,8 @@ func startEtcd(t *testing.T, program string) (c *cluster, servers []string) {
 	dir := t.TempDir()
 	var peers, gates, all []string
 	for i := range 3 {
-		peer := freePort(t)
-		servers = append(servers, "http://"+local(freePort(t)))
+		peer := store.FreePort(t)
+		servers = append(servers, "http://"+local(store.FreePort(t)))
 		peers = append(peers, "http://"+local(peer))
 		gates = append(gates, "http://"+local(c.network.gate(t, i, peer)))
 		all = append(all, fmt.Sprintf("etcd-%d=%s", i, gates[i]))

@@ -1,3 +1,5 @@
+//go:build linux
+
 package cluster
 
 import (
@@ -8,9 +10,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/protekt/mfa/internal/proof/store"
+	"github.com/protekt/mfa/stores/sqlstore"
 )
 
 // A mariadb is a primary with a replica. Clients reach the current primary through
@@ -28,6 +32,7 @@ func TestMariaDB(t *testing.T) {
 	require(t)
 	t.Run("semi-synchronous", func(t *testing.T) {
 		m, servers := startMariaDB(t, true)
+		m.refusesReplica(t, m.ports, onceSQL("mysql", sqlstore.MySQL, "root@tcp({server})/test"))
 		l := newLoad(t, "mariadb", servers)
 		findings, spans := l.suffer(m.cluster, m.fenced())
 		l.table(t, findings, spans)
@@ -62,14 +67,16 @@ func startMariaDB(t *testing.T, synchronous bool) (m *mariadb, servers []string)
 	program := installed(t, "mariadbd")
 	dir := t.TempDir()
 	m.blank = filepath.Join(dir, "blank")
-	m.run(installed(t, "mariadb-install-db"), "--no-defaults", "--user=root", "--datadir="+m.blank, "--auth-root-authentication-method=normal", "--skip-test-db")
+	// Each server has a tmpdir of its own: one that starts deletes the temporary tables
+	// that it finds there.
+	m.run(installed(t, "mariadb-install-db"), "--no-defaults", "--user=root", "--datadir="+m.blank, "--tmpdir="+t.TempDir(), "--auth-root-authentication-method=normal", "--skip-test-db")
 	for i := range 2 {
-		m.ports[i] = freePort(t)
+		m.ports[i] = store.FreePort(t)
 		m.gates[i] = m.network.gate(t, i, m.ports[i])
 		name := fmt.Sprint("mariadb-", i)
 		m.dirs[i] = filepath.Join(dir, name)
 		m.nodes = append(m.nodes, newNode(t, name, dir, program, "--no-defaults", "--user=root", "--datadir="+m.dirs[i],
-			"--bind-address=127.0.0.1", "--port="+strconv.Itoa(m.ports[i]), "--socket="+m.dirs[i]+".sock", "--pid-file="+m.dirs[i]+".pid",
+			"--bind-address=127.0.0.1", "--port="+strconv.Itoa(m.ports[i]), "--socket="+m.dirs[i]+".sock", "--pid-file="+m.dirs[i]+".pid", "--tmpdir="+t.TempDir(),
 			"--server-id="+strconv.Itoa(i+1), "--log-bin=binlog", "--log-slave-updates", "--gtid-strict-mode=ON",
 			"--slave-parallel-threads=8", "--slave-parallel-mode=optimistic", "--innodb-flush-log-at-trx-commit=1", "--sync-binlog=1", "--slave-net-timeout=5",
 			"--init-file="+m.dirs[i]+".init", "--rpl-semi-sync-slave-enabled=ON", "--rpl-semi-sync-master-wait-point=AFTER_SYNC", "--rpl-semi-sync-master-timeout=1000000000"))
@@ -125,16 +132,33 @@ func (m *mariadb) promoteNode(i int) {
 	if err := m.tell(i, "STOP SLAVE IO_THREAD"); err != nil {
 		m.t.Fatal(err)
 	}
+	// Slave_SQL_Running_State is not enough: it says that the relay log has been read
+	// while there is more to read or to apply, which RESET SLAVE would drop.
 	eventually(m.t, "the replica does not apply what it has", func() error {
 		state, err := m.replication(i)
-		if err == nil && !strings.Contains(state["Slave_SQL_Running_State"], "has read all relay log") {
-			err = fmt.Errorf("%s %s", state["Slave_SQL_Running_State"], state["Last_SQL_Error"])
+		if err != nil {
+			return err
+		}
+		applied, err := m.applied(i)
+		if err == nil && applied != state["Gtid_IO_Pos"] {
+			err = fmt.Errorf("it has %s and has applied %s: %s", state["Gtid_IO_Pos"], applied, state["Last_SQL_Error"])
 		}
 		return err
 	})
 	if err := m.tell(i, "STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only = OFF"); err != nil {
 		m.t.Fatal(err)
 	}
+}
+
+// applied returns the position up to which a replica has applied what it follows.
+func (m *mariadb) applied(i int) (position string, err error) {
+	db, err := m.open(i)
+	if err != nil {
+		return "", err
+	}
+	defer db.Close()
+	err = db.QueryRow("SELECT @@GLOBAL.gtid_slave_pos").Scan(&position)
+	return position, err
 }
 
 // replication returns the row of SHOW SLAVE STATUS.

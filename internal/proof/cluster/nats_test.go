@@ -1,3 +1,5 @@
+//go:build linux
+
 package cluster
 
 import (
@@ -21,7 +23,7 @@ func TestNATS(t *testing.T) {
 	require(t)
 	for _, version := range natsVersions {
 		t.Run(version, func(t *testing.T) {
-			c, servers := startNATS(t, store.Build(t, natsServer, version))
+			c, servers := startNATS(t, built(t, natsServer, version))
 			l := newLoad(t, "nats", servers)
 			findings, spans := l.suffer(c, faults)
 			l.table(t, findings, spans)
@@ -67,7 +69,7 @@ func startNATSServers(t *testing.T, program string) (c *cluster, servers []strin
 	c = &cluster{t: t, network: newNetwork(t), hold: 11 * time.Second}
 	var ports, routes, gates []int
 	for i := range 3 {
-		ports, routes = append(ports, freePort(t)), append(routes, freePort(t))
+		ports, routes = append(ports, store.FreePort(t)), append(routes, store.FreePort(t))
 		gates = append(gates, c.network.gate(t, i, routes[i]))
 		servers = append(servers, fmt.Sprint("nats://", local(ports[i])))
 	}

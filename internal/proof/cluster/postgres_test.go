@@ -1,3 +1,5 @@
+//go:build linux
+
 package cluster
 
 import (
@@ -13,6 +15,9 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/protekt/mfa/internal/proof/store"
+	"github.com/protekt/mfa/stores/sqlstore"
 )
 
 // A postgres is a primary with a streaming replica.
@@ -29,6 +34,8 @@ func TestPostgres(t *testing.T) {
 	require(t)
 	t.Run("synchronous", func(t *testing.T) {
 		p, servers := startPostgres(t, true)
+		p.refusesReplica(t, p.ports, oncePGX)
+		p.refusesReplica(t, p.ports, onceSQL("pgx", sqlstore.PostgreSQL, "postgres://postgres@{server}/postgres"))
 		l := newLoad(t, "postgres", servers)
 		findings, spans := l.suffer(p.cluster, p.fenced())
 		l.table(t, findings, spans)
@@ -73,7 +80,7 @@ func startPostgres(t *testing.T, synchronous bool) (p *postgres, servers []strin
 	p.allow(filepath.Dir(dir))
 	program := installed(t, "postgres")
 	for i := range 2 {
-		p.ports[i] = freePort(t)
+		p.ports[i] = store.FreePort(t)
 		p.gates[i] = p.network.gate(t, i, p.ports[i])
 		name := fmt.Sprint("postgres-", i)
 		p.dirs[i] = filepath.Join(dir, name)

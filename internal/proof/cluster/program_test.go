@@ -1,3 +1,5 @@
+//go:build linux
+
 package cluster
 
 import (
@@ -5,6 +7,8 @@ import (
 	"path"
 	"path/filepath"
 	"testing"
+
+	"github.com/protekt/mfa/internal/proof/store"
 )
 
 // installed returns the path of a program installed by a Debian package.
@@ -20,4 +24,15 @@ func installed(t *testing.T, name string) string {
 	}
 	t.Skipf("skipped: %s is not installed", name)
 	return ""
+}
+
+// built returns the path of a server that is built from its Go module. Where the
+// module cannot be fetched, as on a machine without a network, it skips the test.
+func built(t *testing.T, module, version string) string {
+	t.Helper()
+	program, err := store.Build(t, module, version)
+	if err != nil {
+		t.Skipf("skipped: %s@%s has not been built, and cannot be: %q", module, version, err)
+	}
+	return program
 }

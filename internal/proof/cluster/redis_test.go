@@ -1,3 +1,5 @@
+//go:build linux
+
 package cluster
 
 import (
@@ -11,6 +13,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/protekt/mfa/internal/proof/store"
 )
 
 // TestRedis: a promise that Redis cannot keep is counted, but does not fail the
@@ -45,7 +49,7 @@ func startRedis(t *testing.T) (c *cluster, servers []string) {
 	var buses []int
 	for i := range 6 {
 		name := fmt.Sprint("redis-", i)
-		port, bus := freePort(t), freePort(t)
+		port, bus := store.FreePort(t), store.FreePort(t)
 		gates = append(gates, c.network.gate(t, i, port))
 		buses = append(buses, c.network.gate(t, i, bus))
 		servers = append(servers, local(gates[i]))

@@ -236,6 +236,7 @@ func policyWalk(t *testing.T, d *document) {
 	token = h.ok("/mfa/verify", enrollment, fields{"code": app.Shows()})["access_token"].(string)
 	h.refused("invalid_token", "/mfa/verify", enrollment, fields{"code": app.Shows()})
 	h.refused("mfa_enforced", "/mfa/unenroll", token, fields{"method": "totp"})
+	h.refused("mfa_enforced", "/mfa/revoke", token, fields{"method": "totp"})
 	if _, code := h.send("GET", guarded, token, ""); code != "mfa_required" {
 		t.Error(code)
 	}

@@ -25,6 +25,10 @@ type response struct {
 }
 
 type options struct {
+	PublicKey publicKey `json:"publicKey"`
+}
+
+type publicKey struct {
 	Handle    []byte   `json:"handle"`
 	Challenge []byte   `json:"challenge"`
 	IDs       [][]byte `json:"ids"` // of passkeys to exclude, or that may answer
@@ -39,11 +43,11 @@ func (Verifier) RequestOptions(user mfa.PasskeyUser, challenge []byte, allow []m
 }
 
 func writeOptions(user mfa.PasskeyUser, challenge []byte, passkeys []mfa.Passkey) (json.RawMessage, error) {
-	o := options{Handle: user.Handle, Challenge: challenge}
+	o := publicKey{Handle: user.Handle, Challenge: challenge}
 	for _, p := range passkeys {
 		o.IDs = append(o.IDs, p.ID)
 	}
-	return json.Marshal(o)
+	return json.Marshal(options{o})
 }
 
 var errResponse = errors.New("the response is to another challenge, from another user, or unreadable")
@@ -95,7 +99,7 @@ func (k *SecurityKey) Answers(to json.RawMessage) string {
 		panic(err)
 	}
 	k.Counter++
-	text, err := json.Marshal(response{Handle: o.Handle, Challenge: o.Challenge, ID: []byte(k.ID), Counter: k.Counter, Size: k.Size, Verified: k.Verified})
+	text, err := json.Marshal(response{Handle: o.PublicKey.Handle, Challenge: o.PublicKey.Challenge, ID: []byte(k.ID), Counter: k.Counter, Size: k.Size, Verified: k.Verified})
 	if err != nil {
 		panic(err)
 	}

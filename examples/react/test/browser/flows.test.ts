@@ -1,21 +1,27 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { chromium, type Browser, type Page } from 'playwright-core';
+import { createServer, type ViteDevServer } from 'vite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createProtekt } from '@protekt/js';
-import { apiKey, password, secretOf, startServer, type Server } from '../server.js';
+import { apiKey, password, secretOf, startServerWithClock } from '../server.js';
 
-let server: Server;
+let server: Awaited<ReturnType<typeof startServerWithClock>>;
+let vite: ViteDevServer;
 let browser: Browser;
 let page: Page;
 let problems: string[];
 
 beforeAll(async () => {
-  server = await startServer();
+  server = await startServerWithClock();
+  process.env['PROTEKT_URL'] = server.url;
+  vite = await createServer({ root: 'app', server: { port: 0 }, logLevel: 'error' });
+  await vite.listen();
   browser = await chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage'] });
 });
 afterAll(async () => {
   await browser?.close();
+  await vite?.close();
   server?.stop();
 });
 beforeEach(async () => {
@@ -24,6 +30,13 @@ beforeEach(async () => {
   page.setDefaultTimeout(20_000);
   problems = [];
   page.on('pageerror', (error) => problems.push(error.message));
+  page.on('console', (message) => {
+    if (message.text().includes('Content Security Policy')) problems.push(message.text());
+  });
+  page.on('request', (request) => {
+    const own = [server.url, new URL(vite.resolvedUrls!.local[0]!).origin, 'null']; // null: data in the address
+    if (!own.includes(new URL(request.url()).origin)) problems.push(request.url());
+  });
 });
 afterEach(async () => {
   await page.context().close();
@@ -46,8 +59,8 @@ const button = (name: string | RegExp) => page.getByRole('button', { name, exact
 const codeField = () => page.getByRole('textbox', { name: 'Code', exact: true });
 const alert = (text: string | RegExp) => page.getByRole('alert').filter({ hasText: text });
 
-async function signIn(email: string, search = '') {
-  await page.goto(`${server.url}/app/${search}`);
+async function signIn(email: string, app = `${server.url}/app/`) {
+  await page.goto(app);
   await page.getByLabel('Email address').fill(email);
   await page.getByLabel('Password').fill(password);
   await button('Sign in').click();
@@ -66,12 +79,14 @@ async function enrolled() {
 }
 
 describe.each([
-  ['bearer tokens', ''],
-  ['a cookie', '?session=cookie'],
-])('with %s', (_, search) => {
+  ['bearer tokens', () => `${server.url}/app/`],
+  ['a cookie', () => `${server.url}/app/?session=cookie`],
+  ["bearer tokens, through Vite's proxy", () => vite.resolvedUrls!.local[0]!],
+  ["a cookie, through Vite's proxy", () => `${vite.resolvedUrls!.local[0]}?session=cookie`],
+])('with %s', (_, app) => {
   test('a user adds an app and backup codes, and logs in with them', async () => {
     const email = await server.newUser();
-    await signIn(email, search);
+    await signIn(email, app());
     await page.getByText('You have no second factor yet.').waitFor();
     await accessible();
 
@@ -96,7 +111,7 @@ describe.each([
 
     await button('Sign out').click();
     await server.forward('30s');
-    await signIn(email, search);
+    await signIn(email, app());
     await page.getByText('Enter the code that your authenticator app shows.').waitFor();
     expect(await codeField().evaluate((input) => [document.activeElement === input, input.getAttribute('autocomplete'), input.getAttribute('inputmode')])).toEqual([true, 'one-time-code', 'numeric']);
     await accessible();
@@ -109,9 +124,22 @@ describe.each([
     await page.getByText('9 backup codes are left.').waitFor();
 
     await page.reload();
+    await page.getByText('9 backup codes are left.').waitFor();
+    await button('Sign out').click();
+    await signIn(email, app()); // from the device that is trusted now
     await button('Forget Device').click();
     await page.getByText('No device may skip the second factor.').waitFor();
   });
+});
+
+test('two tabs sign in and out together', async () => {
+  await signIn(await server.newUser());
+  await button('Sign out').waitFor();
+  const other = await page.context().newPage();
+  await other.goto(`${server.url}/app/`);
+  await other.getByText('You have no second factor yet.').waitFor();
+  await button('Sign out').click();
+  await other.getByRole('button', { name: 'Sign in' }).waitFor();
 });
 
 test('a call waits for a step-up and then goes on', async () => {

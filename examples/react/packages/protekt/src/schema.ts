@@ -217,7 +217,7 @@ export interface paths {
         put?: never;
         /**
          * Removes lost or stolen factors, whatever the policy
-         * @description Always behind a fresh proof. The support desk takes away the only factor of who lost it.
+         * @description Always behind a fresh proof. The only factor goes as by unenroll: while MFA is required, the support desk takes it away from who lost it.
          */
         post: operations["revoke"];
         delete?: never;
@@ -379,8 +379,11 @@ export interface components {
         };
         /** @description What navigator.credentials.create or get returned, as its toJSON has it (PublicKeyCredential of WebAuthn level 3). */
         Credential: Record<string, never>;
-        /** @description The publicKey options, as PublicKeyCredential.parseCreationOptionsFromJSON and parseRequestOptionsFromJSON take them. */
-        CredentialOptions: Record<string, never>;
+        /** @description The argument of navigator.credentials.create or get. */
+        CredentialOptions: {
+            /** @description What PublicKeyCredential.parseCreationOptionsFromJSON or parseRequestOptionsFromJSON takes. */
+            publicKey: Record<string, never>;
+        };
         Device: {
             id: string;
             label?: components["schemas"]["Label"];
@@ -1186,6 +1189,7 @@ export interface operations {
             405: components["responses"]["MethodNotAllowed"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyAttempts"];
             503: components["responses"]["Internal"];
         };
     };
@@ -1453,7 +1457,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
-            403: components["responses"]["ProofRequired"];
+            403: components["responses"]["Enforced"];
             404: components["responses"]["NotEnrolled"];
             405: components["responses"]["MethodNotAllowed"];
             409: components["responses"]["Conflict"];

@@ -8,7 +8,10 @@ export interface ProtektProviderProps {
   url?: string;
   /** "cookie" if the host keeps the session in a cookie, "bearer" (the default) if this page holds the tokens. */
   session?: 'bearer' | 'cookie';
-  /** Where tokens outlive the page: sessionStorage, or localStorage for all tabs. Script on the page can read either. */
+  /**
+   * Where tokens outlive the page: sessionStorage, or localStorage for all tabs. Script on the page can read either.
+   * With a session in a cookie, it keeps the token of a trusted device alone.
+   */
   storage?: Storage;
   /** Instead of url, a client of the host's own. */
   client?: Protekt;

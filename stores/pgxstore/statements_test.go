@@ -1,0 +1,4 @@
+package pgxstore
+
+// Statements returns what the store sends to read and to replace a record.
+func (s *Store) Statements() (load, update string) { return s.load, s.update }
