@@ -200,6 +200,13 @@ return nil, &verdict`,
 		Caught: "B20",
 	},
 	{
+		Name:   "many hashes are computed at a time",
+		In:     "mfa: newHashing",
+		Old:    "checking: make(chan struct{}, 1)",
+		New:    "checking: make(chan struct{}, 32)",
+		Caught: "TestFlood",
+	},
+	{
 		Name:   "whoever gives up waiting has paid",
 		In:     "mfa: (*Engine).chargeAndHash",
 		Old:    "u.Uncharge(ticket, charged, before, u.now)",

@@ -1,7 +1,8 @@
-package load
+package flood
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -51,7 +53,7 @@ type visits struct {
 // challengeTTL is the engine's default.
 const challengeTTL = 5 * time.Minute
 
-const floodVariable = "MFA_LOAD_FLOOD"
+const floodVariable = "MFA_FLOOD"
 
 // TestMain runs the tests, or the flood in a process that a test has started.
 func TestMain(m *testing.M) {
@@ -191,7 +193,7 @@ func (c *crowd) user(i int) string { return fmt.Sprintf("user-%05d", i) }
 func newCrowd(ctx context.Context, engine *mfa.Engine, users int) (*crowd, error) {
 	c := &crowd{engine: engine}
 	for i := range users {
-		uri := newKey(c.user(i))
+		uri := "otpauth://totp/x?secret=" + rand.Text()
 		app, err := mfatest.NewAuthenticator(uri)
 		if err != nil {
 			return nil, err
@@ -212,7 +214,7 @@ const pace = 10 * time.Millisecond
 // the previous ones have finished.
 func (c *crowd) visit(ctx context.Context) visits {
 	v := visits{Failures: make(map[string]int)}
-	var took latencies
+	var took []time.Duration
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	ticker := time.NewTicker(pace)
@@ -223,7 +225,7 @@ func (c *crowd) visit(ctx context.Context) visits {
 		case due = <-ticker.C:
 		case <-ctx.Done():
 			all.Wait()
-			v.Logins, v.P50, v.P99 = int(took.count), took.quantile(.5), took.quantile(.99)
+			v.Logins, v.P50, v.P99 = len(took), quantile(took, .5), quantile(took, .99)
 			return v
 		}
 		user := c.user(c.turn % len(c.apps))
@@ -233,12 +235,32 @@ func (c *crowd) visit(ctx context.Context) visits {
 			_, err := login(context.WithoutCancel(ctx), c.engine, user, app.Code(time.Now()))
 			mu.Lock()
 			defer mu.Unlock()
-			if took.add(time.Since(due)); err != nil {
+			if took = append(took, time.Since(due)); err != nil {
 				v.Failures[fmt.Sprint(err)]++
 			}
 		})
 	}
 }
+
+// quantile returns the duration below which the given part of the durations lie.
+func quantile(took []time.Duration, part float64) time.Duration {
+	if len(took) == 0 {
+		return 0
+	}
+	slices.Sort(took)
+	return took[int(part*float64(len(took)-1))]
+}
+
+// brief returns a duration rounded to two digits.
+func brief(d time.Duration) string {
+	unit := time.Duration(1)
+	for d/unit >= 100 {
+		unit *= 10
+	}
+	return d.Round(unit).String()
+}
+
+func mebibytes(bytes uint64) float64 { return float64(bytes) / (1 << 20) }
 
 // limit bounds the process's memory during a flood.
 const limit = 256 << 20
@@ -293,7 +315,7 @@ Memory is reported %s.`,
 	if raceDetector() {
 		t.Log("the bound on memory is not checked: the race detector takes memory of its own")
 	} else if o.Peak > limit {
-		t.Errorf("%.0f MiB in memory, want at most %.0f", mebibytes(o.Peak), mebibytes(uint64(limit)))
+		t.Errorf("%.0f MiB in memory, want at most %.0f", mebibytes(o.Peak), mebibytes(limit))
 	}
 }
 
