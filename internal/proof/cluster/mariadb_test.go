@@ -133,7 +133,7 @@ func (m *mariadb) promoteNode(i int) {
 		m.t.Fatal(err)
 	}
 	// Slave_SQL_Running_State is not enough: it says that the relay log has been read
-	// while there is more to read or to apply, which RESET SLAVE would drop.
+	// while changes in it are not applied yet.
 	eventually(m.t, "the replica does not apply what it has", func() error {
 		state, err := m.replication(i)
 		if err != nil {
