@@ -275,13 +275,16 @@ func TestJ05ForeignCredential(t *testing.T) {
 
 	// The options contain the user's own credentials, and a handle that no other
 	// user has.
-	var offered struct {
-		Handle []byte   `json:"handle"`
-		IDs    [][]byte `json:"ids"`
+	var message struct {
+		PublicKey struct {
+			Handle []byte   `json:"handle"`
+			IDs    [][]byte `json:"ids"`
+		} `json:"publicKey"`
 	}
 	options, err := w.PasskeyOptions(w.Ctx, token)
 	world.OK(t, err)
-	world.OK(t, json.Unmarshal(options, &offered))
+	world.OK(t, json.Unmarshal(options, &message))
+	offered := message.PublicKey
 	ada, bob := w.Decoded("ada"), w.Decoded("bob")
 	if len(offered.IDs) != 2 || !bytes.Equal(offered.Handle, ada.Handle[:]) || ada.Handle == bob.Handle {
 		t.Errorf("offered %q to %x", offered.IDs, offered.Handle)
