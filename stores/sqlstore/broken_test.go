@@ -84,6 +84,9 @@ func (s outliver) Load(ctx context.Context, userID string) (mfa.Record, error) {
 // TestBrokenStoresAreFound: the tests of this package find stores that are broken
 // on purpose.
 func TestBrokenStoresAreFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left out by -short: runs other tests on broken stores")
+	}
 	for _, test := range []struct{ fault, proof, says string }{
 		{"the last writer wins", "^TestProcesses$/^SQLite$", "TestProcesses/SQLite/one_TOTP_code"},
 		{"some saves are acknowledged but not done", "^TestCrash$/^SQLite$", "was acknowledged|cannot log in|no pending enrollment|is accepted"},

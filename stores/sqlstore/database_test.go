@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -53,7 +54,12 @@ var (
 // server.
 func each(t *testing.T, databases []database, test func(t *testing.T, d database)) {
 	for _, d := range databases {
-		t.Run(d.name, func(t *testing.T) { test(t, d) })
+		t.Run(d.name, func(t *testing.T) {
+			if testing.Short() && slices.ContainsFunc(settings, func(s database) bool { return s.name == d.name }) {
+				t.Skip("left out by -short: settings of drivers")
+			}
+			test(t, d)
+		})
 	}
 }
 

@@ -127,6 +127,9 @@ func logIn(ctx context.Context, engine *mfa.Engine, user, code string) (*mfa.Log
 // address. Afterwards every record must open, no code is accepted twice, and
 // nothing that the engine has acknowledged is missing. The store must be empty.
 func TestCrash(t *testing.T, open Opener, address string, rounds int) {
+	if testing.Short() {
+		t.Skip("left out by -short: kills a process again and again")
+	}
 	users := make([]worker, 4)
 	atStore(t, open, address, func(ctx context.Context, store mfa.Store) {
 		for i := range users {
