@@ -2,6 +2,7 @@ package mfa
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/protekt/mfa/internal/record"
@@ -86,57 +87,57 @@ func (u *user) describe(f *record.Factor) Factor {
 
 // Unenroll removes the user's factors of a method, or one alone with OnlyFactor;
 // backup codes go with the last of the others. While MFA is required it returns
-// ErrEnforced for all but backup codes, and without a fresh proof a
-// *ChallengeError (ActionManage).
+// ErrEnforced for all but backup codes, and lost factors beside others (Lost).
+// Without a fresh proof it returns a *ChallengeError (ActionManage).
 func (e *Engine) Unenroll(ctx context.Context, userID string, method Method, opts ...ChangeOption) error {
 	options, err := readOptions(opts)
 	if err != nil {
 		return err
 	}
-	if err := e.mayUnenroll(ctx, userID, method, options); err != nil {
+	required, err := e.mustKeep(ctx, userID, method, options)
+	if err != nil {
 		return err
+	}
+	removal := EventUnenrolled
+	if options.lost {
+		removal = EventRevoked
 	}
 	return e.update(ctx, userID, func(u *user) error {
 		only, err := u.selected(method, options)
 		if err != nil {
 			return err
 		}
+		if required && !(options.lost && u.keepsOther(method, only)) {
+			u.event(Event{Type: EventEnforced, Method: method, Err: ErrEnforced})
+			return ErrEnforced
+		}
 		if err := e.mayChange(u, options); err != nil {
 			return err
 		}
-		u.remove(method, only, EventUnenrolled)
+		u.remove(method, only, removal)
 		return nil
 	})
 }
 
-// mayUnenroll asks the host's policy about a factor that the user has.
-func (e *Engine) mayUnenroll(ctx context.Context, userID string, method Method, options changeOptions) error {
+// mustKeep reports whether the host's policy protects a factor that the user has.
+func (e *Engine) mustKeep(ctx context.Context, userID string, method Method, options changeOptions) (bool, error) {
 	u, err := e.load(ctx, userID)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if _, err := u.selected(method, options); err != nil {
-		return err
+		return false, err
 	}
 	if method == MethodBackupCode { // which is no removal of MFA
-		return nil
+		return false, nil
 	}
-	required, err := e.required(ctx, userID)
-	if err != nil {
-		return err
-	}
-	if required {
-		u.event(Event{Type: EventEnforced, Method: method, Err: ErrEnforced})
-		e.emit(ctx, u.events...)
-		return ErrEnforced
-	}
-	return nil
+	return e.required(ctx, userID)
 }
 
 // Revoke removes lost or stolen factors as Unenroll does, whatever the policy: a
 // user who is left without one must enroll anew while MFA is required. It asks
-// for no proof: it is for the support desk, or for a page of the host's that
-// asked for one.
+// for no proof: it is for the support desk. A page on which users report a lost
+// factor calls Unenroll with Lost.
 func (e *Engine) Revoke(ctx context.Context, userID string, method Method, opts ...ChangeOption) error {
 	options, err := readOptions(opts)
 	if err != nil {
@@ -167,10 +168,22 @@ func (u *user) selected(method Method, options changeOptions) (only record.ID, e
 	return only, nil
 }
 
+// selects reports whether f is what selected returned, or among it.
+func selects(method Method, only record.ID, f *record.Factor) bool {
+	return f.Method == method && (only == record.ID{} || f.ID == only)
+}
+
+// keepsOther reports whether the user has MFA without what selected returned.
+func (u *user) keepsOther(method Method, only record.ID) bool {
+	return slices.ContainsFunc(u.Factors(), func(f *record.Factor) bool {
+		return f.Method != MethodBackupCode && !selects(method, only, f)
+	})
+}
+
 // remove removes what selected returned, with an event for each factor.
 func (u *user) remove(method Method, only record.ID, event EventType) {
 	for _, f := range u.Factors() {
-		if f.Method == method && (only == record.ID{} || f.ID == only) {
+		if selects(method, only, f) {
 			about := u.about(f.ID)
 			about.Type, about.Method = event, method
 			u.event(about)

@@ -301,6 +301,24 @@ func TestAFactorIsRenamed(t *testing.T) {
 	}
 }
 
+func TestUsersRemoveALostFactorBesideOthersWhileMFAIsRequired(t *testing.T) {
+	required := true
+	w := world.New(t, world.RequiredWhen(&required))
+	_, login := w.GiveTOTP("ada")
+	proved := w.GiveSMS("ada", world.Phone, mfa.WithProof(login.Proof))
+	fresh := mfa.WithProof(proved.Proof)
+	world.WantErr(t, w.Unenroll(w.Ctx, "ada", mfa.MethodTOTP, fresh), mfa.ErrEnforced)
+	var challenge *mfa.ChallengeError
+	if err := w.Unenroll(w.Ctx, "ada", mfa.MethodTOTP, mfa.Lost()); !errors.As(err, &challenge) {
+		t.Errorf("without a proof: %v", err)
+	}
+	world.OK(t, w.Unenroll(w.Ctx, "ada", mfa.MethodTOTP, mfa.Lost(), fresh))
+	if event := w.LastEvent(); event.Type != mfa.EventRevoked || event.FactorID != login.FactorID {
+		t.Errorf("%v", event)
+	}
+	world.WantErr(t, w.Unenroll(w.Ctx, "ada", mfa.MethodSMS, mfa.Lost(), fresh), mfa.ErrEnforced)
+}
+
 func TestALostPhoneIsRevokedWhileMFAIsRequired(t *testing.T) {
 	required := true
 	w := world.New(t, world.RequiredWhen(&required))

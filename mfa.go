@@ -67,8 +67,9 @@
 //
 // [Engine.BeginStepUp] asks a logged-in user for a code before one action of
 // the host's. [Engine.TrustDevice] lets a browser skip the prompt for
-// Config.TrustedDeviceTTL; [Engine.Devices] lists those browsers. A lost or stolen
-// factor is removed by [Engine.Revoke], whatever the policy.
+// Config.TrustedDeviceTTL; [Engine.Devices] lists those browsers. Users remove a
+// lost or stolen factor beside others by [Engine.Unenroll] with [Lost], and the
+// support desk any by [Engine.Revoke], whatever the policy.
 //
 // The host must call [Engine.PasswordChanged] when the password changes, renew
 // the session at each login and step-up, limit requests per address, and let no

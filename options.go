@@ -16,6 +16,7 @@ type changeOptions struct {
 	label string
 	keep  bool
 	only  *string // "" names no factor, rather than all
+	lost  bool
 }
 
 // WithProof passes the Proof of a [Login], which shows that the user has just
@@ -40,6 +41,13 @@ func KeepOthers() ChangeOption {
 // alone, EnrollTOTP and EnrollSMS enroll in its place alone.
 func OnlyFactor(id string) ChangeOption {
 	return func(o *changeOptions) { o.only = &id }
+}
+
+// Lost reports that a factor is lost or stolen: Unenroll then removes it although
+// MFA is required, unless the user would be left without any. That is decided in
+// the save that removes it, so that two removals at once leave one factor.
+func Lost() ChangeOption {
+	return func(o *changeOptions) { o.lost = true }
 }
 
 // readOptions applies options and checks them together.

@@ -474,6 +474,24 @@ func TestD09SecondWayToRemove(t *testing.T) {
 		required = false
 		world.OK(t, w.Unenroll(w.Ctx, "ada", method, mfa.WithProof(ada.Proof)))
 	}
+	// A lost factor is removed beside another, never the only one, also when two
+	// removals are under way at once.
+	hooks := &world.HookStore{Store: mfa.NewMemoryStore()}
+	lost := world.New(t, world.RequiredWhen(&required), func(c *mfa.Config) { c.Store = hooks })
+	bob := lost.Full("bob", world.Phone)
+	required = true
+	hooks.Loaded = func() {
+		hooks.Loaded = func() {
+			hooks.Loaded = nil // between the first removal's second Load and its Save
+			world.OK(t, lost.Unenroll(lost.Ctx, "bob", mfa.MethodSMS, mfa.Lost(), mfa.WithProof(bob.Proof)))
+		}
+	}
+	world.WantErr(t, lost.Unenroll(lost.Ctx, "bob", mfa.MethodTOTP, mfa.Lost(), mfa.WithProof(bob.Proof)), mfa.ErrEnforced)
+	if methods := lost.Enrolled("bob"); !slices.Equal(methods, []mfa.Method{mfa.MethodTOTP, mfa.MethodBackupCode}) {
+		t.Errorf("left %v", methods)
+	}
+	required = false
+
 	// No other method removes a confirmed factor. Each is called for a user with
 	// every kind of factor and a fresh proof.
 	engine := reflect.TypeFor[*mfa.Engine]()

@@ -51,14 +51,20 @@ if !p.Keep {
 	},
 	{
 		Name: "factors are removed although they are required",
-		In:   "mfa: (*Engine).mayUnenroll",
-		Old: `if required {
+		In:   "mfa: (*Engine).Unenroll",
+		Old: `if required && !(options.lost && u.keepsOther(method, only)) {
 	u.event(Event{Type: EventEnforced, Method: method, Err: ErrEnforced})
-	e.emit(ctx, u.events...)
 	return ErrEnforced
 }`,
 		New:    "_ = required",
 		Caught: "D09 TestRandomHistories/profiles/everything",
+	},
+	{
+		Name:   "the only factor is removed as lost",
+		In:     "mfa: (*Engine).Unenroll",
+		Old:    "required && !(options.lost && u.keepsOther(method, only))",
+		New:    "required && !options.lost",
+		Caught: "D09",
 	},
 	{
 		Name: "backup codes outlive the last factor",
