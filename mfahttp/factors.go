@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/protekt/mfa"
@@ -23,7 +22,7 @@ type enroller struct {
 // enroller returns who may enroll. A token that has expired or was used may still be
 // in the session of a user who is logged in by now.
 func (h *Handler) enroller(r *http.Request) (enroller, error) {
-	token := bearer(r)
+	token := BearerToken(r)
 	if h.config.Tokens != nil {
 		var err error
 		if token, err = h.config.Tokens.Token(r); err != nil {
@@ -141,6 +140,18 @@ func (h *Handler) selected(r *http.Request, user User, s selection) (mfa.Method,
 }
 
 func (h *Handler) unenroll(_ http.ResponseWriter, r *http.Request) (any, error) {
+	return h.remove(r)
+}
+
+// revoke removes a lost factor. The only one of a user is for the host's support
+// desk while MFA is required.
+func (h *Handler) revoke(_ http.ResponseWriter, r *http.Request) (any, error) {
+	return h.remove(r, mfa.Lost())
+}
+
+// remove removes the factors that a request selects, calls Config.OnRemove, and
+// returns the user's status.
+func (h *Handler) remove(r *http.Request, opts ...mfa.ChangeOption) (any, error) {
 	user, err := h.user(r)
 	if err != nil {
 		return nil, err
@@ -149,70 +160,20 @@ func (h *Handler) unenroll(_ http.ResponseWriter, r *http.Request) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	method, opts, err := h.selected(r, user, body)
+	method, only, err := h.selected(r, user, body)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.config.Engine.Unenroll(r.Context(), user.ID, method, append(opts, mfa.WithProof(user.Proof))...); err != nil {
+	opts = append(append(opts, only...), mfa.WithProof(user.Proof))
+	if err := h.config.Engine.Unenroll(r.Context(), user.ID, method, opts...); err != nil {
 		return nil, err
 	}
-	return h.removed(r, user)
-}
-
-// removed tells the host that a factor was removed, and returns those that are
-// left.
-func (h *Handler) removed(r *http.Request, user User) (any, error) {
 	if h.config.OnRemove != nil {
 		if err := h.config.OnRemove(uncancelled(r), user.ID); err != nil {
 			return nil, err
 		}
 	}
 	return h.config.Engine.Status(r.Context(), user.ID)
-}
-
-// revoke asks for a fresh proof, which a user whose only factor is lost cannot
-// give: that one is for the host's support desk. Nor does it remove the only
-// factor against the policy, which it is no way around.
-func (h *Handler) revoke(_ http.ResponseWriter, r *http.Request) (any, error) {
-	user, err := h.user(r)
-	if err != nil {
-		return nil, err
-	}
-	body, err := decode[selection](r)
-	if err != nil {
-		return nil, err
-	}
-	method, opts, err := h.selected(r, user, body)
-	if err != nil {
-		return nil, err
-	}
-	if err := h.config.Engine.CheckProof(r.Context(), user.ID, user.Proof); err != nil {
-		return nil, err
-	}
-	status, err := h.config.Engine.Status(r.Context(), user.ID)
-	if err != nil {
-		return nil, err
-	}
-	if body.leavesOthers(status) {
-		err = h.config.Engine.Revoke(r.Context(), user.ID, method, opts...)
-	} else {
-		err = h.config.Engine.Unenroll(r.Context(), user.ID, method, append(opts, mfa.WithProof(user.Proof))...)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return h.removed(r, user)
-}
-
-// leavesOthers reports whether the user has factors besides the selected ones.
-func (s selection) leavesOthers(status *mfa.Status) bool {
-	return slices.ContainsFunc(status.Factors, func(f mfa.Factor) bool {
-		selected := f.Method == s.Method
-		if s.Factor != nil {
-			selected = f.ID == *s.Factor
-		}
-		return f.Method != mfa.MethodBackupCode && !selected
-	})
 }
 
 func (h *Handler) rename(_ http.ResponseWriter, r *http.Request) (any, error) {

@@ -158,8 +158,9 @@ func decode[T any](r *http.Request) (body T, err error) {
 	return body, err
 }
 
-// bearer returns the token of the Authorization header (RFC 6750 §2.1), or "".
-func bearer(r *http.Request) string {
+// BearerToken returns the token of the Authorization header (RFC 6750 §2.1), or "",
+// for a Session whose clients send one.
+func BearerToken(r *http.Request) string {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return ""

@@ -97,6 +97,20 @@ func TestAUserWhoMustEnrollIsLoggedInByIt(t *testing.T) {
 	}
 }
 
+// TestADeviceThatIsNotTrustedCostsNoLogin: the code is spent by then.
+func TestADeviceThatIsNotTrustedCostsNoLogin(t *testing.T) {
+	store := world.NewFaultStore()
+	h := newHost(t, nil, func(c *mfa.Config) { c.Store = store })
+	app, _ := h.GiveTOTP("ada")
+	h.Clock.Advance(time.Minute)
+	begun := h.ok(h.post("/auth/login", "", map[string]string{"User": "ada"}))
+	store.Arm(store.Snapshot(), 3, world.Fails) // after the Load and the Save of the answer
+	tokens := h.ok(h.post("/auth/mfa/verify", "", map[string]any{"mfa_token": begun["mfa_token"], "code": app.Shows(), "trust_device": true}))
+	if tokens["access_token"] == nil || tokens["device_token"] != nil || len(h.faults) != 1 {
+		t.Errorf("answer %v, faults %v", tokens, h.faults)
+	}
+}
+
 // TestALostFactorIsRevokedWhileMFAIsRequired, but not the only one. The host learns
 // of it before the client does.
 func TestALostFactorIsRevokedWhileMFAIsRequired(t *testing.T) {

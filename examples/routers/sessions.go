@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -49,7 +48,7 @@ func (s *Sessions) Begin(user mfahttp.User) Tokens {
 }
 
 func token(r *http.Request) string {
-	return strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return mfahttp.BearerToken(r)
 }
 
 // User implements [mfahttp.Session].
