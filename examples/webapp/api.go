@@ -68,11 +68,9 @@ func (a *api) serve(method string, handle apiFunc) http.Handler {
 	})
 }
 
-// reply writes a body. A client that is gone by then gets none.
-func reply(w http.ResponseWriter, body any) error {
+func reply(w http.ResponseWriter, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(body)
-	return nil
 }
 
 // logIn answers with tokens, or with what must come first.
@@ -100,7 +98,8 @@ func (a *api) logIn(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, fresh)
+	reply(w, fresh)
+	return nil
 }
 
 // tokenOf returns the token with which a login goes on after signIn, or "".
@@ -131,7 +130,8 @@ func (a *api) refresh(w http.ResponseWriter, r *http.Request) error {
 		return errors.Join(err, a.grants.end(r.Context(), g.ID))
 	}
 	a.setAccess(w, fresh.Access)
-	return reply(w, fresh)
+	reply(w, fresh)
+	return nil
 }
 
 func (a *api) logOut(w http.ResponseWriter, r *http.Request) error {
@@ -143,7 +143,8 @@ func (a *api) logOut(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a.setAccess(w, "")
-	return reply(w, struct{}{})
+	reply(w, struct{}{})
+	return nil
 }
 
 // updateProject is for servers that have the project's key, at which guesses are
@@ -152,7 +153,7 @@ func (a *api) updateProject(w http.ResponseWriter, r *http.Request) error {
 	if err := a.limits.address.take(address(r)); err != nil {
 		return err
 	}
-	given, want := sha256.Sum256([]byte(bearer(r))), sha256.Sum256([]byte(a.projectKey))
+	given, want := sha256.Sum256([]byte(mfahttp.BearerToken(r))), sha256.Sum256([]byte(a.projectKey))
 	if a.projectKey == "" || subtle.ConstantTimeCompare(given[:], want[:]) != 1 {
 		a.log.WarnContext(r.Context(), "a wrong project key", "from", address(r))
 		return mfahttp.ErrNoSession
@@ -170,7 +171,8 @@ func (a *api) updateProject(w http.ResponseWriter, r *http.Request) error {
 	if err := a.requireMFA(r.Context(), *body.Required); err != nil {
 		return err
 	}
-	return reply(w, map[string]any{"id": r.PathValue("id"), "mfa_required": *body.Required})
+	reply(w, map[string]any{"id": r.PathValue("id"), "mfa_required": *body.Required})
+	return nil
 }
 
 // User implements mfahttp.Session. It remembers no times for RequireStepUp, which
@@ -236,8 +238,8 @@ func (a *api) changed(r *http.Request, userID string) error {
 	return a.grants.setGeneration(r.Context(), g.ID, generation)
 }
 
-// endOthers ends the user's sessions apart from one of the generation from, or all
-// if unknown says why that is not known.
+// endOthers ends the user's sessions apart from the one of generation from, or all
+// of them if an error, unknown, kept the caller from reading that generation.
 func (a *api) endOthers(r *http.Request, userID string, from int64, unknown error) (int64, error) {
 	if unknown != nil {
 		return 0, errors.Join(unknown, a.users.endSessions(r.Context(), userID))
@@ -245,8 +247,8 @@ func (a *api) endOthers(r *http.Request, userID string, from int64, unknown erro
 	return a.users.endOthers(r.Context(), userID, from)
 }
 
-// begin begins a grant, and returns its tokens. A browser's grant of another user
-// ends, since its cookie is replaced.
+// begin stores a grant and returns its tokens. It ends the grant that the request
+// bears if that is another user's, since its cookie is replaced.
 func (a *api) begin(w http.ResponseWriter, r *http.Request, g grant) (tokens, error) {
 	if other, err := a.grant(r); err == nil && other.UserID != g.UserID {
 		if err := a.grants.end(r.Context(), other.ID); err != nil {
@@ -262,9 +264,8 @@ func (a *api) begin(w http.ResponseWriter, r *http.Request, g grant) (tokens, er
 
 const accessCookie = "access_token"
 
-// setAccess gives a browser its access token, or takes it away. Scripts cannot
-// read a cookie, and no other site can have it sent; a client that keeps the token
-// of the body instead must keep it as well as that.
+// setAccess sets the cookie that holds a browser's access token, or deletes it if
+// token is empty. Scripts cannot read it, and browsers send it from no other site.
 func (a *api) setAccess(w http.ResponseWriter, token string) {
 	age := seconds(accessTTL)
 	if token == "" {
@@ -284,7 +285,7 @@ func (a *api) setAccess(w http.ResponseWriter, token string) {
 // grant returns the grant whose access token a request bears, or ErrNoSession. A
 // token in the header counts alone, even if it is wrong.
 func (a *api) grant(r *http.Request) (grant, error) {
-	token := bearer(r)
+	token := mfahttp.BearerToken(r)
 	if r.Header.Get("Authorization") == "" {
 		if cookie, err := r.Cookie(cookieName(accessCookie, a.secure)); err == nil {
 			token = cookie.Value
@@ -307,12 +308,4 @@ func (a *api) userOf(ctx context.Context, g grant) (user, error) {
 		return user{}, mfahttp.ErrNoSession
 	}
 	return u, err
-}
-
-func bearer(r *http.Request) string {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return ""
-	}
-	return token
 }

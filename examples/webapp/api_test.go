@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -320,6 +321,81 @@ func TestFaults(t *testing.T) {
 	p = b.get("/security").wants("error").wantsError(http.StatusServiceUnavailable, "internal")
 	if strings.Contains(fault.body+p.body, "table") {
 		t.Error("the database's words are shown")
+	}
+}
+
+// A browser's access token is also in a cookie out of reach of its scripts, which a
+// token in the header overrides, and which the login of another user replaces with
+// the grant that it stands for.
+func TestAPICookie(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		s := newSite(t, func(c *config) { c.Secure = secure })
+		s.create("ada@example.com")
+		s.create("bob@example.com")
+		login := func(email, cookie string) *answer {
+			return &answer{s.send(http.DefaultClient, http.MethodPost, "/auth/login", `{"email":"`+email+`","password":"`+password+`"}`,
+				"Content-Type", "application/json", "Cookie", cookie)}
+		}
+		with := func(path, method, cookie string, headers ...string) *answer {
+			return &answer{s.send(http.DefaultClient, method, path, "", append(headers, "Cookie", cookie)...)}
+		}
+		cookie, err := http.ParseSetCookie(login("ada@example.com", "").ok().header.Get("Set-Cookie"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := cookie; c.Name != cookieName(accessCookie, secure) || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Secure != secure || c.Path != "/" || c.Domain != "" {
+			t.Errorf("secure %v: cookie %v", secure, c)
+		}
+		ada := cookie.Name + "=" + cookie.Value
+		with("/mfa/status", http.MethodGet, ada).ok()
+		with("/mfa/status", http.MethodGet, ada, "Authorization", "Bearer at_x.y").refused(http.StatusUnauthorized, "unauthorized")
+		with("/auth/logout", http.MethodPost, ada, "Sec-Fetch-Site", "cross-site").refused(http.StatusForbidden, "cross_origin")
+		with("/mfa/status", http.MethodGet, ada).ok()
+
+		login("bob@example.com", ada).ok()
+		with("/mfa/status", http.MethodGet, ada).refused(http.StatusUnauthorized, "unauthorized")
+	}
+}
+
+// Other servers change the project with its key alone, at which they have few
+// guesses. Without a key nobody may.
+func TestAPIProject(t *testing.T) {
+	const key = "pk_a_key_of_the_project"
+	s := newSite(t, func(c *config) { c.ProjectKey = key })
+	update := func(bearer, body string) *answer {
+		return s.call(http.MethodPatch, "/projects/proj_1", bearer, "application/json", body)
+	}
+	if got := update(key, `{"mfa_required":true}`).ok().body; got != `{"id":"proj_1","mfa_required":true}`+"\n" || !s.required() {
+		t.Errorf("answer %q, required %v", got, s.required())
+	}
+	for _, body := range []string{`{}`, `{"mfa_required":null}`, `{"mfa_required":"no"}`} {
+		update(key, body).refused(http.StatusBadRequest, "invalid_request")
+	}
+	for range limitAddress {
+		update("pk_another", `{"mfa_required":false}`).refused(http.StatusUnauthorized, "unauthorized")
+	}
+	update(key, `{"mfa_required":false}`).refused(http.StatusTooManyRequests, "too_many_attempts")
+	if !s.required() {
+		t.Error("a wrong key switched MFA off")
+	}
+	none := newSite(t)
+	none.call(http.MethodPatch, "/projects/proj_1", "", "application/json", `{"mfa_required":true}`).refused(http.StatusUnauthorized, "unauthorized")
+}
+
+// The token of an enrollment does not outlive its user's account.
+func TestAPIEnrollmentOfADeletedUser(t *testing.T) {
+	s := newSite(t)
+	s.require(true)
+	s.create("root@example.com")
+	s.create("ada@example.com")
+	c := &apiUser{site: s}
+	c.token = c.logIn("ada@example.com").text("mfa_token")
+	id := s.userID("ada@example.com")
+	if err := s.users.remove(t.Context(), id, func(tx *sql.Tx) error { return s.store.DeleteTx(t.Context(), tx, id) }); err != nil {
+		t.Fatal(err)
+	}
+	for _, method := range []string{"totp", "sms"} {
+		c.post("/mfa/enroll", "method", method, "phone", phoneOne).refused(http.StatusUnauthorized, "unauthorized")
 	}
 }
 

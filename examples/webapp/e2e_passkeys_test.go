@@ -53,6 +53,29 @@ func (k *securityKey) unplug() []*webauthn.Credential {
 	return held
 }
 
+// signUpWithApp creates an account with an authenticator app.
+func (b *tab) signUpWithApp() app {
+	b.t.Helper()
+	b.signUp("ada@example.com").wants("dashboard")
+	b.click("#to-enroll").wants("enroll")
+	b.click("#choose-totp").passwordAgain().wants("totp")
+	a := b.scanned()
+	b.answer(a.shows()).wants("backupcodes")
+	b.click("#saved").wants("security")
+	return a
+}
+
+// signUpWithPasskey creates an account with a passkey on a key, which it plugs in.
+func (b *tab) signUpWithPasskey() {
+	b.t.Helper()
+	b.plug()
+	b.signUp("ada@example.com").wants("dashboard")
+	b.click("#to-enroll").wants("enroll")
+	b.click("#choose-passkey").passwordAgain().wants("passkey")
+	b.click("#ask").wants("backupcodes")
+	b.click("#saved").wants("security")
+}
+
 // addPasskey sets a passkey up from the security page.
 func (b *tab) addPasskey() *tab {
 	b.t.Helper()
@@ -62,18 +85,13 @@ func (b *tab) addPasskey() *tab {
 }
 
 // A user with an app adds two passkeys and signs in with each. A copy of one, with
-// an old counter, is refused and told of by mail. A lost key is removed by a user
+// an old counter, is refused and reported by mail. A lost key is removed by a user
 // who has signed in with the app.
 func TestBrowserPasskeys(t *testing.T) {
 	needsBrowser(t)
 	s := newSite(t, withPasskeys)
 	b := s.chromium()
-	b.signUp("ada@example.com").wants("dashboard")
-	b.click("#to-enroll").wants("enroll")
-	b.click("#choose-totp").passwordAgain().wants("totp")
-	a := b.scanned()
-	b.answer(a.shows()).wants("backupcodes")
-	b.click("#saved").wants("security")
+	a := b.signUpWithApp()
 
 	key := b.plug()
 	b.click("#add-passkey").wants("passkey")
@@ -134,12 +152,7 @@ func TestBrowserPasskeyConfirms(t *testing.T) {
 	needsBrowser(t)
 	s := newSite(t, withPasskeys)
 	b := s.chromium()
-	b.signUp("ada@example.com").wants("dashboard")
-	b.plug()
-	b.click("#to-enroll").wants("enroll")
-	b.click("#choose-passkey").passwordAgain().wants("passkey")
-	b.click("#ask").wants("backupcodes")
-	b.click("#saved").wants("security")
+	b.signUpWithPasskey()
 	s.clock.Advance(16 * time.Minute)
 	b.open("/security").wants("security")
 	b.click("#remove-backup").wants("prompt")
@@ -149,17 +162,12 @@ func TestBrowserPasskeyConfirms(t *testing.T) {
 	b.click("#ask").wants("security").wantsNotice("Backup codes was removed.")
 }
 
-// A user who cancels the browser's question is told so, and goes on with the app.
+// A user who cancels the browser's dialog sees a message, and goes on with the app.
 func TestBrowserPasskeyCancelled(t *testing.T) {
 	needsBrowser(t)
 	s := newSite(t, withPasskeys)
 	b := s.chromium()
-	b.signUp("ada@example.com").wants("dashboard")
-	b.click("#to-enroll").wants("enroll")
-	b.click("#choose-totp").passwordAgain().wants("totp")
-	a := b.scanned()
-	b.answer(a.shows()).wants("backupcodes")
-	b.click("#saved").wants("security")
+	a := b.signUpWithApp()
 	key := b.plug()
 	b.addPasskey().wants("security")
 	key.unplug()
@@ -180,12 +188,7 @@ func TestBrowserPasskeyOfAnotherOrigin(t *testing.T) {
 	needsBrowser(t)
 	s := newSite(t, withPasskeys)
 	b := s.chromium()
-	b.signUp("ada@example.com").wants("dashboard")
-	b.plug()
-	b.click("#to-enroll").wants("enroll")
-	b.click("#choose-passkey").passwordAgain().wants("passkey")
-	b.click("#ask").wants("backupcodes")
-	b.click("#saved").wants("security")
+	b.signUpWithPasskey()
 	b.signOut()
 	b.signIn("ada@example.com").wants("prompt")
 	options := evaluate[string](b, `document.getElementById("answer").dataset.options`)

@@ -121,10 +121,16 @@ func (s *server) setupRefused(w http.ResponseWriter, r *http.Request, v *visit, 
 }
 
 func (s *server) verifyTOTP(w http.ResponseWriter, r *http.Request, v *visit) {
-	login, err := s.engine.VerifyEnrollment(r.Context(), v.UserID, mfa.MethodTOTP, r.PostFormValue("code"))
+	s.verifySetup(w, r, v, mfa.MethodTOTP, totpPath)
+}
+
+// verifySetup confirms a factor with its first answer, from the form of the page
+// at path.
+func (s *server) verifySetup(w http.ResponseWriter, r *http.Request, v *visit, method mfa.Method, path string) {
+	login, err := s.engine.VerifyEnrollment(r.Context(), v.UserID, method, answerTo(r))
 	if err != nil {
 		v.forgetDeadSetup(err)
-		s.refuse(w, r, v, totpPath, err)
+		s.refuse(w, r, v, path, err)
 		return
 	}
 	s.enrolled(w, r, v, login)
@@ -202,13 +208,7 @@ func (s *server) verifySMS(w http.ResponseWriter, r *http.Request, v *visit) {
 		s.refuse(w, r, v, smsPath, errCodeExpired)
 		return
 	}
-	login, err := s.engine.VerifyEnrollment(r.Context(), v.UserID, mfa.MethodSMS, r.PostFormValue("code"))
-	if err != nil {
-		v.forgetDeadSetup(err)
-		s.refuse(w, r, v, smsPath, err)
-		return
-	}
-	s.enrolled(w, r, v, login)
+	s.verifySetup(w, r, v, mfa.MethodSMS, smsPath)
 }
 
 // enrolled ends the user's other sessions once a factor is confirmed, since one of

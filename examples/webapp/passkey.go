@@ -10,8 +10,8 @@ import (
 
 const passkeyPath = "/enroll/passkey"
 
-// newPasskeys returns what verifies passkeys, which belong to the host name of
-// the application's origin and work there alone.
+// newPasskeys returns a verifier of passkeys, which belong to the host name of the
+// application's origin and work there alone.
 func newPasskeys(origin string) (mfa.PasskeyVerifier, error) {
 	u, err := url.Parse(origin)
 	if err != nil {
@@ -20,15 +20,15 @@ func newPasskeys(origin string) (mfa.PasskeyVerifier, error) {
 	return webauthn.New(webauthn.Config{RPID: u.Hostname(), Name: issuer, Origins: []string{origin}})
 }
 
-// A passkeyForm is what a page needs to ask the browser for a passkey. The zero
+// A passkeyForm holds what a page needs to ask the browser for a passkey. The zero
 // value offers none.
 type passkeyForm struct {
 	Options   string // the argument of navigator.credentials.create or get, as JSON
-	Elsewhere string // the address of this page at which passkeys work, if not at this one
+	Elsewhere string // the page's address at the application's origin, if it was requested at another
 }
 
-// passkeyForm returns the form for a page that was requested at an address. The
-// browser would refuse passkeys at any other than the application's.
+// passkeyForm returns the form for the page of a request. At any origin but the
+// application's, browsers would refuse passkeys.
 func (s *server) passkeyForm(r *http.Request, options []byte) passkeyForm {
 	if u, err := url.Parse(s.origin); err != nil || u.Host != r.Host {
 		return passkeyForm{Elsewhere: s.origin + r.URL.Path}
@@ -57,11 +57,5 @@ func (s *server) beginPasskey(w http.ResponseWriter, r *http.Request, v *visit) 
 }
 
 func (s *server) verifyPasskey(w http.ResponseWriter, r *http.Request, v *visit) {
-	login, err := s.engine.VerifyEnrollment(r.Context(), v.UserID, mfa.MethodPasskey, r.PostFormValue("passkey"))
-	if err != nil {
-		v.forgetDeadSetup(err)
-		s.refuse(w, r, v, passkeyPath, err)
-		return
-	}
-	s.enrolled(w, r, v, login)
+	s.verifySetup(w, r, v, mfa.MethodPasskey, passkeyPath)
 }

@@ -136,7 +136,7 @@ func (s *server) promptAt(w http.ResponseWriter, r *http.Request, v *visit, path
 				s.promptAt(w, r, v, path, err)
 				return
 			}
-			if err != nil { // the page offers the other methods still
+			if err != nil { // the page still offers the other methods
 				p := s.report(w, r, err)
 				v.Problem = &p
 			} else {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"database/sql"
 	"errors"
 	"net/http"
@@ -119,23 +118,8 @@ func (s *server) removeFactor(w http.ResponseWriter, r *http.Request, v *visit) 
 // requires MFA.
 func (s *server) revokeOwn(w http.ResponseWriter, r *http.Request, v *visit) {
 	which := selected(r)
-	s.removed(w, r, v, which, s.revoke(r.Context(), v.UserID, v.Proof, which))
-}
-
-// revoke removes factors of a user who has just proved one, and has others
-// besides. Without others, it removes no more than Unenroll may.
-func (s *server) revoke(ctx context.Context, userID, proof string, which selection) error {
-	if err := s.engine.CheckProof(ctx, userID, proof); err != nil {
-		return err
-	}
-	status, err := s.engine.Status(ctx, userID)
-	if err != nil {
-		return err
-	}
-	if which.leavesNone(status) {
-		return s.engine.Unenroll(ctx, userID, which.Method, which.options(proof)...)
-	}
-	return s.engine.Revoke(ctx, userID, which.Method, which.options("")...)
+	opts := append(which.options(v.Proof), mfa.Lost())
+	s.removed(w, r, v, which, s.engine.Unenroll(r.Context(), v.UserID, which.Method, opts...))
 }
 
 // removed shows how the removal of a factor ended.
