@@ -4,14 +4,20 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-if ! node -e 'process.exit(+(process.versions.node.split(".")[0] < 18))' 2>/dev/null || ! command -v npm >/dev/null; then
-  echo "skipped: no Node 18 or newer with npm"
+# missing skips what needs a program, or fails with MFA_TEST_REQUIRE=1.
+missing() {
+  if [ "${MFA_TEST_REQUIRE:-}" = 1 ]; then
+    echo "missing: $1" >&2
+    exit 1
+  fi
+  echo "skipped: no $1"
   exit 0
+}
+
+if ! node -e 'process.exit(+(process.versions.node.split(".")[0] < 18))' 2>/dev/null || ! command -v npm >/dev/null; then
+  missing "Node 18 or newer with npm"
 fi
 npm ci --no-audit --no-fund
 npm test
-if [ -x "${CHROMIUM:=/usr/bin/chromium}" ]; then
-  npm run test:browser
-else
-  echo "skipped: no Chromium at $CHROMIUM"
-fi
+[ -x "${CHROMIUM:=/usr/bin/chromium}" ] || missing "Chromium at $CHROMIUM"
+npm run test:browser
