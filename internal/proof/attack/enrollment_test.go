@@ -370,7 +370,7 @@ func TestD07ClientGivesTheKey(t *testing.T) {
 		}
 	}
 	for option, want := range map[reflect.Type][]string{
-		reflect.TypeFor[mfa.ChangeOption](): {"proof", "label", "keep", "only"},
+		reflect.TypeFor[mfa.ChangeOption](): {"proof", "label", "keep", "only", "lost"},
 		reflect.TypeFor[mfa.LoginOption]():  {"device", "expectEnrolled"},
 		reflect.TypeFor[mfa.SendOption]():   {"to"},
 	} {
