@@ -216,8 +216,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Removes lost or stolen factors, whatever the policy
-         * @description Always behind a fresh proof. The only factor goes as by unenroll: while MFA is required, the support desk takes it away from who lost it.
+         * Removes lost or stolen factors while others are left
+         * @description Always behind a fresh proof, and also while MFA is required, unless the user would be left without a factor: that is answered with mfa_enforced, and the support desk removes it.
          */
         post: operations["revoke"];
         delete?: never;
