@@ -152,6 +152,16 @@ func behindProxy(t *testing.T, test func(*testing.T, *store.Proxy, func() (mfa.S
 // three keeps the promises of mfa.Store.
 func TestCluster(t *testing.T) {
 	js := connected(t, startServers(t, 3)[0])
+	// Two of the servers answer before the third is there.
+	for over := time.Now().Add(store.Patience); ; time.Sleep(10 * time.Millisecond) {
+		err := natsstore.Create(t.Context(), js, jetstream.KeyValueConfig{Bucket: "complete", Replicas: 3})
+		if err == nil {
+			break
+		}
+		if time.Now().After(over) {
+			t.Fatalf("the cluster does not become complete: %v", err)
+		}
+	}
 	config := jetstream.KeyValueConfig{Bucket: "alone", Replicas: 1}
 	if err := natsstore.Create(t.Context(), js, config); err == nil || !strings.Contains(err.Error(), "Replicas: 3") {
 		t.Errorf("Create on one server: %v", err)
