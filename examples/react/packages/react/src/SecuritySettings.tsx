@@ -44,6 +44,7 @@ export function SecuritySettings({ methods = ['totp', 'sms', 'passkey'] }: Secur
     );
   }
   const factors = status.factors.filter(({ method }) => method !== 'backup_code');
+  const removable = !status.required ? 'always' : factors.length > 1 ? 'lost' : 'never';
   const Setup = adding && setups[adding];
   return (
     <div className="protekt-security">
@@ -53,7 +54,7 @@ export function SecuritySettings({ methods = ['totp', 'sms', 'passkey'] }: Secur
         {factors.length === 0 && <p>{texts.noFactors}</p>}
         <ul className="protekt-list">
           {factors.map((factor) => (
-            <FactorItem key={factor.id} factor={factor} onChange={() => void reload()} />
+            <FactorItem key={factor.id} factor={factor} removable={removable} onChange={() => void reload()} />
           ))}
         </ul>
         {methods.map((method) => (
@@ -85,13 +86,20 @@ export function SecuritySettings({ methods = ['totp', 'sms', 'passkey'] }: Secur
   );
 }
 
-function FactorItem({ factor, onChange }: { factor: Factor; onChange: () => void }) {
+interface FactorItemProps {
+  factor: Factor;
+  /** While MFA is required, the server removes a lost factor beside others, and no more. */
+  removable: 'always' | 'lost' | 'never';
+  onChange: () => void;
+}
+
+function FactorItem({ factor, removable, onChange }: FactorItemProps) {
   const texts = useTexts();
-  const { unenrollMfa, renameFactor } = useAuth();
+  const { unenrollMfa, revokeMfa, renameFactor } = useAuth();
   const [label, setLabel] = useState<string>();
   const id = factor.id ?? '';
   const name = [texts[factor.method], factor.label ?? factor.phone].filter((part) => part !== undefined).join(': ');
-  const removal = useAction(() => unenrollMfa({ factorId: id }));
+  const removal = useAction(() => (removable === 'lost' ? revokeMfa({ factorId: id }) : unenrollMfa({ factorId: id })));
   const renaming = useAction(() => renameFactor(id, label ?? ''));
 
   const remove = async () => {
@@ -112,9 +120,11 @@ function FactorItem({ factor, onChange }: { factor: Factor; onChange: () => void
       {label === undefined ? (
         <>
           <Button onClick={() => setLabel(factor.label ?? '')}>{texts.rename(name)}</Button>{' '}
-          <Button disabled={removal.pending} onClick={() => void remove()}>
-            {texts.remove(name)}
-          </Button>
+          {removable !== 'never' && (
+            <Button disabled={removal.pending} onClick={() => void remove()}>
+              {removable === 'lost' ? texts.removeLost(name) : texts.remove(name)}
+            </Button>
+          )}
           <ErrorText error={removal.error?.code === 'mfa_required' ? null : removal.error} />
         </>
       ) : (

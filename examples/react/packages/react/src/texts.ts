@@ -56,6 +56,7 @@ export const english = {
   required: 'Your account must have a second factor.',
   disabled: 'disabled after too many wrong codes',
   remove: (name: string) => `Remove ${name}`,
+  removeLost: (name: string) => `Remove lost ${name}`,
   rename: (name: string) => `Rename ${name}`,
   newName: 'New name',
   save: 'Save',

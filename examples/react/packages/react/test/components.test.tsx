@@ -1,6 +1,6 @@
 import { act, cleanup, fireEvent, render, screen } from '@testing-library/react';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { BackupCodes, LoginForm, MfaChallenge, ProtektProvider, Reverification, useAuth, useReverification, type Texts } from '../src/index.js';
+import { BackupCodes, LoginForm, MfaChallenge, ProtektProvider, Reverification, SecuritySettings, useAuth, useReverification, type Texts } from '../src/index.js';
 import { challenge, credentials, fakeServer, proof, refused, stepUp, tokens } from './server.js';
 
 /** Login is the guide's page, with a word for who has come through. */
@@ -129,6 +129,19 @@ test('backup codes are generated, and copied together', async () => {
   expect(writeText).toHaveBeenCalledWith('7f3k-2m9p\n4x8n-6t1w');
   expect(screen.getByRole('status').textContent).toBe('Copied.');
   vi.unstubAllGlobals();
+});
+
+test('while MFA is required, a lost factor beside another goes by revoke, and the last stays', async () => {
+  const factors = ['Old', 'New'].map((label) => ({ id: `fac_${label}`, method: 'totp', label, disabled: false }));
+  const status = (left: object[]): [number, object] => [200, { factors: left, backup_codes_left: 0, required: true }];
+  const server = fakeServer({ 'POST /auth/login': tokens(), 'GET /mfa/status': status(factors), 'GET /mfa/devices': [200, { devices: [] }], 'POST /mfa/revoke': status([factors[1]!]) });
+  show(server, <><Login /><SecuritySettings /></>);
+  await signIn();
+  server.routes['GET /mfa/status'] = status([factors[1]!]);
+  await press('Remove lost Authenticator app: Old');
+  expect(server.requests.filter(({ route }) => route === 'POST /mfa/revoke').map(({ body }) => body)).toEqual([{ factor_id: 'fac_Old' }]);
+  expect(screen.getByText('Authenticator app: New')).toBeTruthy();
+  expect(screen.queryByRole('button', { name: /^Remove/ })).toBeNull();
 });
 
 test('a step-up that the user cancels leaves no error behind', async () => {
