@@ -49,7 +49,17 @@ func openBucket(ctx context.Context, js jetstream.JetStream, name string) (*buck
 	if prefix != "" {
 		prefix = strings.TrimSuffix(prefix, ".") + "."
 	}
-	return &bucket{name: name, js: js, stream: stream, prefix: prefix, alone: stream.CachedInfo().Config.Replicas == 1}, nil
+	info := stream.CachedInfo()
+	return &bucket{name: name, js: js, stream: stream, prefix: prefix, alone: info.Config.Replicas == 1 && clusterOf(info) == ""}, nil
+}
+
+// clusterOf returns the name of the cluster that keeps a stream, or "". A client may
+// be connected to another one, or to a leaf node.
+func clusterOf(info *jetstream.StreamInfo) string {
+	if info.Cluster == nil {
+		return ""
+	}
+	return info.Cluster.Name
 }
 
 // streamOf returns the name of the stream behind a bucket.

@@ -28,7 +28,7 @@ func Create(ctx context.Context, js jetstream.JetStream, config jetstream.KeyVal
 	if err != nil {
 		return explain(ctx, "creating", config.Bucket, err)
 	}
-	return check(stream.CachedInfo(), js.Conn().ConnectedClusterName())
+	return check(stream.CachedInfo())
 }
 
 // createStream creates the bucket's stream, or changes its settings.
@@ -73,9 +73,8 @@ func mark(ctx context.Context, js jetstream.JetStream, name string) error {
 	return err
 }
 
-// check returns an error if a stream may lose records or return old ones. cluster
-// is the name of the servers' cluster, or "".
-func check(info *jetstream.StreamInfo, cluster string) error {
+// check returns an error if a stream may lose records or return old ones.
+func check(info *jetstream.StreamInfo) error {
 	fault := ""
 	switch settings := info.Config; {
 	case settings.AllowDirect:
@@ -88,7 +87,7 @@ func check(info *jetstream.StreamInfo, cluster string) error {
 		fault = "lets keys expire: set no TTL"
 	case settings.Discard != jetstream.DiscardNew:
 		fault = "drops old keys when it is full: it must refuse new ones (DiscardNew)"
-	case cluster != "" && settings.Replicas < 2:
+	case clusterOf(info) != "" && settings.Replicas < 2:
 		fault = "is kept by one server of a cluster and lost with it: call natsstore.Create with Replicas: 3"
 	}
 	if fault != "" {

@@ -58,7 +58,7 @@ func New(ctx context.Context, js jetstream.JetStream, name string) (*Store, erro
 	if err != nil {
 		return nil, explain(ctx, "opening", name, err)
 	}
-	if err := check(b.stream.CachedInfo(), js.Conn().ConnectedClusterName()); err != nil {
+	if err := check(b.stream.CachedInfo()); err != nil {
 		return nil, err
 	}
 	marker, err := b.last(ctx, markerKey)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/protekt/mfa"
@@ -126,6 +127,27 @@ func TestPurgedBucketIsALoss(t *testing.T) {
 	}
 }
 
+// TestSaveAfterLoadIsOneRequest: the store remembers the revision that Load has seen.
+func TestSaveAfterLoadIsOneRequest(t *testing.T) {
+	js, _ := place(t)
+	name := bucket(t, js)
+	if err := newStore(t, js, name).Save(t.Context(), mfa.Record{UserID: "ada"}); err != nil {
+		t.Fatal(err)
+	}
+	running := newStore(t, js, name)
+	record, err := running.Load(t.Context(), "ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := js.Conn().Stats().OutMsgs
+	if err := running.Save(t.Context(), record); err != nil {
+		t.Fatal(err)
+	}
+	if sent := js.Conn().Stats().OutMsgs - before; sent != 1 {
+		t.Errorf("Save has sent %d messages", sent)
+	}
+}
+
 func TestProcesses(t *testing.T) { store.TestProcesses(t, open, address(t)) }
 func TestCrash(t *testing.T)     { store.TestCrash(t, open, address(t), 50) }
 func TestOutage(t *testing.T)    { behindProxy(t, store.TestOutage) }
@@ -151,7 +173,8 @@ func behindProxy(t *testing.T, test func(*testing.T, *store.Proxy, func() (mfa.S
 // TestCluster: a store that one server of a cluster keeps is refused, and one on
 // three keeps the promises of mfa.Store.
 func TestCluster(t *testing.T) {
-	js := connected(t, startServers(t, 3)[0])
+	hub := freeAddress(t)
+	js := connected(t, startServers(t, 3, fmt.Sprintf("leafnodes { listen: %q }\n", hub))[0])
 	// Two of the servers answer before the third is there.
 	for over := time.Now().Add(store.Patience); ; time.Sleep(10 * time.Millisecond) {
 		err := natsstore.Create(t.Context(), js, jetstream.KeyValueConfig{Bucket: "complete", Replicas: 3})
@@ -163,11 +186,15 @@ func TestCluster(t *testing.T) {
 		}
 	}
 	config := jetstream.KeyValueConfig{Bucket: "alone", Replicas: 1}
-	if err := natsstore.Create(t.Context(), js, config); err == nil || !strings.Contains(err.Error(), "Replicas: 3") {
-		t.Errorf("Create on one server: %v", err)
-	}
-	if _, err := natsstore.New(t.Context(), js, config.Bucket); err == nil || !strings.Contains(err.Error(), "Replicas: 3") {
-		t.Errorf("New on one server: %v", err)
+	leaf := throughLeaf(t, hub)
+	for through, js := range map[string]jetstream.JetStream{"a server of the cluster": js, "a leaf node": leaf} {
+		created := natsstore.Create(t.Context(), js, config)
+		_, opened := natsstore.New(t.Context(), js, config.Bucket)
+		for doing, err := range map[string]error{"Create": created, "New": opened} {
+			if err == nil || !strings.Contains(err.Error(), "Replicas: 3") {
+				t.Errorf("%s on one server, through %s: %v", doing, through, err)
+			}
+		}
 	}
 	mfatest.TestStore(t, func(t *testing.T) mfa.Store {
 		config := jetstream.KeyValueConfig{Bucket: "mfa_test_" + rand.Text()[:12], Replicas: 3}
@@ -176,6 +203,29 @@ func TestCluster(t *testing.T) {
 		}
 		return newStore(t, js, config.Bucket)
 	})
+}
+
+// throughLeaf connects to servers through a leaf node of theirs, which belongs to no
+// cluster and has no JetStream of its own.
+func throughLeaf(t *testing.T, hub string) jetstream.JetStream {
+	t.Helper()
+	url := startProgram(t, fmt.Sprintf("leafnodes { remotes: [{ url: %q }] }\n", "nats://"+hub))
+	for over := time.Now().Add(store.Patience); ; time.Sleep(10 * time.Millisecond) {
+		connection, err := nats.Connect(url)
+		if err == nil {
+			var js jetstream.JetStream
+			if js, err = jetstream.NewWithDomain(connection, "hub"); err == nil {
+				if _, err = js.AccountInfo(t.Context()); err == nil {
+					t.Cleanup(connection.Close)
+					return js
+				}
+			}
+			connection.Close()
+		}
+		if time.Now().After(over) {
+			t.Fatalf("the leaf node does not connect: %v", err)
+		}
+	}
 }
 
 // TestOldServersAreRefused, such as the one that Debian 12 has.

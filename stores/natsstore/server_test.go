@@ -29,37 +29,46 @@ func startServer(t testing.TB) string {
 	return startServers(t, 1)[0]
 }
 
-// startServers starts a cluster, or a server on its own, and returns their URLs.
-func startServers(t testing.TB, n int) (urls []string) {
+// startServers starts a cluster, or a server on its own, and returns their URLs. The
+// first server has more settings.
+func startServers(t testing.TB, n int, more ...string) (urls []string) {
 	t.Helper()
-	program, err := store.Build(t, "github.com/nats-io/nats-server/v2", serverVersion)
-	store.Require(t, "module proxy", err)
-	var ports, routes []string
+	var routes []string
 	for range n {
-		ports = append(ports, freeAddress(t))
 		routes = append(routes, freeAddress(t))
 	}
-	for i, address := range ports {
-		dir := t.TempDir()
-		settings := fmt.Sprintf("server_name: s%d\nlisten: %q\njetstream { store_dir: %q }\n", i, address, dir)
+	for i := range n {
+		settings := fmt.Sprintf("server_name: s%d\njetstream { store_dir: %q, domain: hub }\n", i, t.TempDir())
 		if n > 1 {
 			settings += fmt.Sprintf("cluster { name: test, listen: %q, routes: [nats://%s] }\n", routes[i], strings.Join(routes, ", nats://"))
 		}
-		file := filepath.Join(dir, "server.conf")
-		if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
-			t.Fatal(err)
+		if i == 0 {
+			settings += strings.Join(more, "")
 		}
-		server := exec.Command(program, "-c", file)
-		if err := server.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			server.Process.Kill()
-			server.Wait()
-		})
-		urls = append(urls, "nats://"+address)
+		urls = append(urls, startProgram(t, settings))
 	}
 	return urls
+}
+
+// startProgram starts one server with these settings and returns its URL.
+func startProgram(t testing.TB, settings string) (url string) {
+	t.Helper()
+	program, err := store.Build(t, "github.com/nats-io/nats-server/v2", serverVersion)
+	store.Require(t, "module proxy", err)
+	address := freeAddress(t)
+	file := filepath.Join(t.TempDir(), "server.conf")
+	if err := os.WriteFile(file, fmt.Appendf(nil, "listen: %q\n%s", address, settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := exec.Command(program, "-c", file)
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		server.Process.Kill()
+		server.Wait()
+	})
+	return "nats://" + address
 }
 
 func freeAddress(t testing.TB) string { return fmt.Sprintf("127.0.0.1:%d", store.FreePort(t)) }
