@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -69,7 +70,7 @@ func startPair(t *testing.T) (primary, replica *redis.Client) {
 }
 
 // TestCluster: the store works on a cluster, which refuses commands and scripts
-// that use more than one key.
+// that use more than one key, and whose client sends no Save twice.
 func TestCluster(t *testing.T) {
 	addr := startServer(t, "--cluster-enabled", "yes")
 	ctx := t.Context()
@@ -93,6 +94,16 @@ func TestCluster(t *testing.T) {
 		stores++
 		return newStore(t, client, options(fmt.Sprint(stores, ":")))
 	})
+
+	proxy := store.NewProxy(t, addr)
+	through := redis.NewClusterClient(&redis.ClusterOptions{
+		Addrs: []string{proxy.Addr},
+		Dialer: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, proxy.Addr)
+		},
+	})
+	defer through.Close()
+	store.TestLostAnswers(t, proxy, newStore(t, through, options("lost:")))
 }
 
 // TestSavedRecordsSurviveAKill: with appendonly and appendfsync always, a killed

@@ -30,7 +30,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 
@@ -144,11 +143,11 @@ func (s *Store) Load(ctx context.Context, userID string) (mfa.Record, error) {
 		return cmd.Slice()
 	})
 	if err != nil {
-		return mfa.Record{}, s.explain(ctx, "loading", err)
+		return mfa.Record{}, explain(ctx, "loading", err)
 	}
 	record, err := s.record(userID, fields)
 	if err != nil && !errors.Is(err, mfa.ErrNoRecord) {
-		err = s.explain(ctx, "loading", err)
+		err = explain(ctx, "loading", err)
 	}
 	return record, err
 }
@@ -227,13 +226,13 @@ func (s *Store) Save(ctx context.Context, record mfa.Record) error {
 	})
 	switch {
 	case err != nil:
-		return s.explain(ctx, "saving", err)
+		return explain(ctx, "saving", err)
 	case result == "saved":
 		return nil
 	case result == "conflict":
 		return mfa.ErrConflict
 	}
-	return s.explain(ctx, "saving", errLost)
+	return explain(ctx, "saving", errLost)
 }
 
 // Delete implements [mfa.Store].
@@ -243,18 +242,7 @@ func (s *Store) Delete(ctx context.Context, userID string) error {
 		return err
 	}
 	_, err = within(ctx, s.punctual, func() (int64, error) { return s.client.Del(ctx, keys[0]).Result() })
-	return s.explain(ctx, "deleting", err)
-}
-
-// explain returns err as the function explain does. If the network failed, a
-// cluster's client also looks for new primaries now: by itself, it would do so
-// once a minute.
-func (s *Store) explain(ctx context.Context, doing string, err error) error {
-	var network net.Error
-	if cluster, ok := s.client.(*redis.ClusterClient); ok && errors.As(err, &network) {
-		cluster.ReloadState(ctx)
-	}
-	return explain(ctx, doing, err)
+	return explain(ctx, "deleting", err)
 }
 
 // explain returns err with what was being done and, for known faults, the cure.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -310,7 +311,8 @@ func TestNewRefusesUnfitServers(t *testing.T) {
 }
 
 // TestReplicas: with Options.Replicas, what Save acknowledges is on a replica, and
-// no Save is sent twice. Once the primary is a replica itself, Load fails.
+// no Save is sent twice. Load fails below min-replicas-to-write, and once the primary
+// is a replica itself.
 func TestReplicas(t *testing.T) {
 	primary, replica := startPair(t)
 	options := redisstore.Options{Replicas: 1, InsecureFailover: true}
@@ -329,6 +331,16 @@ func TestReplicas(t *testing.T) {
 	tooMany := newStore(t, primary, redisstore.Options{Replicas: 2, InsecureFailover: true})
 	if err := tooMany.Save(t.Context(), mfa.Record{UserID: "bob"}); err == nil || errors.Is(err, mfa.ErrConflict) || !strings.Contains(err.Error(), "Options.Replicas") {
 		t.Errorf("with one replica of two: %v", err)
+	}
+
+	if err := primary.ConfigSet(t.Context(), "min-replicas-to-write", "2").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := running.Load(t.Context(), "nobody"); err == nil || errors.Is(err, mfa.ErrNoRecord) || !strings.Contains(err.Error(), "NOREPLICAS") {
+		t.Errorf("Load from a primary with too few replicas: %v", err)
+	}
+	if err := primary.ConfigSet(t.Context(), "min-replicas-to-write", "0").Err(); err != nil {
+		t.Fatal(err)
 	}
 
 	host, port, _ := strings.Cut(replica.Options().Addr, ":")
@@ -429,6 +441,11 @@ func TestDeadlinesWithoutGoroutine(t *testing.T) {
 	punctual := redis.NewClient(&through)
 	defer punctual.Close()
 	running := newStore(t, punctual, options(prefix))
+	var seen stack
+	punctual.AddHook(&seen)
+	if _, err := running.Load(t.Context(), "ada"); !errors.Is(err, mfa.ErrNoRecord) || !strings.Contains(seen.last, t.Name()+"(") {
+		t.Errorf("%v, called from another goroutine:\n%s", err, seen.last)
+	}
 	proxy.Hang()
 	defer proxy.Restore()
 	for name, call := range map[string]func(ctx context.Context) error{
@@ -448,6 +465,22 @@ func TestDeadlinesWithoutGoroutine(t *testing.T) {
 		case <-time.After(store.Patience):
 			t.Fatalf("%s does not end with its deadline", name)
 		}
+	}
+}
+
+// A stack is a hook of the client's that keeps the stack of the last command.
+type stack struct{ last string }
+
+func (s *stack) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (s *stack) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (s *stack) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, command redis.Cmder) error {
+		s.last = string(debug.Stack())
+		return next(ctx, command)
 	}
 }
 
