@@ -22,7 +22,7 @@ const (
 func TestEtcd(t *testing.T) {
 	require(t)
 	c, servers := startEtcd(t, built(t, etcdServer, etcdVersion))
-	l := newLoad(t, "etcd", servers)
+	l := newLoad(t, servers, "etcd")
 	findings, spans := l.suffer(c, faults)
 	l.table(t, findings, spans)
 	findings.report(t, breaches...)

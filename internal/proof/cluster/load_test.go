@@ -42,13 +42,14 @@ const lone = "lone"
 // start is the time at which the users' clocks begin.
 var start = time.Date(2030, 1, 1, 0, 0, 10, 0, time.UTC)
 
-func newLoad(t *testing.T, kind string, servers []string) *load {
+// newLoad launches the clients, each with one of the kinds of store.
+func newLoad(t *testing.T, servers []string, kinds ...string) *load {
 	t.Helper()
 	l := &load{apps: make(map[string]*mfatest.Authenticator)}
 	for i := range clients {
 		first := i % len(servers)
 		order := append(append([]string{}, servers[first:]...), servers[:first]...)
-		l.processes = append(l.processes, launch(t, i, address{kind, order}))
+		l.processes = append(l.processes, launch(t, i, address{kinds[i%len(kinds)], order}))
 	}
 	return l
 }

@@ -35,7 +35,7 @@ func TestMariaDB(t *testing.T) {
 		m, servers := startMariaDB(t, true)
 		m.refusesReplica(t, m.ports, onceSQL("mysql", sqlstore.MySQL, "root@tcp({server})/test"))
 		m.promotesAll(t, servers[0])
-		l := newLoad(t, "mariadb", servers)
+		l := newLoad(t, servers, "mariadb")
 		findings, spans := l.suffer(m.cluster, m.fenced())
 		l.table(t, findings, spans)
 		findings.report(t, breaches...)
@@ -43,7 +43,7 @@ func TestMariaDB(t *testing.T) {
 	t.Run("semi-synchronous, two primaries", func(t *testing.T) {
 		requireLong(t)
 		m, servers := startMariaDB(t, true)
-		l := newLoad(t, "mariadb", servers)
+		l := newLoad(t, servers, "mariadb")
 		findings, spans := l.suffer(m.cluster, m.unfenced())
 		l.table(t, findings, spans)
 		findings.report(t, double, lost)
@@ -51,7 +51,7 @@ func TestMariaDB(t *testing.T) {
 	t.Run("asynchronous", func(t *testing.T) {
 		requireLong(t)
 		m, servers := startMariaDB(t, false)
-		l := newLoad(t, "mariadb", servers)
+		l := newLoad(t, servers, "mariadb")
 		findings, spans := l.suffer(m.cluster, m.fenced())
 		l.table(t, findings, spans)
 		findings.report(t)

@@ -24,7 +24,7 @@ func TestNATS(t *testing.T) {
 	for _, version := range natsVersions {
 		t.Run(version, func(t *testing.T) {
 			c, servers := startNATS(t, built(t, natsServer, version))
-			l := newLoad(t, "nats", servers)
+			l := newLoad(t, servers, "nats")
 			findings, spans := l.suffer(c, faults)
 			l.table(t, findings, spans)
 			findings.report(t, breaches...)
@@ -35,6 +35,7 @@ func TestNATS(t *testing.T) {
 // TestDebianNATSIsRefused: Debian 12 has 2.9.10, which accepts both of two
 // simultaneous changes.
 func TestDebianNATSIsRefused(t *testing.T) {
+	require(t)
 	_, servers := startNATSServers(t, installed(t, "nats-server"))
 	eventually(t, "the server does not answer", func() error {
 		js, err := connectNATS(servers)

@@ -7,9 +7,11 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/protekt/mfa"
 	"github.com/protekt/mfa/stores/pgxstore"
+	"github.com/protekt/mfa/stores/sqlstore"
 )
 
 func init() {
@@ -19,6 +21,13 @@ func init() {
 			return nil, err
 		}
 		return pgxstore.New(ctx, pool, pgxstore.Options{})
+	}
+	openers["postgres by database/sql"] = func(ctx context.Context, servers []string) (mfa.Store, error) {
+		pool, err := connectPostgres(ctx, servers)
+		if err != nil {
+			return nil, err
+		}
+		return sqlstore.New(ctx, stdlib.OpenDBFromPool(pool), sqlstore.PostgreSQL, sqlstore.Options{})
 	}
 }
 

@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib"
-
 	"github.com/protekt/mfa/internal/proof/store"
 	"github.com/protekt/mfa/stores/sqlstore"
 )
@@ -36,7 +34,7 @@ func TestPostgres(t *testing.T) {
 		p, servers := startPostgres(t, true)
 		p.refusesReplica(t, p.ports, oncePGX)
 		p.refusesReplica(t, p.ports, onceSQL("pgx", sqlstore.PostgreSQL, "postgres://postgres@{server}/postgres"))
-		l := newLoad(t, "postgres", servers)
+		l := newLoad(t, servers, "postgres", "postgres by database/sql")
 		findings, spans := l.suffer(p.cluster, p.fenced())
 		l.table(t, findings, spans)
 		findings.report(t, breaches...)
@@ -44,7 +42,7 @@ func TestPostgres(t *testing.T) {
 	t.Run("synchronous, two primaries", func(t *testing.T) {
 		requireLong(t)
 		p, servers := startPostgres(t, true)
-		l := newLoad(t, "postgres", servers)
+		l := newLoad(t, servers, "postgres", "postgres by database/sql")
 		findings, spans := l.suffer(p.cluster, p.unfenced())
 		l.table(t, findings, spans)
 		findings.report(t, double, lost)
@@ -52,7 +50,7 @@ func TestPostgres(t *testing.T) {
 	t.Run("asynchronous", func(t *testing.T) {
 		requireLong(t)
 		p, servers := startPostgres(t, false)
-		l := newLoad(t, "postgres", servers)
+		l := newLoad(t, servers, "postgres", "postgres by database/sql")
 		findings, spans := l.suffer(p.cluster, p.fenced())
 		l.table(t, findings, spans)
 		findings.report(t)
@@ -63,7 +61,7 @@ func TestPostgres(t *testing.T) {
 	t.Run("asynchronous, two primaries", func(t *testing.T) {
 		requireLong(t)
 		p, servers := startPostgres(t, false)
-		l := newLoad(t, "postgres", servers)
+		l := newLoad(t, servers, "postgres", "postgres by database/sql")
 		findings, spans := l.suffer(p.cluster, p.unfenced())
 		l.table(t, findings, spans)
 		findings.report(t)

@@ -14,7 +14,10 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/protekt/mfa"
 	"github.com/protekt/mfa/internal/proof/store"
+	"github.com/protekt/mfa/mfatest"
+	"github.com/protekt/mfa/stores/redisstore"
 )
 
 // TestRedis: a promise that Redis cannot keep is counted, but does not fail the
@@ -24,19 +27,80 @@ func TestRedis(t *testing.T) {
 	require(t)
 	t.Run("waiting", func(t *testing.T) {
 		c, servers := startRedis(t)
-		l := newLoad(t, "redis, waiting", servers)
+		l := newLoad(t, servers, "redis, waiting")
 		findings, spans := l.suffer(c, faults)
 		l.table(t, findings, spans)
 		findings.report(t, double, lost)
+		sharded(t, servers)
 	})
 	t.Run("not waiting", func(t *testing.T) {
 		requireLong(t)
 		c, servers := startRedis(t)
-		l := newLoad(t, "redis", servers)
+		l := newLoad(t, servers, "redis")
 		findings, spans := l.suffer(c, faults)
 		l.table(t, findings, spans)
 		findings.report(t)
 	})
+}
+
+// sharded checks a store whose users are on all masters, as they are by default. Then
+// one master loses what it has.
+func sharded(t *testing.T, servers []string) {
+	t.Helper()
+	ctx := t.Context()
+	client := connectRedisCluster(servers)
+	defer client.Close()
+	if err := redisstore.Init(ctx, client, redisstore.Options{}); err == nil || !strings.Contains(err.Error(), "InsecureFailover") {
+		t.Errorf("Init on masters with replicas: %v", err)
+	}
+	open := func(t *testing.T, prefix string) *redisstore.Store {
+		t.Helper()
+		options := redisstore.Options{Prefix: prefix, InsecureFailover: true, Replicas: 1}
+		if err := redisstore.Init(ctx, client, options); err != nil {
+			t.Fatal(err)
+		}
+		store, err := redisstore.New(ctx, client, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return store
+	}
+	prefix := "sharded"
+	mfatest.TestStore(t, func(t *testing.T) mfa.Store {
+		prefix += "x" // with the colon, no prefix is the start of another
+		return open(t, prefix+":")
+	})
+
+	running := open(t, "mfa_users:")
+	node := connectRedis(masterOfKey(t, client, "mfa_users:{0}"))
+	defer node.Close()
+	if err := node.FlushAll(ctx).Err(); err != nil {
+		t.Fatal(err)
+	}
+	var unknown, refused int
+	for i := range 60 {
+		_, err := running.Load(ctx, fmt.Sprint("user ", i))
+		switch {
+		case errors.Is(err, mfa.ErrNoRecord):
+			unknown++
+		case err != nil && strings.Contains(err.Error(), "is empty or was lost"):
+			refused++
+		default:
+			t.Errorf("Load: %v", err)
+		}
+	}
+	if unknown == 0 || refused == 0 {
+		t.Errorf("one master of three is empty: of 60 users %d have no MFA, and %d are refused", unknown, refused)
+	}
+}
+
+func masterOfKey(t *testing.T, client *redis.ClusterClient, key string) (server string) {
+	t.Helper()
+	master, err := client.MasterForKey(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return master.Options().Addr
 }
 
 // startRedis starts three masters and a replica of each.

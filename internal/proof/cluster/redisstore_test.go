@@ -4,7 +4,6 @@ package cluster
 
 import (
 	"context"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -40,6 +39,5 @@ func createRedis(ctx context.Context, servers []string) error {
 }
 
 func connectRedisCluster(servers []string) *redis.ClusterClient {
-	// By default go-redis looks for new masters only once a minute.
-	return redis.NewClusterClient(&redis.ClusterOptions{Addrs: servers, ClusterStateReloadInterval: time.Second})
+	return redis.NewClusterClient(&redis.ClusterOptions{Addrs: servers})
 }
