@@ -16,7 +16,7 @@ import (
 // How a host connects its pool, and what an operator does before.
 func Example() {
 	ctx := context.Background()
-	pool, err := pgxpool.New(ctx, "postgres://app@db.example.com/app?target_session_attrs=primary")
+	pool, err := pgxpool.New(ctx, "postgres://app@db.example.com/app?target_session_attrs=read-write")
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -259,6 +260,15 @@ func TestMigrate(t *testing.T) {
 	done.Wait()
 	if err := errors.Join(errs...); err != nil {
 		t.Error(err)
+	}
+	var settings []string
+	var partial bool
+	if err := pool.QueryRow(ctx, `SELECT reloptions, EXISTS (SELECT 1 FROM pg_index WHERE indrelid = pg_class.oid AND indpred IS NOT NULL)
+		FROM pg_class WHERE oid = $1::regclass`, options.Table).Scan(&settings, &partial); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(settings, "fillfactor=85") || !partial {
+		t.Errorf("the table has %v, and a partial index: %v", settings, partial)
 	}
 	store, err := pgxstore.New(ctx, pool, options)
 	if err != nil {

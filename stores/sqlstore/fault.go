@@ -77,7 +77,7 @@ const (
 	replaced = " (start the process again if it was replaced on purpose)"
 	readOnly = " (connect to the primary)"
 	unlike   = ", which does not match Schema (compare the two, or set another Options.Table)"
-	confused = ", perhaps through a pooler that mixes up statements (see Poolers in the README)"
+	confused = ", perhaps through a pooler that mixes up statements (see What must hold in the README)"
 )
 
 // cure returns what is wrong and what to do about it, or "" for an unknown

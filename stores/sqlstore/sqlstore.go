@@ -19,8 +19,8 @@
 // MySQL with read_only.
 //
 // A row with an empty user ID marks the store. If it is missing, as in a new
-// table or after a TRUNCATE, every call fails: users whose rows are lost must not
-// pass for users without MFA. Its data is random, so that a process also refuses
+// table or after a TRUNCATE, every Load and every first Save fails: users whose rows
+// are lost must not pass for users without MFA. Its data is random, so that a process also refuses
 // a table that was created anew since it started.
 //
 // Only [Store.DeleteTx] takes a transaction. Save must not: if the host rolled

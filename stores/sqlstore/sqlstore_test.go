@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"errors"
+	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -164,6 +166,27 @@ func TestSchema(t *testing.T) {
 			t.Errorf("%v, want ErrNoRecord", err)
 		}
 	})
+}
+
+// TestMigrations: each dialect has the one file that migration tools look for.
+func TestMigrations(t *testing.T) {
+	for _, dialect := range []sqlstore.Dialect{sqlstore.PostgreSQL, sqlstore.MySQL, sqlstore.SQLite} {
+		files, err := sqlstore.Migrations(dialect)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names, err := fs.Glob(files, "*")
+		if err != nil || !slices.Equal(names, []string{"0001_mfa_users.up.sql"}) {
+			t.Errorf("%v: %q, %v", dialect, names, err)
+		}
+		text, err := fs.ReadFile(files, "0001_mfa_users.up.sql")
+		if err != nil || !strings.HasPrefix(string(text), "-- +goose Up\n") || strings.Count(string(text), "CREATE TABLE mfa_users ") != 1 {
+			t.Errorf("%v: %s, %v", dialect, text, err)
+		}
+	}
+	if _, err := sqlstore.Migrations(0); err == nil {
+		t.Error("no dialect has migrations")
+	}
 }
 
 // TestErrorsNameTheCure: a mistake of the host's is an error that says what to do
