@@ -165,13 +165,16 @@ func (h *Handler) remove(r *http.Request, opts ...mfa.ChangeOption) (any, error)
 		return nil, err
 	}
 	opts = append(append(opts, only...), mfa.WithProof(user.Proof))
-	if err := h.config.Engine.Unenroll(r.Context(), user.ID, method, opts...); err != nil {
+	err = h.config.Engine.Unenroll(r.Context(), user.ID, method, opts...)
+	if err != nil && Explain(err).Status < http.StatusInternalServerError {
 		return nil, err
 	}
+	// After a fault the factor may be gone all the same: the store's answer was lost.
 	if h.config.OnRemove != nil {
-		if err := h.config.OnRemove(uncancelled(r), user.ID); err != nil {
-			return nil, err
-		}
+		err = errors.Join(err, h.config.OnRemove(uncancelled(r), user.ID))
+	}
+	if err != nil {
+		return nil, err
 	}
 	return h.config.Engine.Status(r.Context(), user.ID)
 }

@@ -116,10 +116,10 @@ type Config struct {
 	// of the host's choice; "" stands for the English one.
 	Message func(r *http.Request, code string) string
 
-	// OnRemove, if non-nil, is called once a user has removed a factor, for a host
-	// that ends the user's other sessions then, as it may in Session.Proved after
-	// an enrollment (mfa.ActionEnroll). If it fails, so does the response, and the
-	// factor stays removed.
+	// OnRemove, if non-nil, is called once a user has removed a factor, or may have,
+	// since a fault left it open. It is for a host that ends the user's other sessions
+	// then, as it may in Session.Proved after an enrollment (mfa.ActionEnroll). If it
+	// fails, so does the response, and the factor stays removed.
 	OnRemove func(r *http.Request, userID string) error
 
 	// OnError, if non-nil, receives errors that are faults rather than refusals,

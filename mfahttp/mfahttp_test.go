@@ -150,6 +150,28 @@ func TestALostFactorIsRevokedWhileMFAIsRequired(t *testing.T) {
 	h.refused(h.post("/mfa/unenroll", token, map[string]string{"method": "sms"}), 503, "internal")
 }
 
+// TestARemovalWhoseAnswerWasLostIsTold: the factor is gone, and the client, which
+// sees a fault, cannot remove it again.
+func TestARemovalWhoseAnswerWasLostIsTold(t *testing.T) {
+	store, told := world.NewFaultStore(), 0
+	h := newHost(t, func(c *mfahttp.Config) {
+		c.OnRemove = func(*http.Request, string) error { told++; return nil }
+	}, func(c *mfa.Config) { c.Store = store })
+	app, _ := h.GiveTOTP("ada")
+	h.Clock.Advance(time.Minute)
+	token := h.login("ada", app.Shows())
+	h.refused(h.post("/mfa/unenroll", token, map[string]string{"method": "sms"}), 404, "not_enrolled")
+	if told != 0 {
+		t.Errorf("told of a removal that was refused")
+	}
+	store.Arm(store.Snapshot(), 3, world.FailsLate) // after two Loads
+	h.refused(h.post("/mfa/unenroll", token, map[string]string{"method": "totp"}), 503, "internal")
+	if told != 1 {
+		t.Errorf("told %d times of the removal", told)
+	}
+	h.refused(h.post("/mfa/unenroll", token, map[string]string{"method": "totp"}), 404, "not_enrolled")
+}
+
 // TestAnOldProofAsksForAStepUp, which then goes on.
 func TestAnOldProofAsksForAStepUp(t *testing.T) {
 	h := newHost(t, nil)

@@ -179,7 +179,8 @@ func (p Problem) Write(w http.ResponseWriter) {
 	writeJSON(w, p.Status, map[string]Problem{"error": p})
 }
 
-// WriteError writes an error as the response, in English.
+// WriteError writes an error as the response, in English. The response has the token
+// of a challenge, also where Config.Tokens keeps those of the Handler's.
 func WriteError(w http.ResponseWriter, err error) { Explain(err).Write(w) }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {
