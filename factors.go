@@ -212,6 +212,7 @@ func (e *Engine) Rename(ctx context.Context, userID, factorID, label string) err
 // CheckProof returns nil if proof is a fresh one of a user's who has a factor, for
 // pages of the host's that ask for one, such as for Revoke. Without one it returns
 // a *ChallengeError (ActionManage), and ErrNotEnrolled for a user without a factor.
+// With Config.InsecureSkipProof no proof is needed here either.
 func (e *Engine) CheckProof(ctx context.Context, userID, proof string) error {
 	return e.update(ctx, userID, func(u *user) error {
 		if !u.Enrolled() {

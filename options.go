@@ -45,7 +45,8 @@ func OnlyFactor(id string) ChangeOption {
 
 // Lost reports that a factor is lost or stolen: Unenroll then removes it although
 // MFA is required, unless the user would be left without any. That is decided in
-// the save that removes it, so that two removals at once leave one factor.
+// the save that removes it, so that two removals at once leave one factor. One that
+// is disabled counts: what is stolen goes, and the user needs Unlock to log in.
 func Lost() ChangeOption {
 	return func(o *changeOptions) { o.lost = true }
 }
