@@ -134,8 +134,10 @@ func (a *api) refresh(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// logOut ends the grant that the access token names, even if the token has expired
+// or was replaced: its refresh token may still be valid for weeks.
 func (a *api) logOut(w http.ResponseWriter, r *http.Request) error {
-	g, err := a.grant(r)
+	g, err := a.grants.load(r.Context(), a.access(r), "at_")
 	if err == nil {
 		err = a.grants.end(r.Context(), g.ID)
 	}
@@ -282,16 +284,22 @@ func (a *api) setAccess(w http.ResponseWriter, token string) {
 	})
 }
 
-// grant returns the grant whose access token a request bears, or ErrNoSession. A
-// token in the header counts alone, even if it is wrong.
-func (a *api) grant(r *http.Request) (grant, error) {
-	token := mfahttp.BearerToken(r)
-	if r.Header.Get("Authorization") == "" {
-		if cookie, err := r.Cookie(cookieName(accessCookie, a.secure)); err == nil {
-			token = cookie.Value
-		}
+// access returns the access token that a request bears, or "". A token in the header
+// counts alone, even if it is wrong.
+func (a *api) access(r *http.Request) string {
+	if r.Header.Get("Authorization") != "" {
+		return mfahttp.BearerToken(r)
 	}
-	g, err := a.grants.open(r.Context(), token)
+	cookie, err := r.Cookie(cookieName(accessCookie, a.secure))
+	if err != nil {
+		return ""
+	}
+	return cookie.Value
+}
+
+// grant returns the grant whose access token a request bears, or ErrNoSession.
+func (a *api) grant(r *http.Request) (grant, error) {
+	g, err := a.grants.open(r.Context(), a.access(r))
 	if err != nil {
 		return grant{}, err
 	}

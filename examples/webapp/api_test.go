@@ -183,6 +183,33 @@ func TestAPIRefresh(t *testing.T) {
 	e.post("/auth/refresh", "refresh_token", e.refreshToken).refused(http.StatusUnauthorized, "unauthorized")
 }
 
+// A client may log out with an access token that has expired, or that another of its
+// requests has replaced. The refresh token is worthless from then on.
+func TestAPILogOutEndsTheGrant(t *testing.T) {
+	for name, age := range map[string]func(c *apiUser){
+		"expired": func(c *apiUser) { c.clock.Advance(accessTTL) },
+		"replaced": func(c *apiUser) {
+			old := c.token
+			c.refresh()
+			c.token = old
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			s.create("ada@example.com")
+			c, other := &apiUser{site: s}, &apiUser{site: s}
+			c.keep(c.logIn("ada@example.com"))
+			other.keep(other.logIn("ada@example.com"))
+			age(c)
+			c.status().refused(http.StatusUnauthorized, "unauthorized")
+			c.post("/auth/logout").ok()
+			c.post("/auth/refresh", "refresh_token", c.refreshToken).refused(http.StatusUnauthorized, "unauthorized")
+			c.post("/auth/logout").refused(http.StatusUnauthorized, "unauthorized")
+			other.refresh()
+		})
+	}
+}
+
 // A device skips the challenge until the user forgets all devices.
 func TestAPITrustedDevice(t *testing.T) {
 	s := newSite(t)
