@@ -6,7 +6,6 @@ import (
 	"errors"
 	"go/ast"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -16,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/protekt/mfa"
 	"github.com/protekt/mfa/mfahttp"
 )
 
@@ -464,41 +462,55 @@ func TestTwoTabsAnswerOneChallenge(t *testing.T) {
 // ending the sessions that it must end: on the pages, at the API, at the support
 // desk. No backup codes exist that nobody saw.
 func TestAbortedChangesEndSessions(t *testing.T) {
+	const (
+		recorded = "SET has_mfa" // once the engine has saved
+		required = "WHERE id NOT IN"
+		key      = "pk_a_key_of_the_project"
+	)
 	for name, test := range map[string]struct {
-		event   mfa.EventType
-		factors int // afterwards
+		before  string // part of the statement before which the request is aborted
+		factors int    // afterwards
 		// prepare returns the request to abort, of a user with another session.
 		prepare func(s *site) *http.Request
 	}{
-		"a first factor, on its page": {mfa.EventEnrolled, 1, func(s *site) *http.Request {
+		"a first factor, on its page": {recorded, 1, func(s *site) *http.Request {
 			b := s.browser()
 			b.signIn("ada@example.com").wants("dashboard")
 			return b.request("/enroll/totp/verify", "code", b.beginTOTP().shows())
 		}},
-		"a first factor, at the API": {mfa.EventEnrolled, 1, func(s *site) *http.Request {
+		"a first factor, at the API": {recorded, 1, func(s *site) *http.Request {
 			c := &apiUser{site: s}
 			c.keep(c.logIn("ada@example.com"))
 			a := s.scan(c.post("/mfa/enroll", "method", "totp").ok().text("totp_uri"))
-			return c.request("/mfa/verify", `{"code":"`+a.shows()+`"}`)
+			return c.request(http.MethodPost, "/mfa/verify", `{"code":"`+a.shows()+`"}`)
 		}},
-		"a removal, at the API": {mfa.EventUnenrolled, 0, func(s *site) *http.Request {
+		"a removal, at the API": {recorded, 0, func(s *site) *http.Request {
 			c := &apiUser{site: s}
 			c.keep(c.logIn("ada@example.com"))
 			a := s.scan(c.post("/mfa/enroll", "method", "totp").ok().text("totp_uri"))
 			c.post("/mfa/verify", "code", a.shows()).ok()
-			return c.request("/mfa/unenroll", `{"method":"totp"}`)
+			return c.request(http.MethodPost, "/mfa/unenroll", `{"method":"totp"}`)
 		}},
-		"a reset": {mfa.EventReset, 0, func(s *site) *http.Request {
-			b := s.browser()
-			b.signIn("root@example.com").wants("dashboard")
-			b.addTOTP()
-			return b.request("/project/reset", "user", s.userID("ada@example.com"))
+		"a reset": {recorded, 0, func(s *site) *http.Request {
+			return s.administrator().request("/project/reset", "user", s.userID("ada@example.com"))
+		}},
+		"MFA required, on its page": {required, 0, func(s *site) *http.Request {
+			return s.administrator().request("/project/mfa-required", "required", "true")
+		}},
+		"MFA required, at the API": {required, 0, func(s *site) *http.Request {
+			c := &apiUser{site: s, token: key}
+			return c.request(http.MethodPatch, "/projects/proj_1", `{"mfa_required":true}`)
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			log := &aborting{Handler: slog.DiscardHandler, on: test.event, saved: make(chan struct{})}
-			s := newSite(t, func(c *config) { c.Log = slog.New(log) })
-			s.handler = log.watch(s.handler)
+			h, onHooks := hooked(t)
+			s := newSite(t, onHooks, func(c *config) { c.ProjectKey = key })
+			var served context.Context // of the latest request
+			handler := s.handler
+			s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				served = r.Context()
+				handler.ServeHTTP(w, r)
+			})
 			s.create("root@example.com")
 			s.create("ada@example.com")
 			request := test.prepare(s)
@@ -511,11 +523,15 @@ func TestAbortedChangesEndSessions(t *testing.T) {
 			}
 			before := generation()
 			ctx, abort := context.WithCancel(t.Context())
-			log.abort = abort
+			h.before = func(statement string) {
+				if strings.Contains(statement, test.before) {
+					abort()
+					<-served.Done()
+				}
+			}
 			if _, err := http.DefaultClient.Do(request.WithContext(ctx)); !errors.Is(err, context.Canceled) {
 				t.Fatalf("got %v, want context.Canceled", err)
 			}
-			<-log.saved
 			s.served.Close() // once the request has ended
 			if generation() == before {
 				t.Error("the user's other sessions go on")
@@ -523,6 +539,15 @@ func TestAbortedChangesEndSessions(t *testing.T) {
 			s.wantsFactors("ada@example.com", test.factors)
 		})
 	}
+}
+
+// administrator signs in the administrator, who has just proved a second factor.
+func (s *site) administrator() *browser {
+	s.t.Helper()
+	b := s.browser()
+	b.signIn("root@example.com").wants("dashboard")
+	b.addTOTP()
+	return b
 }
 
 // request returns the request of a form, with the browser's cookies.
@@ -544,46 +569,15 @@ func (b *browser) request(path string, fields ...string) *http.Request {
 }
 
 // request returns a request with the client's token.
-func (c *apiUser) request(path, body string) *http.Request {
+func (c *apiUser) request(method, path, body string) *http.Request {
 	c.t.Helper()
-	request, err := http.NewRequest(http.MethodPost, c.url+path, strings.NewReader(body))
+	request, err := http.NewRequest(method, c.url+path, strings.NewReader(body))
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Authorization", "Bearer "+c.token)
 	return request
-}
-
-// aborting aborts the request that causes an event, once the engine has saved.
-type aborting struct {
-	slog.Handler
-	on      mfa.EventType
-	abort   func() // nil until the request to abort
-	saved   chan struct{}
-	request context.Context // of the request that is served
-}
-
-// watch returns next with each request's context kept.
-func (a *aborting) watch(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a.request = r.Context()
-		next.ServeHTTP(w, r)
-	})
-}
-
-func (a *aborting) Enabled(context.Context, slog.Level) bool { return true }
-
-func (a *aborting) Handle(_ context.Context, r slog.Record) error {
-	r.Attrs(func(attr slog.Attr) bool {
-		if event, ok := attr.Value.Any().(mfa.Event); ok && event.Type == a.on && a.abort != nil {
-			a.abort()
-			<-a.request.Done()
-			close(a.saved)
-		}
-		return true
-	})
-	return nil
 }
 
 // The form that asked for a fresh proof is handled after it: the latest alone, once,

@@ -111,8 +111,11 @@ func (s *server) setRequired(w http.ResponseWriter, r *http.Request, v *visit) {
 }
 
 // requireMFA implements the guide's projects.update(id, {mfaRequired: true}). It
-// signs users without a factor out; they enroll one at the next login.
+// signs users without a factor out; they enroll one at the next login. It ignores
+// ctx's cancellation: a setting that is saved must sign them out, even if the
+// caller has gone away.
 func (s *server) requireMFA(ctx context.Context, required bool) error {
+	ctx = context.WithoutCancel(ctx)
 	if err := s.settings.setMFARequired(ctx, required); err != nil || !required {
 		return err
 	}
