@@ -242,6 +242,10 @@ export class Session {
     return this.#alone(async () => {
       const held = this.#storage ? this.#stored() : this.#held;
       if (!held) return ended;
+      if (held.since !== before.since) {
+        this.#adopt(held); // another login, perhaps another user's: the call was not meant for it
+        return ended;
+      }
       if (held.accessToken !== before.accessToken) {
         this.#held = held;
         return null; // another tab or call was faster

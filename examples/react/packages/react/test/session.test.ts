@@ -257,6 +257,25 @@ describe('two tabs with one storage', () => {
     expect(server.count('POST /auth/refresh')).toBe(1);
   });
 
+  test('never make the call of one user as another, whose login this tab has missed', async () => {
+    const server = fakeServer({
+      'POST /auth/login': ({ email }) => [200, { ...tokens()[1], access_token: `at_${String(email)}` }],
+      'POST /auth/logout': [200, {}],
+      'POST /mfa/backup-codes': (_, token) => (token === 'at_bob' ? [200, { backup_codes: ['7f3k-2m9p'] }] : refused(401, 'unauthorized')),
+    });
+    const here = bearer(server, localStorage);
+    await here.login({ email: 'ada', password: 'p' });
+    const { generation } = here.state();
+    await new Promise((resolve) => setTimeout(resolve, 5)); // logins are told apart by their time
+    const there = bearer(server, localStorage);
+    await there.logout();
+    await there.login({ email: 'bob', password: 'p' });
+    expect((await here.generateBackupCodes()).error?.code).toBe('unauthorized');
+    expect(server.requests.filter(({ route }) => route === 'POST /mfa/backup-codes').map(({ token }) => token)).toEqual(['at_ada']);
+    expect(here.state()).toMatchObject({ status: 'signedIn', generation: generation + 1 });
+    expect((await here.generateBackupCodes()).error).toBeNull();
+  });
+
   test('leave a challenge alone when the other gives up its own', async () => {
     const server = fakeServer({ 'POST /auth/login': challenge });
     const here = bearer(server, localStorage);
