@@ -210,7 +210,7 @@ func (a *api) Complete(w http.ResponseWriter, r *http.Request, login *mfa.Login,
 		return nil, err
 	}
 	if device != nil {
-		device.Token = a.sealDevice(u.Email, device.Token)
+		device.Token = a.sealDevice(u.Email, device)
 	}
 	return a.begin(w, r, g)
 }

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"context"
+	"database/sql"
 	"encoding/base64"
+	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/protekt/mfa"
@@ -22,24 +26,38 @@ func (s *server) device(r *http.Request) string {
 	return cookie.Value
 }
 
-// deviceToken returns the engine's token within a device cookie that was issued
-// to this account, or "" for any other value.
-func (s *server) deviceToken(email, device string) string {
+// openDevice returns the ID and the token of the device in a cookie that was issued
+// to this account, or "" for any other value. The device may be forgotten by now.
+func (s *server) openDevice(email, device string) (id, token string) {
 	sealed, err := base64.RawURLEncoding.DecodeString(device)
 	if err != nil {
-		return ""
+		return "", ""
 	}
-	token, err := s.sealer.open(deviceOf+canonical(email), sealed)
+	opened, err := s.sealer.open(deviceOf+canonical(email), sealed)
 	if err != nil {
-		return ""
+		return "", ""
 	}
-	return string(token)
+	id, token, _ = strings.Cut(string(opened), " ")
+	return id, token
 }
 
-// sealDevice seals a device's token for its account, so that signIn knows whose
-// device it is before it has checked the password.
-func (s *server) sealDevice(email, token string) string {
-	return base64.RawURLEncoding.EncodeToString(s.sealer.seal(deviceOf+email, []byte(token)))
+// sealDevice seals a device's ID and token for its account, so that signIn knows
+// whose device it is before it has checked the password.
+func (s *server) sealDevice(email string, device *mfa.TrustedDevice) string {
+	return base64.RawURLEncoding.EncodeToString(s.sealer.seal(deviceOf+email, []byte(device.ID+" "+device.Token)))
+}
+
+// trusts reports whether the account still trusts the device of that ID.
+func (s *server) trusts(ctx context.Context, email, id string) (bool, error) {
+	u, err := s.users.byEmail(ctx, email)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	devices, err := s.engine.Devices(ctx, u.ID)
+	return slices.ContainsFunc(devices, func(d mfa.TrustedDevice) bool { return d.ID == id }), err
 }
 
 // trustDevice lets this browser skip the prompt after the password for 30 days, by
@@ -51,7 +69,7 @@ func (s *server) trustDevice(w http.ResponseWriter, r *http.Request, v *visit, l
 	}
 	http.SetCookie(w, &http.Cookie{
 		Name:     cookieName(deviceCookie, s.secure),
-		Value:    s.sealDevice(v.User.Email, device.Token),
+		Value:    s.sealDevice(v.User.Email, device),
 		Path:     "/",
 		MaxAge:   seconds(device.ExpiresAt.Sub(s.now())),
 		HttpOnly: true,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"go/ast"
@@ -272,7 +273,7 @@ func TestD14FactorConfirmedDuringLogin(t *testing.T) {
 // B09: however the address is spelled, it is one user with one budget of wrong
 // codes and one of wrong passwords.
 func TestB09OneUserHoweverSpelled(t *testing.T) {
-	wantsCallers(t, "byEmail", "check", "mailReset")
+	wantsCallers(t, "byEmail", "check", "mailReset", "trusts")
 	s := newSite(t)
 	b, a := s.withTOTP("Ada@Example.com")
 	b.post("/logout")
@@ -324,6 +325,39 @@ func TestStrangersDoNotLockOutATrustedDevice(t *testing.T) {
 	b.signIn("ada@example.com").wantsError(http.StatusTooManyRequests, "too_many_attempts")
 	(&apiUser{site: s}).post("/auth/login", "email", "ada@example.com", "password", password, "device_token", b.cookie(deviceCookie)+"\n").
 		refused(http.StatusTooManyRequests, "too_many_attempts") // it is one device however it is spelled
+}
+
+// The cookie of a device that the account no longer trusts brings no guesses of its
+// own: they would add up, and outlast a new password.
+func TestDevicesOfThePastBringNoGuesses(t *testing.T) {
+	for name, end := range map[string]func(s *site, id string) error{
+		"forgotten":      func(s *site, id string) error { return s.engine.ForgetDevices(s.t.Context(), id) },
+		"a new password": func(s *site, id string) error { return s.newPassword(s.t.Context(), id, "another password") },
+		"expired":        func(s *site, _ string) error { s.clock.Advance(30 * 24 * time.Hour); return nil },
+		"no account": func(s *site, id string) error {
+			return s.users.remove(s.t.Context(), id, func(tx *sql.Tx) error { return s.store.DeleteTx(s.t.Context(), tx, id) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			s.create("root@example.com")
+			b, a := s.withTOTP("ada@example.com")
+			b.enter("ada@example.com", a, "trust", "1")
+			if err := end(s, s.userID("ada@example.com")); err != nil {
+				t.Fatal(err)
+			}
+			guess := func() *page { return b.post("/login", "email", "ada@example.com", "password", "wrong password") }
+			for range limitAccount {
+				s.browser().post("/login", "email", "ada@example.com", "password", "wrong password").wantsError(http.StatusUnauthorized, "invalid_credentials")
+			}
+			guess().wantsError(http.StatusTooManyRequests, "too_many_attempts")
+			s.clock.Advance(limitWindow)
+			for range limitAccount {
+				guess().wantsError(http.StatusUnauthorized, "invalid_credentials")
+			}
+			s.browser().signIn("ada@example.com").wantsError(http.StatusTooManyRequests, "too_many_attempts")
+		})
+	}
 }
 
 // No step keeps the password in any form, and no code, token or secret is stored or

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -20,7 +21,8 @@ func (s *server) signIn(r *http.Request, email, password, device string) (user, 
 	if err != nil {
 		return user{}, err
 	}
-	options := []mfa.LoginOption{mfa.WithTrustedDevice(s.deviceToken(email, device))}
+	_, token := s.openDevice(email, device)
+	options := []mfa.LoginOption{mfa.WithTrustedDevice(token)}
 	if u.HasMFA {
 		options = append(options, mfa.ExpectEnrolled())
 	}
@@ -32,18 +34,16 @@ func (s *server) signIn(r *http.Request, email, password, device string) (user, 
 }
 
 // rightPassword returns the user with that address and password. Nothing else
-// checks passwords. It counts every try before making it. A device that the account
-// trusts has a count of its own, so that strangers who guess do not lock the owner
-// out.
+// checks passwords. It counts every try before making it.
 func (s *server) rightPassword(r *http.Request, email, password, device string) (user, error) {
-	byAccount, key := s.limits.account, canonical(email)
-	if token := s.deviceToken(email, device); token != "" {
-		byAccount, key = s.limits.device, token
-	}
 	if err := s.limits.address.take(address(r)); err != nil {
 		return user{}, err
 	}
-	if err := byAccount.take(key); err != nil {
+	limit, key, err := s.countedBy(r.Context(), email, device)
+	if err != nil {
+		return user{}, err
+	}
+	if err := limit.take(key); err != nil {
 		return user{}, err
 	}
 	u, err := s.users.check(r.Context(), email, password)
@@ -51,8 +51,25 @@ func (s *server) rightPassword(r *http.Request, email, password, device string) 
 		return user{}, err
 	}
 	s.limits.address.giveBack(address(r))
-	byAccount.giveBack(key)
+	limit.giveBack(key)
 	return u, nil
+}
+
+// countedBy returns the limit, and the key in it, by which a try at an account's
+// password counts. A device that the account trusts has a count of its own, so that
+// strangers who guess do not lock the owner out. One that was forgotten has none,
+// or guesses would add up over the years. Strangers cause no lookup, so timing does
+// not reveal whether there is such an account.
+func (s *server) countedBy(ctx context.Context, email, device string) (*limit, string, error) {
+	id, _ := s.openDevice(email, device)
+	if id == "" {
+		return s.limits.account, canonical(email), nil
+	}
+	trusted, err := s.trusts(ctx, email, id)
+	if trusted {
+		return s.limits.device, id, nil
+	}
+	return s.limits.account, canonical(email), err
 }
 
 func (s *server) signUpPage(w http.ResponseWriter, r *http.Request, v *visit) {
