@@ -13,7 +13,7 @@ import (
 func (s *server) onEvent(ctx context.Context, event mfa.Event) {
 	s.log.InfoContext(ctx, "mfa", "event", event)
 	if changesFactors[event.Type] {
-		if err := s.recordMFA(ctx, event.UserID); err != nil {
+		if err := s.users.recordMFA(ctx, event.UserID); err != nil {
 			s.log.ErrorContext(ctx, "recording who has MFA", "user", event.UserID, "error", err)
 		}
 	}
@@ -34,16 +34,6 @@ var changesFactors = map[mfa.EventType]bool{
 	mfa.EventUnenrolled: true,
 	mfa.EventRevoked:    true,
 	mfa.EventReset:      true,
-}
-
-// recordMFA keeps a record of its own of whether a user has a second factor, so
-// that signIn can tell a user without one from one whose factors are missing.
-func (s *server) recordMFA(ctx context.Context, userID string) error {
-	status, err := s.engine.Status(ctx, userID)
-	if err != nil {
-		return err
-	}
-	return s.users.setHasMFA(ctx, userID, enrolled(status))
 }
 
 // enrolled reports whether there is a factor besides backup codes.

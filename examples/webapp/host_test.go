@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/protekt/mfa"
 	"github.com/protekt/mfa/mfahttp"
 )
 
@@ -268,6 +269,51 @@ func TestD14FactorConfirmedDuringLogin(t *testing.T) {
 	}
 	owner.get("/dashboard").wants("login") // two changes at once end each other's
 	early.enter("ada@example.com", a)
+}
+
+// Whichever of two changes is recorded last, the record covers both. A wrong one would
+// lock the user out, or let in a user whose factors are missing.
+func TestChangesAtOnceAreRecorded(t *testing.T) {
+	enroll := func(s *site, id string) error {
+		enrollment, err := s.engine.EnrollTOTP(s.t.Context(), id, "ada@example.com")
+		if err == nil {
+			_, err = s.engine.VerifyEnrollment(s.t.Context(), id, mfa.MethodTOTP, s.scan(enrollment.URI).shows())
+		}
+		return err
+	}
+	reset := func(s *site, id string) error { return s.engine.Reset(s.t.Context(), id) }
+	for name, test := range map[string]struct {
+		before, first, second func(s *site, id string) error // second while first is recorded
+		want                  bool
+	}{
+		"a removal overtakes an enrollment": {before: reset, first: enroll, second: reset, want: false},
+		"an enrollment overtakes a removal": {before: enroll, first: reset, second: enroll, want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, onHooks := hooked(t)
+			s := newSite(t, onHooks)
+			s.create("ada@example.com")
+			id := s.userID("ada@example.com")
+			if err := test.before(s, id); err != nil {
+				t.Fatal(err)
+			}
+			h.before = func(statement string) {
+				if !strings.Contains(statement, "SET has_mfa") {
+					return
+				}
+				h.before = nil
+				if err := test.second(s, id); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := test.first(s, id); err != nil || h.before != nil {
+				t.Fatalf("got %v, or nothing was recorded", err)
+			}
+			if u, err := s.users.byID(t.Context(), id); err != nil || u.HasMFA != test.want {
+				t.Errorf("the record is %v, %v, want %v", u.HasMFA, err, test.want)
+			}
+		})
+	}
 }
 
 // B09: however the address is spelled, it is one user with one budget of wrong

@@ -160,9 +160,13 @@ func (t *users) setPassword(ctx context.Context, id, password string) error {
 	return tx.Commit()
 }
 
-// setHasMFA records whether a user has a second factor.
-func (t *users) setHasMFA(ctx context.Context, id string, has bool) error {
-	_, err := t.db.ExecContext(ctx, "UPDATE users SET has_mfa = ? WHERE id = ?", has, id)
+// recordMFA keeps a record of the application's own of whether a user has a second
+// factor, so that signIn can tell a user without one from one whose factors are
+// missing. It is one statement, so that of two changes at once the later record
+// covers both.
+func (t *users) recordMFA(ctx context.Context, id string) error {
+	_, err := t.db.ExecContext(ctx, `UPDATE users SET has_mfa = EXISTS
+		(SELECT 1 FROM mfa_users WHERE user_id = users.id AND methods <> '') WHERE id = ?`, id)
 	return err
 }
 
