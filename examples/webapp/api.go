@@ -246,7 +246,7 @@ func (a *api) endOthers(r *http.Request, userID string, from int64, unknown erro
 	if unknown != nil {
 		return 0, errors.Join(unknown, a.users.endSessions(r.Context(), userID))
 	}
-	return a.users.endOthers(r.Context(), userID, from)
+	return a.keepOnly(r.Context(), userID, from)
 }
 
 // begin stores a grant and returns its tokens. It ends the grant that the request

@@ -541,6 +541,42 @@ func TestAbortedChangesEndSessions(t *testing.T) {
 	}
 }
 
+// MFA becomes required after the engine has asked whether it is, and before it saves
+// the removal of the last factor. No session is left without one.
+func TestMFARequiredDuringARemoval(t *testing.T) {
+	for name, remove := range map[string]func(b *browser, c *apiUser){
+		"on its page": func(b *browser, _ *apiUser) {
+			b.post("/security/remove", "method", "totp").wants("error").wantsError(http.StatusUnauthorized, "unauthorized")
+		},
+		"at the API": func(_ *browser, c *apiUser) {
+			c.post("/mfa/unenroll", "method", "totp").refused(http.StatusUnauthorized, "unauthorized")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, onHooks := hooked(t)
+			s := newSite(t, onHooks)
+			c := s.grantedTOTP("ada@example.com")
+			b := s.browser()
+			b.enter("ada@example.com", c.app)
+			h.before = func(statement string) {
+				if !strings.HasPrefix(statement, `UPDATE "mfa_users"`) {
+					return
+				}
+				h.before = nil
+				if err := s.requireMFA(t.Context(), true); err != nil {
+					t.Error(err)
+				}
+			}
+			remove(b, c)
+			s.wantsFactors("ada@example.com", 0)
+			b.get("/dashboard").wants("login").wantsNotice(sessionOver)
+			c.status().refused(http.StatusUnauthorized, "unauthorized")
+			c.post("/auth/refresh", "refresh_token", c.refreshToken).refused(http.StatusUnauthorized, "unauthorized")
+			b.signIn("ada@example.com").wants("enroll")
+		})
+	}
+}
+
 // administrator signs in the administrator, who has just proved a second factor.
 func (s *site) administrator() *browser {
 	s.t.Helper()

@@ -216,7 +216,7 @@ func (s *server) verifySMS(w http.ResponseWriter, r *http.Request, v *visit) {
 // next page, when the browser has the new session in which they are shown.
 func (s *server) enrolled(w http.ResponseWriter, r *http.Request, v *visit, login *mfa.Login) {
 	var err error
-	if v.Generation, err = s.users.endOthers(r.Context(), login.UserID, v.Generation); err != nil {
+	if v.Generation, err = s.keepOnly(r.Context(), login.UserID, v.Generation); err != nil {
 		s.fail(w, r, v, err)
 		return
 	}

@@ -167,7 +167,7 @@ func (f selection) leavesNone(status *mfa.Status) bool {
 
 // changed ends the user's other sessions and continues this one.
 func (s *server) changed(w http.ResponseWriter, r *http.Request, v *visit, notice string) {
-	generation, err := s.users.endOthers(r.Context(), v.UserID, v.Generation)
+	generation, err := s.keepOnly(r.Context(), v.UserID, v.Generation)
 	if err != nil {
 		s.fail(w, r, v, err)
 		return

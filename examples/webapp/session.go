@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/gob"
@@ -11,6 +12,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"github.com/protekt/mfa"
+	"github.com/protekt/mfa/mfahttp"
 )
 
 // A state says how far a browser has come.
@@ -119,6 +121,22 @@ func (s *server) step(ctx context.Context, v session) error {
 	}
 	s.keep(ctx, v)
 	return nil
+}
+
+// keepOnly ends the user's sessions apart from the one of generation from, as
+// users.endOthers does, once factors have changed. It ends that one too, and returns
+// ErrNoSession, if no factor is left although MFA is required by now: the engine
+// asked the policy before it removed the last one.
+func (s *server) keepOnly(ctx context.Context, id string, from int64) (generation int64, err error) {
+	ctx = context.WithoutCancel(ctx)
+	if generation, err = s.users.endOthers(ctx, id, from); err != nil {
+		return 0, err
+	}
+	status, err := s.engine.Status(ctx, id)
+	if err == nil && (!status.Required || enrolled(status)) {
+		return generation, nil
+	}
+	return 0, errors.Join(cmp.Or(err, mfahttp.ErrNoSession), s.users.endSessions(ctx, id))
 }
 
 // home returns the path where a browser in that state belongs.
