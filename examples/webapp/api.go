@@ -249,11 +249,15 @@ func (a *api) endOthers(r *http.Request, userID string, from int64, unknown erro
 	return a.keepOnly(r.Context(), userID, from)
 }
 
-// begin stores a grant and returns its tokens. It ends the grant that the request
-// bears if that is another user's, since its cookie is replaced.
+// begin stores a grant and returns its tokens. It ends the grants of other users that
+// the request bears: that of its cookie, which is replaced, and that of its header.
 func (a *api) begin(w http.ResponseWriter, r *http.Request, g grant) (tokens, error) {
-	if other, err := a.grant(r); err == nil && other.UserID != g.UserID {
-		if err := a.grants.end(r.Context(), other.ID); err != nil {
+	for _, token := range []string{mfahttp.BearerToken(r), a.cookie(r)} {
+		other, err := a.grants.load(r.Context(), token, "at_")
+		if err == nil && other.UserID != g.UserID {
+			err = a.grants.end(r.Context(), other.ID)
+		}
+		if err != nil && !errors.Is(err, mfahttp.ErrNoSession) {
 			return tokens{}, err
 		}
 	}
@@ -290,6 +294,11 @@ func (a *api) access(r *http.Request) string {
 	if r.Header.Get("Authorization") != "" {
 		return mfahttp.BearerToken(r)
 	}
+	return a.cookie(r)
+}
+
+// cookie returns the access token in a request's cookie, or "".
+func (a *api) cookie(r *http.Request) string {
 	cookie, err := r.Cookie(cookieName(accessCookie, a.secure))
 	if err != nil {
 		return ""

@@ -384,6 +384,34 @@ func TestAPICookie(t *testing.T) {
 	}
 }
 
+// A login that ends with an enrollment replaces the browser's cookie as well, although
+// its own token stands in the header. Another user's grant in that cookie ends, also
+// if it needs a refresh.
+func TestAPIEnrollmentReplacesTheCookie(t *testing.T) {
+	for name, age := range map[string]time.Duration{"valid": 0, "expired": accessTTL} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			s.create("ada@example.com")
+			s.create("bob@example.com")
+			ada := &apiUser{site: s}
+			ada.keep(ada.logIn("ada@example.com"))
+			s.clock.Advance(age)
+			s.require(true)
+			token := (&apiUser{site: s}).logIn("bob@example.com").text("mfa_token")
+			post := func(path, body string) *answer {
+				return &answer{s.send(http.DefaultClient, http.MethodPost, path, body, "Content-Type", "application/json",
+					"Authorization", "Bearer "+token, "Cookie", accessCookie+"="+ada.token)}
+			}
+			app := s.scan(post("/mfa/enroll", `{"method":"totp"}`).ok().text("totp_uri"))
+			bob := &apiUser{site: s}
+			bob.keep(post("/mfa/verify", `{"code":"`+app.shows()+`"}`))
+			ada.status().refused(http.StatusUnauthorized, "unauthorized")
+			ada.post("/auth/refresh", "refresh_token", ada.refreshToken).refused(http.StatusUnauthorized, "unauthorized")
+			bob.status().ok()
+		})
+	}
+}
+
 // Other servers change the project with its key alone, at which they have few
 // guesses. Without a key nobody may.
 func TestAPIProject(t *testing.T) {
