@@ -135,11 +135,13 @@ func (a *api) refresh(w http.ResponseWriter, r *http.Request) error {
 }
 
 // logOut ends the grant that the access token names, even if the token has expired
-// or was replaced: its refresh token may still be valid for weeks.
+// or was replaced: its refresh token may still be valid for weeks. A page that closes
+// meanwhile logs out all the same.
 func (a *api) logOut(w http.ResponseWriter, r *http.Request) error {
-	g, err := a.grants.load(r.Context(), a.access(r), "at_")
+	ctx := context.WithoutCancel(r.Context())
+	g, err := a.grants.load(ctx, a.access(r), "at_")
 	if err == nil {
-		err = a.grants.end(r.Context(), g.ID)
+		err = a.grants.end(ctx, g.ID)
 	}
 	if err != nil {
 		return err

@@ -314,8 +314,8 @@ export class Session {
 
   #leave(): void {
     this.#begin();
+    if (this.#stored()?.since === this.#held?.since) this.#storage?.removeItem(tokensKey); // else they are another login's
     this.#held = null;
-    this.#storage?.removeItem(tokensKey);
     this.#set({ ...signedOut });
   }
 

@@ -276,6 +276,17 @@ describe('two tabs with one storage', () => {
     expect((await here.generateBackupCodes()).error).toBeNull();
   });
 
+  test('log out by themselves where this tab has missed the login of another user', async () => {
+    const server = fakeServer({ 'POST /auth/login': ({ email }) => [200, { ...tokens()[1], access_token: `at_${String(email)}` }], 'POST /auth/logout': [200, {}] });
+    const here = bearer(server, localStorage);
+    await here.login({ email: 'ada', password: 'p' });
+    await new Promise((resolve) => setTimeout(resolve, 5)); // logins are told apart by their time
+    await bearer(server, localStorage).login({ email: 'bob', password: 'p' });
+    await here.logout();
+    expect(server.requests.at(-1)).toMatchObject({ route: 'POST /auth/logout', token: 'at_ada' });
+    expect(bearer(server, localStorage).state().status).toBe('signedIn');
+  });
+
   test('leave a challenge alone when the other gives up its own', async () => {
     const server = fakeServer({ 'POST /auth/login': challenge });
     const here = bearer(server, localStorage);
