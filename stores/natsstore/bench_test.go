@@ -16,7 +16,16 @@ import (
 // of the revision.
 func BenchmarkLogins(b *testing.B) {
 	js, _ := place(b)
-	name := bucket(b, js)
+	benchmarkLogins(b, js, bucket(b, js), false)
+}
+
+// BenchmarkLoginsOnThreeServers does so on a cluster, where a fence, which is a
+// publish too, follows each read.
+func BenchmarkLoginsOnThreeServers(b *testing.B) {
+	benchmarkLogins(b, connectedToThree(b), onThree, true)
+}
+
+func benchmarkLogins(b *testing.B, js jetstream.JetStream, name string, fenced bool) {
 	stream, err := js.Stream(context.Background(), "KV_"+name)
 	if err != nil {
 		b.Fatal(err)
@@ -27,6 +36,13 @@ func BenchmarkLogins(b *testing.B) {
 		var err error
 		for range 2 {
 			if stored, err = stream.GetLastMsgForSubject(ctx, subject); err != nil {
+				return err
+			}
+			if !fenced {
+				continue
+			}
+			fence := nats.NewMsg("$KV." + name + ".store.fence")
+			if _, err = js.PublishMsg(ctx, fence, jetstream.WithExpectLastSequenceForSubject(stored.Sequence, subject)); err != nil {
 				return err
 			}
 		}

@@ -174,17 +174,7 @@ func behindProxy(t *testing.T, test func(*testing.T, *store.Proxy, func() (mfa.S
 // three keeps the promises of mfa.Store.
 func TestCluster(t *testing.T) {
 	hub := freeAddress(t)
-	js := connected(t, startServers(t, 3, fmt.Sprintf("leafnodes { listen: %q }\n", hub))[0])
-	// Two of the servers answer before the third is there.
-	for over := time.Now().Add(store.Patience); ; time.Sleep(10 * time.Millisecond) {
-		err := natsstore.Create(t.Context(), js, jetstream.KeyValueConfig{Bucket: "complete", Replicas: 3})
-		if err == nil {
-			break
-		}
-		if time.Now().After(over) {
-			t.Fatalf("the cluster does not become complete: %v", err)
-		}
-	}
+	js := connectedToThree(t, fmt.Sprintf("leafnodes { listen: %q }\n", hub))
 	config := jetstream.KeyValueConfig{Bucket: "alone", Replicas: 1}
 	leaf := throughLeaf(t, hub)
 	for through, js := range map[string]jetstream.JetStream{"a server of the cluster": js, "a leaf node": leaf} {

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/protekt/mfa/internal/proof/store"
+	"github.com/protekt/mfa/stores/natsstore"
 )
 
 // serverVersion is the oldest version that New accepts.
@@ -103,3 +104,23 @@ func connected(t testing.TB, url string) jetstream.JetStream {
 		}
 	}
 }
+
+// connectedToThree starts a cluster of three servers, of which the first has more
+// settings, and returns a connection to it.
+func connectedToThree(t testing.TB, more ...string) jetstream.JetStream {
+	t.Helper()
+	js := connected(t, startServers(t, 3, more...)[0])
+	// Two of the servers answer before the third is there.
+	for over := time.Now().Add(store.Patience); ; time.Sleep(10 * time.Millisecond) {
+		err := natsstore.Create(context.Background(), js, jetstream.KeyValueConfig{Bucket: onThree, Replicas: 3})
+		if err == nil {
+			return js
+		}
+		if time.Now().After(over) {
+			t.Fatalf("the cluster does not become complete: %v", err)
+		}
+	}
+}
+
+// onThree is the name of a bucket that connectedToThree creates.
+const onThree = "on_three"
