@@ -1,6 +1,7 @@
 package sqlstore_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/url"
@@ -77,26 +78,32 @@ func TestEmptiedTableIsALoss(t *testing.T) {
 // TestSeveralHosts: where the data source name has several servers, the store uses
 // the one that takes writes.
 func TestSeveralHosts(t *testing.T) {
-	p := pgx.place(t)
-	options := p.options()
-	p.store(t, options)
-	u, err := url.Parse(p.dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.Host = "127.0.0.1:1," + u.Host // nobody listens on the first
-	p.dsn = u.String() + "&target_session_attrs=read-write"
-	several, closeStore, err := open(p.address(options))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeStore()
-	if err := several.Save(t.Context(), mfa.Record{UserID: "ada"}); err != nil {
-		t.Error(err)
-	}
-	if _, err := several.Load(t.Context(), "ada"); err != nil {
-		t.Error(err)
-	}
+	each(t, []database{pgx, libpq}, func(t *testing.T, d database) {
+		p := d.place(t)
+		options := p.options()
+		p.store(t, options)
+		u, err := url.Parse(p.dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		query := u.Query()
+		query.Set("host", "127.0.0.1,"+u.Hostname())
+		query.Set("port", "1,"+cmp.Or(u.Port(), "5432")) // nobody listens on the first
+		query.Set("target_session_attrs", "read-write")
+		u.Host, u.RawQuery = "", query.Encode()
+		p.dsn = u.String()
+		several, closeStore, err := open(p.address(options))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closeStore()
+		if err := several.Save(t.Context(), mfa.Record{UserID: "ada"}); err != nil {
+			t.Error(err)
+		}
+		if _, err := several.Load(t.Context(), "ada"); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // TestReadOnlyServerIsRefused: a server that takes no Save may not have seen the
