@@ -144,7 +144,7 @@ func TestF01NothingIsNoCode(t *testing.T) {
 		}
 	})
 
-	t.Run("damaged records", func(t *testing.T) {
+	t.Run("damaged records", untimed(func(t *testing.T) {
 		w := world.New(t)
 		world.OK(t, w.ImportTOTP(w.Ctx, "ada", importedURI))
 		w.Login("ada", w.Scan(importedURI).Shows())
@@ -177,7 +177,7 @@ func TestF01NothingIsNoCode(t *testing.T) {
 		w.Plant("ada", whole)
 		_, err := w.VerifyLogin(w.Ctx, token, w.Scan(importedURI).Shows())
 		world.OK(t, err)
-	})
+	}))
 }
 
 // F02: a code is read as a number, a condition or a query.
