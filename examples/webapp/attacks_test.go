@@ -577,6 +577,49 @@ func TestMFARequiredDuringARemoval(t *testing.T) {
 	}
 }
 
+// A factor is removed, and the store's answer is lost. The browser sees a fault, and the
+// removal still ends the user's other sessions, and locks nobody out.
+func TestARemovalWhoseAnswerIsLost(t *testing.T) {
+	for name, test := range map[string]struct {
+		remove func(b *browser, c *apiUser)
+		ends   func(b *browser, c *apiUser)
+	}{
+		"on its page": {
+			func(b *browser, _ *apiUser) {
+				b.post("/security/remove", "method", "totp").wants("security").wantsError(http.StatusServiceUnavailable, "internal")
+				b.get("/dashboard").wants("dashboard")
+			},
+			func(_ *browser, c *apiUser) { c.status().refused(http.StatusUnauthorized, "unauthorized") },
+		},
+		"at the API": {
+			func(_ *browser, c *apiUser) {
+				c.post("/mfa/unenroll", "method", "totp").refused(http.StatusServiceUnavailable, "internal")
+				c.status().ok()
+			},
+			func(b *browser, _ *apiUser) { b.get("/dashboard").wants("login").wantsNotice(sessionOver) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, onHooks := hooked(t)
+			s := newSite(t, onHooks)
+			c := s.grantedTOTP("ada@example.com")
+			b := s.browser()
+			b.enter("ada@example.com", c.app)
+			h.lose = func(statement string) error {
+				if !strings.HasPrefix(statement, `UPDATE "mfa_users"`) {
+					return nil
+				}
+				h.lose = nil
+				return errors.New("the answer is lost")
+			}
+			test.remove(b, c)
+			test.ends(b, c)
+			s.wantsFactors("ada@example.com", 0)
+			s.browser().signIn("ada@example.com").wants("dashboard")
+		})
+	}
+}
+
 // administrator signs in the administrator, who has just proved a second factor.
 func (s *site) administrator() *browser {
 	s.t.Helper()

@@ -12,7 +12,8 @@ import (
 type hooks struct {
 	driver driver.Driver
 	source string
-	before func(statement string) // called before each Exec, unless nil
+	before func(statement string)       // called before each Exec, unless nil
+	lose   func(statement string) error // the error that replaces an Exec's answer, unless nil
 }
 
 // hooked returns hooks without any, and the setting of a site that uses them.
@@ -56,5 +57,9 @@ func (c hookedConn) ExecContext(ctx context.Context, statement string, args []dr
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return c.Conn.(driver.ExecerContext).ExecContext(ctx, statement, args)
+	result, err := c.Conn.(driver.ExecerContext).ExecContext(ctx, statement, args)
+	if c.hooks.lose != nil && err == nil {
+		err = c.hooks.lose(statement)
+	}
+	return result, err
 }

@@ -128,11 +128,25 @@ func (s *server) removed(w http.ResponseWriter, r *http.Request, v *visit, which
 	switch {
 	case errors.As(err, &challenge):
 		s.confirm(w, r, v, challenge, securityPath)
+	case err != nil && explain(err).Status >= http.StatusInternalServerError:
+		s.mayBeRemoved(w, r, v, err)
 	case err != nil:
 		s.refuse(w, r, v, securityPath, err)
 	default:
 		s.changed(w, r, v, methodName(which.Method)+" was removed. Your other sessions were signed out.")
 	}
+}
+
+// mayBeRemoved shows a fault after which the factor may be gone all the same: the
+// store's answer was lost.
+func (s *server) mayBeRemoved(w http.ResponseWriter, r *http.Request, v *visit, fault error) {
+	generation, err := s.keepOnly(r.Context(), v.UserID, v.Generation)
+	if err != nil {
+		s.fail(w, r, v, errors.Join(fault, err))
+		return
+	}
+	v.Generation = generation
+	s.refuse(w, r, v, securityPath, fault)
 }
 
 // A selection names all factors of a method, or one of them by its ID.

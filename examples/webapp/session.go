@@ -124,13 +124,17 @@ func (s *server) step(ctx context.Context, v session) error {
 }
 
 // keepOnly ends the user's sessions apart from the one of generation from, as
-// users.endOthers does, once factors have changed. It ends that one too, and returns
-// ErrNoSession, if no factor is left although MFA is required by now: the engine
-// asked the policy before it removed the last one.
+// users.endOthers does, once factors have changed, and records whether there is one,
+// since no event tells of a change whose answer was lost. It ends that session too, and
+// returns ErrNoSession, if no factor is left although MFA is required by now: the
+// engine asked the policy before it removed the last one.
 func (s *server) keepOnly(ctx context.Context, id string, from int64) (generation int64, err error) {
 	ctx = context.WithoutCancel(ctx)
 	if generation, err = s.users.endOthers(ctx, id, from); err != nil {
 		return 0, err
+	}
+	if err := s.users.recordMFA(ctx, id); err != nil {
+		return 0, errors.Join(err, s.users.endSessions(ctx, id))
 	}
 	status, err := s.engine.Status(ctx, id)
 	if err == nil && (!status.Required || enrolled(status)) {

@@ -20,8 +20,8 @@
 //
 // A row with an empty user ID marks the store. If it is missing, as in a new
 // table or after a TRUNCATE, every Load and every first Save fails: users whose rows
-// are lost must not pass for users without MFA. Its data is random, so that a process also refuses
-// a table that was created anew since it started.
+// are lost must not pass for users without MFA. Its data is random, so that a
+// process also refuses a table that was created anew since it started.
 //
 // Only [Store.DeleteTx] takes a transaction. Save must not: if the host rolled
 // it back, the count of wrong codes would be lost with it.

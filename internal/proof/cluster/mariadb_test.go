@@ -190,6 +190,10 @@ func (m *mariadb) promotesAll(t *testing.T, server string) {
 	for i := range users {
 		save(before, fmt.Sprint("later-", i), 0)
 	}
+	var applied int
+	if err := replica.QueryRow("SELECT COUNT(*) FROM test.mfa_users WHERE user_id LIKE 'later-%'").Scan(&applied); err != nil || applied > 0 {
+		t.Fatalf("the replica is not behind: it has %d later users, %v", applied, err)
+	}
 	m.nodes[m.primary.Load()].kill()
 	unlocked := time.AfterFunc(lag, func() { lock.Rollback() })
 	defer unlocked.Stop()
